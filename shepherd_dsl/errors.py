@@ -1,0 +1,98 @@
+"""The errors of the project, one tree.
+
+    ShepherdError                 code, what, where, why, hint; exit status 1
+    ├── UserError                 the user's mistake; exit status 2
+    │   ├── ProgramError          the program does not parse or check (carries its diagnostics)
+    │   ├── RevisionError         no such run or event
+    │   └── RefusedError          the command would lose something, and says what
+    ├── StoreError                the trace cannot be read or written
+    │   ├── LockedError           another process writes this run
+    │   └── CorruptError          the trace is damaged, and says where
+    ├── ScopeError                the run's files cannot be made, read or written
+    ├── HandlerError              a handler is missing or broken
+    │   └── MissingExtraError     an optional package is not installed
+    └── DivergenceError           a replayed program asked something else than the trace says
+
+Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do next.
+"""
+
+from __future__ import annotations
+
+
+class ShepherdError(Exception):
+    """Base of all errors meant for a person.
+
+    `code` is stable; `what` is one sentence; `where` names a file, run or event; `hint` says what to do next.
+    """
+
+    exit_status = 1
+
+    def __init__(self, code: str, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        hint = f"\n  hint: {self.hint}" if self.hint else ""
+        return f"{place}{self.what} [{self.code}]{hint}"
+
+
+class UserError(ShepherdError):
+    """The user's mistake."""
+
+    exit_status = 2
+
+
+class ProgramError(UserError):
+    """A program that does not parse or check; `rendered` holds all its diagnostics, ready to print."""
+
+    def __init__(self, code: str, what: str, *, rendered: str = "", where: str = "", hint: str = "") -> None:
+        super().__init__(code, what, where=where, hint=hint)
+        self.rendered = rendered
+
+
+class RevisionError(UserError):
+    """No such run, event or revision."""
+
+
+class RefusedError(UserError):
+    """Refused because something would be lost."""
+
+
+class StoreError(ShepherdError):
+    """The trace cannot be read or written."""
+
+
+class LockedError(StoreError):
+    """Another process writes this run."""
+
+
+class CorruptError(StoreError):
+    """The trace is damaged."""
+
+
+class ScopeError(ShepherdError):
+    """The run's files cannot be made, read or written."""
+
+
+class HandlerError(ShepherdError):
+    """A handler is missing or broken."""
+
+
+class MissingExtraError(HandlerError):
+    """An optional package is not installed."""
+
+    def __init__(self, extra: str, *, needed_for: str) -> None:
+        super().__init__(
+            "extra.missing",
+            f"{needed_for} needs the extra `{extra}`",
+            hint=f"pip install 'shepherd-dsl[{extra}]'",
+        )
+        self.extra = extra
+
+
+class DivergenceError(ShepherdError):
+    """A replayed program asked something else than its trace says."""

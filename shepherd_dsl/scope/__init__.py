@@ -1,0 +1,1 @@
+"""Scopes: a run's own copy of the workspace."""

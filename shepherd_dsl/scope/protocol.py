@@ -1,0 +1,54 @@
+"""The scope protocol: the files of a run, made real in a folder.
+
+The machine holds a run's files as a value (`core.files.Files`). A scope is where that value stands as real files, for
+handlers that start processes. It is derived: after a crash it is rebuilt from the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from shepherd_dsl.core.event import Change
+from shepherd_dsl.core.files import Files
+
+
+class Scope(Protocol):
+    """The files of one run in a folder of their own.
+
+    `folder` is where processes work. `sync(files)` makes the folder equal to `files` (it knows what it held before, so
+    the cost is the difference). `changes(write_blob)` finds what processes changed since, hands new contents to
+    `write_blob` and returns the change; the scope then holds the changed files. Sockets, FIFOs and devices are not
+    carried; `skipped` lists their paths after `changes`.
+    """
+
+    folder: Path
+    files: Files
+    skipped: tuple[str, ...]
+
+    def sync(self, files: Files) -> None: ...
+
+    def changes(self, write_blob: Callable[[bytes], str]) -> Change: ...
+
+    def close(self) -> None: ...
+
+
+class ScopeBackend(Protocol):
+    """Makes scopes for one tree of runs. `name` is the backend's name (`copy`, `overlay`, …).
+
+    `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
+    left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
+    `confined` says whether processes are kept inside by the operating system.
+    """
+
+    name: str
+    confined: bool
+
+    def open(self, run: str, files: Files) -> Scope: ...
+
+    def fork(self, run: str, copy: str) -> None: ...
+
+    def remove(self, run: str) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The trace store: events as Git commits behind a write-ahead journal."""
