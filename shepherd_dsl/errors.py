@@ -47,11 +47,15 @@ class UserError(ShepherdError):
 
 
 class ProgramError(UserError):
-    """A program that does not parse or check; `rendered` holds all its diagnostics, ready to print."""
+    """A program that does not parse or check; `rendered` holds all its diagnostics, ready to print.
+
+    `diagnostics` has them as data (`syntax.diagnostics.Diagnostic`), which this module does not know.
+    """
 
     def __init__(self, code: str, what: str, *, rendered: str = "", where: str = "", hint: str = "") -> None:
         super().__init__(code, what, where=where, hint=hint)
         self.rendered = rendered
+        self.diagnostics: tuple[object, ...] = ()
 
 
 class RevisionError(UserError):
