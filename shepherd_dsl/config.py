@@ -102,7 +102,7 @@ class TrackerConfig:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Config:
-    """The whole configuration. `handlers` picks, by family, one of several installed handlers (`package.module:name`)."""
+    """The whole configuration. `handlers` picks, by family, one of several installed ones (`package.module:name`)."""
 
     shell: ShellConfig = ShellConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -257,13 +257,13 @@ def _choice(*choices: str) -> _Reader:
     def read(value: object) -> str:
         if value not in choices:
             raise _Wrong("one of " + ", ".join(f'"{choice}"' for choice in choices))
-        return cast(str, value)
+        return value
 
     return read
 
 
 def origin_of(url: str) -> str | None:
-    """`scheme://host:port` of an http or https address, in lower case and with the port written out; None for others."""
+    """`scheme://host:port` of an http or https address, in lower case, the port written out; None for others."""
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
