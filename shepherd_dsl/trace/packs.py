@@ -1,0 +1,281 @@
+"""Git packs: written sealed, with their index, in one go; and a look-up of what the packs of a repository hold.
+
+Packs hold whole objects, no deltas. Formats: Git's `gitformat-pack` (version 2 of packs and of indices).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from shepherd_dsl.trace.faults import storing
+from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject
+from shepherd_dsl.trace.points import reached
+
+_KINDS: Final = {COMMIT: 1, TREE: 2, BLOB: 3}
+_LARGE: Final = 1 << 31
+_SMALL_BODY: Final = 4096
+_IDX_MAGIC: Final = b"\377tOc\0\0\0\2"
+
+
+def compress(body: bytes) -> bytes:
+    """`body` as a zlib stream. Small bodies get a small window: setting up zlib costs ten times the compressing."""
+    if len(body) <= _SMALL_BODY:
+        stream = zlib.compressobj(6, zlib.DEFLATED, 12, 5)
+        return stream.compress(body) + stream.flush()
+    return zlib.compress(body, 1 if len(body) > 1 << 20 else 6)
+
+
+def _header(kind: int, size: int) -> bytes:
+    head = bytearray()
+    byte = kind << 4 | size & 15
+    size >>= 4
+    while size:
+        head.append(byte | 128)
+        byte = size & 127
+        size >>= 7
+    head.append(byte)
+    return bytes(head)
+
+
+class PackWriter:
+    """Writes one pack beside the others and gives it its name when sealed; until then Git does not see it.
+
+    `seal(keep=…)` leaves a `.keep` file with that text beside the pack, so that `git gc` spares it until a ref names
+    what is in it; `release` takes that away. All OSErrors come as StoreError.
+    """
+
+    __slots__ = ("_at", "_entries", "_fd", "_folder", "_path", "_pending", "_pending_size", "path")
+
+    def __init__(self, folder: Path, *, unique: str) -> None:
+        """Begin a pack in `folder` (…/objects/pack). `unique` is not in use by any other living writer."""
+        self._folder = folder
+        self._path = folder / f"tmp_shepherd_{unique}.pack"
+        with storing(folder):
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o444)
+        self._entries: dict[str, tuple[int, int]] = {}
+        self._pending = [b"PACK\0\0\0\2\0\0\0\0"]
+        self._pending_size = self._at = 12
+        self.path = self._path
+
+    def add(self, item: GitObject) -> None:
+        """Add an object; one that is in the pack already is passed over."""
+        if item.oid in self._entries:
+            return
+        data = _header(_KINDS[item.kind], len(item.body)) + compress(item.body)
+        self._entries[item.oid] = (self._at, zlib.crc32(data))
+        self._pending.append(data)
+        self._at += len(data)
+        self._pending_size += len(data)
+        if self._pending_size > 1 << 22:
+            self._flush()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _flush(self) -> None:
+        with storing(self._path):
+            _write_all(self._fd, b"".join(self._pending))
+        self._pending, self._pending_size = [], 0
+
+    def seal(self, *, keep: str) -> str:
+        """Finish the pack durably and give it its name (40 hex digits, its checksum). Git sees it from now on."""
+        count = struct.pack(">I", len(self._entries))
+        with storing(self._path):
+            if self._at == self._pending_size:  # nothing is written yet: no need to read the file back
+                whole = bytearray(b"".join(self._pending))
+                whole[8:12] = count
+                checksum = hashlib.sha1(whole, usedforsecurity=False).digest()
+                _write_all(self._fd, bytes(whole[: len(whole) // 2]))
+                reached("pack.half")
+                _write_all(self._fd, bytes(whole[len(whole) // 2 :]) + checksum)
+            else:
+                self._flush()
+                os.pwrite(self._fd, count, 8)
+                reached("pack.half")
+                checksum = _file_sha1(self._fd)
+                os.lseek(self._fd, 0, os.SEEK_END)
+                _write_all(self._fd, checksum)
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+            index = self._path.with_suffix(".idx")
+            write_durably(index, _index(self._entries, checksum))
+            reached("pack.written")
+            name = checksum.hex()
+            final = self._folder / f"pack-{name}"
+            write_durably(final.with_suffix(".keep"), keep.encode("utf-8") + b"\n")
+            reached("pack.kept")
+            os.rename(self._path, final.with_suffix(".pack"))
+            reached("pack.pack_named")
+            os.rename(index, final.with_suffix(".idx"))
+            reached("pack.idx_named")
+            sync_folder(self._folder)
+        self.path = final.with_suffix(".pack")
+        return name
+
+    def release(self) -> None:
+        """The pack's objects are named by refs now: let `git gc` treat it as any other."""
+        with storing(self.path):
+            self.path.with_suffix(".keep").unlink(missing_ok=True)
+
+    def abandon(self) -> None:
+        """Throw an unfinished pack away; does nothing after `seal`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._path.unlink(missing_ok=True)
+
+
+def _index(entries: dict[str, tuple[int, int]], pack_checksum: bytes) -> bytes:
+    names = sorted(entries)
+    fanout, at = [], 0
+    firsts = [int(name[:2], 16) for name in names]
+    for byte in range(256):
+        while at < len(firsts) and firsts[at] <= byte:
+            at += 1
+        fanout.append(at)
+    offsets, large = [], []
+    for name in names:
+        offset = entries[name][0]
+        if offset >= _LARGE:
+            large.append(offset)
+            offset = _LARGE | (len(large) - 1)
+        offsets.append(offset)
+    body = b"".join(
+        (
+            _IDX_MAGIC,
+            struct.pack(">256I", *fanout),
+            bytes.fromhex("".join(names)),
+            struct.pack(f">{len(names)}I", *(entries[name][1] for name in names)),
+            struct.pack(f">{len(names)}I", *offsets),
+            struct.pack(f">{len(large)}Q", *large),
+            pack_checksum,
+        )
+    )
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+class PackIndex:
+    """Which objects the packs of a repository hold, asked without opening a Git library.
+
+    An index file stays mapped after `git gc` has replaced it; what it named and a ref still names is then in the pack
+    that replaced it. So `contains` is right for all that is reachable.
+    """
+
+    __slots__ = ("_folder", "_maps", "_objects", "_stamp")
+
+    def __init__(self, objects: Path) -> None:
+        self._objects = objects
+        self._folder = objects / "pack"
+        self._maps: dict[str, mmap.mmap] = {}
+        self._stamp = -1
+
+    def contains(self, oid: str) -> bool:
+        """Whether the repository has the object, packed or loose. A pack that appeared since is noticed."""
+        self._refresh()
+        raw = bytes.fromhex(oid)
+        return any(_has(index, raw) for index in self._maps.values()) or (
+            (self._objects / oid[:2] / oid[2:]).exists()
+        )
+
+    def matching(self, prefix: str) -> list[str]:
+        """The names of all packed objects that begin with `prefix` (2 hex digits at least), sorted."""
+        self._refresh()
+        low = bytes.fromhex((prefix + "0" * 40)[:40])
+        found: set[str] = set()
+        for index in self._maps.values():
+            count = _count(index)
+            at = _place(index, low)
+            while at < count:
+                name = index[1032 + 20 * at : 1052 + 20 * at].hex()
+                if not name.startswith(prefix):
+                    break
+                found.add(name)
+                at += 1
+        return sorted(found)
+
+    def _refresh(self) -> None:
+        with storing(self._folder):
+            stamp = os.stat(self._folder).st_mtime_ns
+            if stamp == self._stamp:
+                return
+            for name in sorted(os.listdir(self._folder)):
+                if name.startswith("pack-") and name.endswith(".idx") and name not in self._maps:
+                    try:
+                        with open(self._folder / name, "rb") as file:
+                            index = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    except FileNotFoundError:
+                        continue
+                    if index[:8] == _IDX_MAGIC:
+                        self._maps[name] = index
+            self._stamp = stamp
+
+
+def _count(index: mmap.mmap) -> int:
+    return int.from_bytes(index[1028:1032], "big")
+
+
+def _place(index: mmap.mmap, raw: bytes) -> int:
+    """The position of the first name that is not below `raw`."""
+    first = raw[0]
+    low = int.from_bytes(index[8 + 4 * (first - 1) : 12 + 4 * (first - 1)], "big") if first else 0
+    high = int.from_bytes(index[8 + 4 * first : 12 + 4 * first], "big")
+    while low < high:
+        middle = (low + high) // 2
+        if index[1032 + 20 * middle : 1052 + 20 * middle] < raw:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _has(index: mmap.mmap, raw: bytes) -> bool:
+    at = 1032 + 20 * _place(index, raw)
+    return index[at : at + 20] == raw and (at - 1032) // 20 < _count(index)
+
+
+def _file_sha1(fd: int) -> bytes:
+    digest = hashlib.sha1(usedforsecurity=False)
+    at = 0
+    while chunk := os.pread(fd, 1 << 20, at):
+        digest.update(chunk)
+        at += len(chunk)
+    return digest.digest()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and wait until it is on disk. Its name is durable only after `sync_folder`. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        _write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def add_all(writer: PackWriter, items: Iterable[GitObject]) -> None:
+    """Add every object of `items`."""
+    for item in items:
+        writer.add(item)

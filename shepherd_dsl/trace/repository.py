@@ -1,0 +1,130 @@
+"""The bare Git repository of a workspace: made without a Git process, read with pygit2."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shepherd_dsl.errors import CorruptError, StoreError
+from shepherd_dsl.trace.faults import storing
+from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, object_id
+from shepherd_dsl.trace.packs import PackIndex, sync_folder, write_durably
+from shepherd_dsl.trace.refs import Refs
+
+if TYPE_CHECKING:
+    import pygit2
+
+FOLDER: Final = ".shepherd"
+GIT_FOLDER: Final = "trace.git"
+RUNS_FOLDER: Final = "runs"
+
+_CONFIG: Final = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+"""
+# No automatic gc: packs come sealed, nothing is ever loose, and a `git push` should not start a repack of its own.
+
+_KINDS: Final = {1: COMMIT, 2: TREE, 3: BLOB}
+
+
+def init_repository(workspace: Path) -> None:
+    """Make `.shepherd/` with its bare repository; does nothing where it is there. Several processes may do so at once.
+
+    Raises StoreError.
+    """
+    home = workspace / FOLDER
+    final = home / GIT_FOLDER
+    with storing(home):
+        (home / RUNS_FOLDER).mkdir(parents=True, exist_ok=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            write_durably(ignore, b"*\n")
+        if final.is_dir():
+            return
+        build = home / f"tmp_{os.getpid()}_{GIT_FOLDER}"
+        for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "info"):
+            (build / folder).mkdir(parents=True, exist_ok=True)
+        write_durably(build / "HEAD", b"ref: refs/heads/main\n")
+        write_durably(build / "config", _CONFIG.encode())
+        write_durably(build / "description", b"Traces of shepherd runs: refs/shepherd/log/*, refs/shepherd/runs/*\n")
+        try:
+            os.rename(build, final)
+        except OSError:
+            shutil.rmtree(build, ignore_errors=True)
+            if not final.is_dir():
+                raise
+        sync_folder(home)
+
+
+class Repository:
+    """Objects and refs of the trace repository. Objects are checked against their names when read."""
+
+    __slots__ = ("_repo", "git", "index", "refs")
+
+    def __init__(self, git: Path) -> None:
+        """Open the repository at `git`. Raises StoreError (`store.missing`) where there is none."""
+        if not (git / "objects" / "pack").is_dir():
+            raise StoreError(
+                "store.missing", "there is no trace here", where=str(git), hint="run `shepherd init` in the workspace"
+            )
+        self.git = git
+        self.refs = Refs(git)
+        self.index = PackIndex(git / "objects")
+        self._repo: pygit2.Repository | None = None
+
+    @property
+    def pack_folder(self) -> Path:
+        """Where packs are."""
+        return self.git / "objects" / "pack"
+
+    def read(self, oid: str, kind: bytes) -> bytes:
+        """The body of an object. Raises CorruptError where it is missing, damaged or of another kind."""
+        try:
+            number, body = self._open().odb.read(oid)
+        except KeyError:
+            raise CorruptError(
+                "store.object_missing",
+                f"the {kind.decode()} {oid} is missing",
+                where=str(self.git),
+                hint="fetch it from a copy of the trace: git fetch <copy> 'refs/shepherd/*:refs/shepherd/*'",
+            ) from None
+        except Exception as error:  # libgit2 reports damage by several classes, GitError among them
+            raise damaged(oid, kind, self.git, str(error)) from error
+        data = bytes(body)
+        if _KINDS.get(number) != kind or object_id(kind, data) != oid:
+            raise damaged(oid, kind, self.git, "its content does not have this hash")
+        return data
+
+    def contains(self, oid: str) -> bool:
+        """Whether the object is there."""
+        return self.index.contains(oid)
+
+    def _open(self) -> pygit2.Repository:
+        if self._repo is None:
+            import pygit2
+
+            try:
+                self._repo = pygit2.Repository(str(self.git), pygit2.enums.RepositoryOpenFlag.BARE)
+            except pygit2.GitError as error:
+                raise CorruptError(
+                    "store.repository", f"the trace repository cannot be opened ({error})", where=str(self.git),
+                    hint="restore HEAD and config from another workspace",
+                ) from error
+        return self._repo
+
+
+def damaged(oid: str, kind: bytes, where: Path, why: str) -> CorruptError:
+    """The error for an object that does not read back."""
+    return CorruptError(
+        "store.object",
+        f"the {kind.decode()} {oid} is damaged ({why})",
+        where=str(where),
+        hint="`shepherd doctor` lists what is affected; a copy of the trace can restore it",
+    )
