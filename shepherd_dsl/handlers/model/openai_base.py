@@ -1,0 +1,68 @@
+"""What the backends of OpenAI's two APIs share: the client, and which fields a server is sure to know."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from shepherd_dsl.handlers.model import sdk
+from shepherd_dsl.handlers.model.layout import LaidTool
+from shepherd_dsl.handlers.model.options import ModelOptions
+
+PACKAGE = "openai"
+KEY = "OPENAI_API_KEY"
+_HOME = "https://api.openai.com/v1"
+_OWN = ("api.openai.com", ".openai.com", ".openai.azure.com")
+
+
+class OpenAIClient:
+    """The SDK's client for one model, made at the first request."""
+
+    def __init__(self, spec: str, options: ModelOptions, *, own_machine: bool = False) -> None:
+        """Raises MissingExtraError without the SDK and HandlerError `model.key` without a key.
+
+        `own_machine`: the server is one of shepherd's own on this machine, needs no key and is reached past proxies.
+        """
+        sdk.require(PACKAGE, needed_for=f"the model {spec}")
+        self.key = "none" if own_machine else sdk.key_of(options, KEY, needed_for=f"the model {spec}")
+        self.base_url = options.base_url or options.environ.get("OPENAI_BASE_URL") or _HOME
+        self._options = options
+        self._own_machine = own_machine
+        self._client: Any = None
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether the server knows OpenAI's own fields; compatible servers may refuse what they do not know."""
+        if self._options.openai_fields is not None:
+            return self._options.openai_fields
+        host = urllib.parse.urlsplit(self.base_url).hostname or ""
+        return any(host == own or (own.startswith(".") and host.endswith(own)) for own in _OWN)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not stand in any text."""
+        return () if self._own_machine else (self.key,)
+
+    def get(self) -> Any:
+        """The client itself."""
+        if self._client is None:
+            self._client = sdk.load(PACKAGE).AsyncOpenAI(
+                api_key=self.key,
+                base_url=self.base_url,
+                max_retries=0,
+                timeout=self._options.idle,
+                http_client=sdk.http_client(self._options, own_machine=self._own_machine),
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+def function_of(tool: LaidTool, *, strict: bool | None) -> dict[str, Any]:
+    """A tool as both APIs describe it; they differ only in where they put it."""
+    function: dict[str, Any] = {"name": tool.name, "description": tool.about, "parameters": tool.schema}
+    if strict is not None:
+        function["strict"] = strict
+    return function
