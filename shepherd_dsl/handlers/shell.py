@@ -1,0 +1,153 @@
+"""`shell.run` and `shell.script`: commands in the run's own copy of the files.
+
+`shell.run(command)` splits its text into words and starts the program without a shell; `shell.script(script)` gives its
+text to `/bin/sh -c`. Both answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and what was
+written to standard output and standard error, in order. A command that could not run, or was ended at a limit, gives an
+error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import anyio.to_thread
+
+from shepherd_dsl.core.match import words as split
+from shepherd_dsl.core.value import Con, err, ok, record
+from shepherd_dsl.handlers.context import HandlerContext
+from shepherd_dsl.handlers.environment import command_environment
+from shepherd_dsl.handlers.fits import rec_of
+from shepherd_dsl.handlers.leftover import forget_process, note_process, stop_leftover
+from shepherd_dsl.handlers.output import Output
+from shepherd_dsl.handlers.process import run_process
+from shepherd_dsl.handlers.protocol import OperationSpec, Request
+
+EXIT = rec_of(code="Int", out="Text")
+
+OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
+    {
+        "shell.run": OperationSpec(
+            effect_class="reversible",
+            params=(("command", "Text"),),
+            result=EXIT,
+            touches_files=True,
+            about="run a program with arguments, without a shell",
+        ),
+        "shell.script": OperationSpec(
+            effect_class="reversible",
+            params=(("script", "Text"),),
+            result=EXIT,
+            touches_files=True,
+            about="run a script with /bin/sh",
+        ),
+    }
+)
+
+
+class ShellHandler:
+    """Performs `shell.*`; calls may overlap, each in its run's folder."""
+
+    operations = OPERATIONS
+
+    def __init__(self, context: HandlerContext) -> None:
+        self._context = context
+
+    async def perform(self, request: Request) -> Con:
+        """`Ok({code, out})`, or an error as above. Cancelled, it ends the whole process group first."""
+        (text,) = request.args
+        assert isinstance(text, str)
+        if "\0" in text:
+            return err("command", "the command holds a NUL character")
+        if request.op == "shell.script":
+            return await self._run(request, ("/bin/sh", "-c", text))
+        words = split(text)
+        if words is None:
+            return err("command", f"a quote or a backslash is left open in: {text}")
+        if not words or not words[0]:
+            return err("command", "the command is empty")
+        return await self._run(request, words)
+
+    async def probe(self, request: Request) -> Con | None:
+        """None: nobody can say how far a command came.
+
+        A process that a crashed driver left running is ended, so that it stops writing into the run's files.
+        """
+        await stop_leftover(self._context.state, request, grace=self._context.config.shell.grace)
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is left to close: each call ends what it started."""
+
+    async def _run(self, request: Request, argv: tuple[str, ...]) -> Con:
+        if request.folder is None:
+            raise ValueError("shell operations need the run's folder")
+        config = self._context.config.shell
+        private = Path(tempfile.mkdtemp(prefix="shepherd-"))
+        output = Output(
+            limit=config.output_limit, most=config.output_max, redactor=self._context.redactor, show=request.show
+        )
+        try:
+            for name in ("home", "tmp"):
+                (private / name).mkdir(mode=0o700)
+            environ = command_environment(self._context, private)
+            executable = find_program(argv[0], request.folder, environ["PATH"])
+            if executable is None:
+                return err("not_found", f"there is no program `{argv[0]}`")
+            try:
+                ended = await run_process(
+                    argv,
+                    executable=executable,
+                    folder=request.folder,
+                    environ=environ,
+                    time_limit=config.time_limit,
+                    grace=config.grace,
+                    receive=output.receive,
+                    started=lambda pid: note_process(self._context.state, request, pid),
+                )
+            except OSError as problem:
+                return _cannot_start(argv[0], problem)
+            out = output.text(request.write_blob)
+            if ended.why == "time":
+                return err("timeout", f"ended after {config.time_limit:g} s, the time limit; its output so far:\n{out}")
+            if ended.why == "output":
+                return err("output", f"ended at {config.output_max} bytes of output, the limit:\n{out}")
+            assert ended.code is not None
+            return ok(record(code=ended.code, out=out))
+        finally:
+            output.close()
+            forget_process(self._context.state, request)
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_remove, private)
+
+
+def open_handler(context: HandlerContext) -> ShellHandler:
+    """The factory of the entry point `shell`."""
+    return ShellHandler(context)
+
+
+def find_program(name: str, folder: Path, path: str) -> str | None:
+    """The file that the command `name` starts: looked up in `path`, or, where it has a `/`, from `folder`."""
+    if "/" in name:
+        place = os.path.join(folder, name)
+        return place if os.path.isfile(place) else None
+    return shutil.which(name, path=path)
+
+
+def _cannot_start(name: str, problem: OSError) -> Con:
+    if problem.errno == errno.ENOENT:
+        return err("not_found", f"`{name}` names an interpreter that does not exist")
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.ENOEXEC):
+        return err("not_executable", f"`{name}` cannot be executed: {os.strerror(problem.errno)}")
+    if problem.errno == errno.E2BIG:
+        return err("command", "the command is too long for the system")
+    raise problem
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
