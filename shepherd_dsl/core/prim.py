@@ -34,6 +34,12 @@ class Primitive:
         """Whether it may be called with so many arguments."""
         return self.low <= count <= self.high
 
+    def apply(self, *args: Value) -> Value:
+        """The value on `args`. Raises Fault, with the code `name` for a wrong number of arguments."""
+        if self.low <= len(args) <= self.high:
+            return self.call(*args)
+        raise _wrong_number(self, len(args))
+
 
 def _fixed(arity: int, **calls: Callable[..., Value]) -> list[Primitive]:
     return [Primitive(name.removesuffix("_"), arity, arity, call) for name, call in calls.items()]
@@ -76,14 +82,11 @@ def apply(name: str, args: tuple[Value, ...]) -> Value:
     """The value of the primitive `name` on `args`. Raises Fault; `name` for an unknown one or a wrong number."""
     primitive = PRIMITIVES.get(name)
     if primitive is None:
-        raise Fault("name", f"no primitive has the name {name}")
-    if not primitive.low <= len(args) <= primitive.high:
-        raise wrong_number(primitive, len(args))
-    return primitive.call(*args)
+        raise Fault("name", f"no primitive `{name}`")
+    return primitive.apply(*args)
 
 
-def wrong_number(primitive: Primitive, count: int) -> Fault:
-    """The fault `name`: `primitive` was given `count` arguments."""
+def _wrong_number(primitive: Primitive, count: int) -> Fault:
     if primitive.low == primitive.high:
         wanted = str(primitive.low)
     else:

@@ -124,7 +124,7 @@ def mod(left: Value, right: Value) -> Value:
 def lt(left: Value, right: Value) -> Value:
     """Whether `left` is less: two numbers, or two texts by code point."""
     if (type(left) is int and type(right) is int) or (type(left) is str and type(right) is str):
-        return left < right  # type: ignore[operator]
+        return bool(left < right)  # type: ignore[operator]
     a, b, _ = _aligned(*_comparable("lt", left, right))
     return a < b
 
@@ -149,7 +149,7 @@ def dec_int(number: Value) -> Value:
     """The largest int that is not above the dec."""
     if type(number) is not Dec:
         raise wrong("dec_int", 1, "a dec", number)
-    return number.coef // 10**number.scale
+    return int(number.coef // 10**number.scale)
 
 
 def int_dec(number: Value) -> Value:
