@@ -87,13 +87,13 @@ class HandlerError(ShepherdError):
 
 
 class MissingExtraError(HandlerError):
-    """An optional package is not installed."""
+    """An optional package is not installed. `hint` replaces the usual command where the extra alone is not enough."""
 
-    def __init__(self, extra: str, *, needed_for: str) -> None:
+    def __init__(self, extra: str, *, needed_for: str, hint: str = "") -> None:
         super().__init__(
             "extra.missing",
             f"{needed_for} needs the extra `{extra}`",
-            hint=f"pip install 'shepherd-dsl[{extra}]'",
+            hint=hint or f"pip install 'shepherd-dsl[{extra}]'",
         )
         self.extra = extra
 

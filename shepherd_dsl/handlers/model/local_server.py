@@ -37,7 +37,7 @@ def die_with_parent(parent: int) -> None:
 
 def exit_at_end_of_input() -> None:
     """Ends this process at once when stdin closes."""
-    while sys.stdin.buffer.read(1 << 16):
+    while os.read(0, 1 << 16):
         pass
     os._exit(0)
 
@@ -81,7 +81,7 @@ def main() -> None:
     params.cpuparams_batch.n_threads = options.threads
     params.warmup = False
     params.use_jinja = True
-    params.hostname = "127.0.0.1"
+    params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
     params.ui = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import attrs
@@ -30,7 +31,7 @@ class ModelOptions:
     try as a whole, end that try; `longest_wait` is the longest pause between two tries: a server that wants a longer
     one is not asked again. `pause` is the first pause, in seconds, doubled each time.
     `openai_fields` says whether fields that only OpenAI's own service is sure to know are sent; None: by the host of
-    the base URL. `redact` removes secrets from what a cassette stores.
+    the base URL. A cassette's file counts from `folder`; `redact` removes secrets from what it stores.
     """
 
     base_url: str | None = None
@@ -44,6 +45,7 @@ class ModelOptions:
     idle: float = 120.0
     deadline: float = 900.0
     openai_fields: bool | None = None
+    folder: Path = Path()
     redact: Callable[[str], str] = attrs.field(default=_same, repr=False)
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
 
