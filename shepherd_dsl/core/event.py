@@ -6,7 +6,7 @@ Positions are indices: `start` is event 0, and "after event k" keeps events 0 to
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, Union
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -107,4 +107,4 @@ class End:
     value: Value
 
 
-Event: TypeAlias = Union[Start, Intent, Outcome, Denied, Injected, Forked, Undo, Reverted, End]
+Event: TypeAlias = Start | Intent | Outcome | Denied | Injected | Forked | Undo | Reverted | End

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import attrs
 
@@ -35,7 +35,7 @@ class Prim:
     args: tuple[Expr, ...] = ()
 
 
-Expr: TypeAlias = Union[Var, Lit, Prim]
+Expr: TypeAlias = Var | Lit | Prim
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -79,4 +79,4 @@ class Do:
     args: tuple[Expr, ...] = ()
 
 
-Comp: TypeAlias = Union[Return, Let, If, Call, Do]
+Comp: TypeAlias = Return | Let | If | Call | Do

@@ -9,7 +9,7 @@ values (`True == 1` in Python): use `equal`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import attrs
 
@@ -71,7 +71,7 @@ class Handle:
     index: int
 
 
-Value: TypeAlias = Union[Unit, bool, int, Dec, str, Blob, tuple["Value", ...], Record, Con, Agent, Handle]
+Value: TypeAlias = Unit | bool | int | Dec | str | Blob | tuple["Value", ...] | Record | Con | Agent | Handle
 
 UNIT = Unit()
 NONE = Con("None")

@@ -1,0 +1,261 @@
+"""The forest of runs: the machine's state, who owns whom, what stood below a run at an earlier event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+from rpds import HashTrieMap
+
+from shepherd_dsl.core.event import Event
+from shepherd_dsl.core.expr import Lit, Return
+from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.program import Program
+from shepherd_dsl.core.run import (
+    ENDED,
+    WORLD,
+    Code,
+    Commit,
+    Run,
+    Running,
+    but,
+    copy_id,
+    jump_of,
+    settled,
+    split_copy,
+)
+from shepherd_dsl.core.value import UNIT, Value
+
+
+@attrs.frozen(slots=True, eq=False)
+class LogNode:
+    """One entry of the log of the tree (run id and event are the commit's), and the entries before it."""
+
+    commit: Commit
+    before: LogNode | None
+
+
+@attrs.frozen(slots=True, eq=False)
+class Machine:
+    """The whole tree of runs at one moment (`M` in `lean/`).
+
+    `stack` is a linked list `(active run, rest)` of `driving` links that ends in the world. `log` is append-only and
+    `size` its length. `used[(run, clause)]` counts the intents that a limited clause, given when `run` was spawned,
+    has allowed to it and to all it made. `read_blob` gives the bytes of a content by its hash: a function of the hash
+    alone, so that the machine stays pure.
+    """
+
+    program: Program
+    read_blob: Callable[[str], bytes]
+    runs: HashTrieMap[str, Run]
+    stack: Any
+    log: LogNode | None
+    size: int
+    used: HashTrieMap[tuple[str, int], int]
+
+    def run(self, id: str) -> Run:
+        """The run `id`. Raises KeyError where there is none."""
+        return self.runs[id]
+
+
+def put(m: Machine, run: Run) -> Machine:
+    """The machine with `run` in place of the run of that id."""
+    return Machine(m.program, m.read_blob, m.runs.insert(run.id, run), m.stack, m.log, m.size, m.used)
+
+
+def with_stack(m: Machine, stack: Any) -> Machine:
+    """The machine with another stack."""
+    return Machine(m.program, m.read_blob, m.runs, stack, m.log, m.size, m.used)
+
+
+def record(
+    m: Machine,
+    id: str,
+    event: Event,
+    *,
+    code: Code,
+    files: Files | None = None,
+    handles: tuple[str, ...] | None = None,
+    inbox: tuple[Value, ...] | None = None,
+    restored: Commit | None = None,
+) -> Machine:
+    """Append `event` to the trace of run `id` and to the log, with the state after it. The only writer of traces.
+
+    What is not given stays as it is. `restored` is given for `reverted` alone: the last commit that is live after it.
+    """
+    run = m.runs[id]
+    files = run.files if files is None else files
+    handles = run.handles if handles is None else handles
+    inbox = run.inbox if inbox is None else inbox
+    parent = run.trace
+    commit = Commit(
+        run.id,
+        0 if parent is None else parent.index + 1,
+        m.size,
+        event,
+        settled(code),
+        files,
+        handles,
+        inbox,
+        run.made,
+        m.runs,
+        m.used,
+        parent,
+        jump_of(parent),
+        restored,
+    )
+    after = Run(
+        run.id,
+        run.owner,
+        run.givers,
+        run.agent,
+        run.args,
+        code,
+        files,
+        run.base,
+        run.grant,
+        handles,
+        commit,
+        inbox,
+        run.made,
+        run.born,
+        run.kids,
+    )
+    return Machine(
+        m.program, m.read_blob, m.runs.insert(run.id, after), m.stack, LogNode(commit, m.log), m.size + 1, m.used
+    )
+
+
+def log_since(m: Machine, size: int) -> list[Commit]:
+    """The commits of the log from place `size` on, oldest first."""
+    found: list[Commit] = []
+    node = m.log
+    while node is not None and node.commit.seq >= size:
+        found.append(node.commit)
+        node = node.before
+    found.reverse()
+    return found
+
+
+# ── ownership ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def owns(m: Machine, asker: str, run: str) -> bool:
+    """Whether `asker` owns `run` now."""
+    found = m.runs.get(run)
+    return found is not None and found.owner == asker
+
+
+def below(runs: HashTrieMap[str, Run], id: str) -> Iterator[Run]:
+    """All runs strictly below `id`, those further down first, younger ones before older ones.
+
+    The order matters: a run's commit keeps the runs below it as they then are, so they are dealt with before it.
+    """
+    todo: list[tuple[str, bool]] = [(kid, False) for kid in runs[id].kids]
+    while todo:
+        top, opened = todo.pop()
+        if opened:
+            yield runs[top]
+        else:
+            todo.append((top, True))
+            todo.extend((kid, False) for kid in runs[top].kids)
+
+
+def is_below(m: Machine, id: str, above: str) -> bool:
+    """Whether `id` is strictly below `above`."""
+    at = m.runs[id].owner
+    while at is not None:
+        if at == above:
+            return True
+        at = m.runs[at].owner
+    return False
+
+
+def own(m: Machine, id: str, owner: str, givers: tuple[str, ...]) -> Machine:
+    """Make `owner` the owner of run `id`. Kids stay ordered by `born`."""
+    run = m.runs[id]
+    if run.owner == owner:
+        return m if run.givers == givers else put(m, but(run, givers=givers))
+    if run.owner is not None:
+        old = m.runs[run.owner]
+        m = put(m, but(old, kids=tuple(kid for kid in old.kids if kid != id)))
+    m = put(m, but(run, owner=owner, givers=givers))
+    new = m.runs[owner]
+    kids = new.kids
+    if kids and m.runs[kids[-1]].born > run.born:
+        kids = tuple(sorted((*kids, id), key=lambda kid: m.runs[kid].born))
+    else:
+        kids = (*kids, id)
+    return put(m, but(new, kids=kids))
+
+
+def is_live(run: Run) -> bool:
+    """Whether the run has not ended."""
+    return not isinstance(run.code, ENDED)
+
+
+# ── what was below a run at an earlier event ─────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen(slots=True, eq=False)
+class Head:
+    """A run as it stood at a commit of a run above it: how far its trace was, and who owned it. Ids are today's."""
+
+    id: str
+    commit: Commit
+    owner: str
+    givers: tuple[str, ...]
+
+
+def renaming(id: str, commit: Commit) -> Callable[[str], str]:
+    """How the ids in `commit`, inherited by the run `id`, read today: a copy inherits its original's commits as they
+    are, with the ids of the original's time in them."""
+    if commit.run == id:
+        return lambda other: other
+    parts = split_copy(id)
+    assert parts is not None, "only a copy inherits commits"
+    fork, old = parts
+    inner = renaming(old, commit)
+    return lambda other: copy_id(fork, inner(other))
+
+
+def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
+    """What stood below run `id` at `commit`, those further down first. A run without a copy today keeps its id in it."""
+    today = renaming(id, commit)
+    found = []
+    for run in below(commit.heads, commit.run) if commit.run in commit.heads else ():
+        assert run.owner is not None
+        assert run.trace is not None
+        givers = tuple(today(giver) if today(giver) in m.runs else giver for giver in run.givers)
+        found.append(Head(today(run.id), run.trace, today(run.owner) if run.owner != commit.run else id, givers))
+    return found
+
+
+def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:
+    """The handle table at `commit` as it reads for run `id` today."""
+    if commit.run == id:
+        return commit.handles
+    today = renaming(id, commit)
+    return tuple(today(held) if today(held) in m.runs else held for held in commit.handles)
+
+
+# ── handles ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def hold(table: tuple[str, ...], run: str) -> tuple[tuple[str, ...], int]:
+    """A table that holds `run`, and its index there. A run already held keeps its first index."""
+    if run in table:
+        return table, table.index(run)
+    return (*table, run), len(table)
+
+
+def with_used(m: Machine, used: HashTrieMap[tuple[str, int], int]) -> Machine:
+    """The machine with other counts."""
+    return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, used)
+
+
+def world_run(files: Files) -> Run:
+    """The outermost owner: a run without program or start, whose trace records what it does to the root run."""
+    code = Running(Return(Lit(UNIT)), None, None, 0)
+    return Run(WORLD, None, (), "", (), code, files, files, (), (), None, (), 0, -1, ())

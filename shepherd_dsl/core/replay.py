@@ -1,0 +1,172 @@
+"""Replay, check and first divergence: what a recorded log says about a program (`core.md`, theorems 5, 7, 8, 16).
+
+A log is the list of (run id, event) of a tree, in order. The machine is run again; where it waits for the outside, the
+log's next entry must be an answer, or an operation of the world. So one loop serves all: `replay` rebuilds the tree,
+`check` says whether some oracle makes the program produce the log, `first_divergence` how far an edited program
+follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from shepherd_dsl.core.event import Event, Injected, Intent, Outcome, Start
+from shepherd_dsl.core.event_equal import event_difference
+from shepherd_dsl.core.fault import Fault
+from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.forest import log_since
+from shepherd_dsl.core.grant import request_from
+from shepherd_dsl.core.machine import (
+    AnswerError,
+    Asked,
+    Finished,
+    Machine,
+    advance,
+    answer,
+    outer_stop,
+    start,
+    world_asks,
+)
+from shepherd_dsl.core.program import Program
+from shepherd_dsl.core.run import ROOT, WORLD, Commit
+from shepherd_dsl.core.value import Con, Handle, Value, equal, ok
+
+Log: TypeAlias = Sequence[tuple[str, Event]]
+
+
+@attrs.frozen(slots=True, eq=False)
+class Replayed:
+    """How far a log could be followed.
+
+    `machine` has followed the first `followed` entries, and possibly some more of its own. `problem` says why it went
+    no further; it is empty where the whole log was followed. `expected` is what the program does at that place, None
+    where it waits or has ended.
+    """
+
+    machine: Machine | None
+    followed: int
+    problem: str
+    expected: tuple[str, Event] | None = None
+
+
+def follow(
+    program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes], other_program: bool = False
+) -> Replayed:
+    """Run `program` against `log` on the base `files`, as far as they agree.
+
+    With `other_program` the digest in `start` events is not compared: the program is another one, on purpose.
+    """
+    if not log:
+        return Replayed(None, 0, "the log is empty")
+    run, first = log[0]
+    if run != ROOT or not isinstance(first, Start):
+        return Replayed(None, 0, "a log begins with the `start` of the root run")
+    layers = first.grant
+    if not isinstance(layers, tuple) or len(layers) != 1:
+        return Replayed(None, 0, "the root run has one layer of grant")
+    try:
+        request = request_from(layers[0])
+        m = start(program, first.agent, first.args, request, files, read_blob=read_blob)
+    except (ValueError, Fault) as why:
+        return Replayed(None, 0, str(why))
+    done = 0
+    while True:
+        m = advance(m)
+        for commit in log_since(m, done):
+            if done == len(log):
+                return Replayed(m, done, "")
+            problem = _differs(log[done], commit, other_program)
+            if problem:
+                return Replayed(m, done, problem, (commit.run, commit.event))
+            done += 1
+        if done == len(log):
+            return Replayed(m, done, "")
+        after = _outside(m, log, done)
+        if isinstance(after, str):
+            return Replayed(m, done, after)
+        m = after
+
+
+def _differs(entry: tuple[str, Event], commit: Commit, other_program: bool) -> str:
+    """Why the log's entry is not the commit that the machine made; empty where it is."""
+    run, event = entry
+    if run != commit.run:
+        return f"the log has an event of run {run}, the program one of run {commit.run}"
+    return event_difference(event, commit.event, ignore_program=other_program)
+
+
+def _outside(m: Machine, log: Log, at: int) -> Machine | str:
+    """The machine after the log's entry `at`, which must come from outside; or why it cannot."""
+    run, event = log[at]
+    try:
+        if run == WORLD:
+            if not isinstance(event, Intent):
+                return "only an operation of the world can stand here"
+            return world_asks(m, event.op, event.args)
+        stop = outer_stop(m)
+        if isinstance(stop, Finished):
+            return "the root run has ended"
+        if not isinstance(event, Outcome):
+            return f"the program waits for the outcome of `{stop.op}` of run {stop.run}"
+        if event.by != "world":
+            return f"only the world can answer `{stop.op}` of run {stop.run} here"
+        return answer(m, _as_given(stop, event), _files_given(m, stop, log, at))
+    except AnswerError as why:
+        return str(why)
+
+
+def _as_given(stop: Asked, event: Outcome) -> Con:
+    """The oracle's answer behind a recorded outcome: for `run.pick`, the index of the run."""
+    if stop.op != "run.pick" or event.answer.name != "Ok":
+        return event.answer
+    runs = stop.args[0]
+    assert isinstance(runs, tuple)
+    for index, run in enumerate(runs):
+        if equal(run, event.answer.args[0]):
+            return ok(index)
+    return ok(-1)
+
+
+def _files_given(m: Machine, stop: Asked, log: Log, at: int) -> tuple[tuple[str, object], ...]:
+    """The change to files in the recorded outcome; it stands in the first event of the step, the innermost run's."""
+    event = log[at][1]
+    assert isinstance(event, Outcome)
+    return event.files  # type: ignore[return-value]
+
+
+def replay(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Machine:
+    """The tree that `log` records: code, files and traces (theorem `replay_exact`; after a crash, `recover`).
+
+    The log may end anywhere between two steps. Raises ValueError, naming the first entry, where the program cannot have
+    produced it.
+    """
+    result = follow(program, log, files, read_blob=read_blob)
+    if result.problem or result.machine is None:
+        raise ValueError(f"entry {result.followed}: {result.problem}")
+    return result.machine
+
+
+@attrs.frozen(slots=True)
+class Verdict:
+    """Whether some well-formed oracle makes the program produce the log; else the first entry it cannot, and why."""
+
+    accepted: bool
+    entry: int
+    problem: str
+
+
+def check(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Verdict:
+    """The checker (theorems `check_sound`, `check_complete`): linear in the log."""
+    result = follow(program, log, files, read_blob=read_blob)
+    return Verdict(not result.problem, result.followed, result.problem)
+
+
+def first_divergence(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Replayed:
+    """How far another program follows a log: the longest prefix on which both ask the same (theorem `first_divergence`)."""
+    return follow(program, log, files, read_blob=read_blob, other_program=True)
+
+
+__all__ = ["Handle", "Injected", "Log", "Replayed", "Value", "Verdict", "check", "first_divergence", "follow", "replay"]

@@ -1,0 +1,337 @@
+"""Taking back: debts, compensation, revert and discard (`core.md`, "Taking back")."""
+
+from __future__ import annotations
+
+import attrs
+
+from shepherd_dsl.core.event import End, Event, Forked, Injected, Intent, Outcome, Reverted, Undo
+from shepherd_dsl.core.expr import Lit, Prim, Return
+from shepherd_dsl.core.forest import (
+    Head,
+    Machine,
+    below,
+    handles_today,
+    heads,
+    is_below,
+    is_live,
+    own,
+    put,
+    record,
+)
+from shepherd_dsl.core.program import Program
+from shepherd_dsl.core.run import (
+    Commit,
+    Debt,
+    Discarded,
+    Driving,
+    Passing,
+    Run,
+    Running,
+    Undoing,
+    Waiting,
+    but,
+    commits,
+    live_commits,
+    nth,
+)
+from shepherd_dsl.core.shown import reply
+from shepherd_dsl.core.step import Ends, LocalStop, resume
+from shepherd_dsl.core.value import Con, Record, equal, err, ok
+from shepherd_dsl.core.value import record as record_value
+
+ABANDONED = err("abandoned", "the run was taken back before the answer came")
+
+
+@attrs.frozen(slots=True, eq=False)
+class Plan:
+    """What a revert or discard of `run` would do: which commits go, what is owed, what cannot be taken back.
+
+    `to` is None for a discard. `heads` is what stood below then. `undone` counts the live events that are taken back;
+    `irreversible` and `unknown` list operations, newest first.
+    """
+
+    run: str
+    to: int | None
+    heads: tuple[Head, ...]
+    debts: tuple[Debt, ...]
+    undone: int
+    irreversible: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+# ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen(slots=True, eq=False)
+class Answered:
+    """An intent or undo with its outcome, as a pair of commits of one trace."""
+
+    question: Commit
+    outcome: Commit
+
+
+def answered(trace: Commit | None, *, after: int) -> list[Answered]:
+    """The answered questions of a trace whose outcome has an index over `after`, oldest first."""
+    found = []
+    at = trace
+    while at is not None and at.index > after:
+        if isinstance(at.event, Outcome):
+            question = at.parent
+            while question is not None and isinstance(question.event, Injected):
+                question = question.parent
+            assert question is not None
+            found.append(Answered(question, at))
+        at = at.parent
+    found.reverse()
+    return found
+
+
+def last_forked(trace: Commit | None) -> int:
+    """The index of the last `forked` event, -1 where there is none."""
+    at = trace
+    while at is not None:
+        if isinstance(at.event, Forked):
+            return at.index
+        at = at.parent
+    return -1
+
+
+def is_abandoned(event: Outcome) -> bool:
+    """Whether the outcome only says that the question was given up."""
+    return event.by == "machine" and equal(event.answer, ABANDONED)
+
+
+def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
+    """What `run` owes for outcomes with an index over `after`, newest first: a fold over its trace.
+
+    A run owes its compensable outcomes `Ok(v)` by the world since its last `forked`, but for those whose undo has an
+    outcome.
+    """
+    after = max(after, -1)
+    pairs = answered(run.trace, after=after)
+    if not pairs:
+        return []
+    floor = -1
+    owed: dict[int, Debt] = {}
+    compensable = False
+    for pair in pairs:
+        question, event = pair.question.event, pair.outcome.event
+        assert isinstance(event, Outcome)
+        if isinstance(question, Undo):
+            if not is_abandoned(event):
+                owed.pop(question.at, None)
+        elif isinstance(question, Intent) and event.by == "world" and event.answer.name == "Ok":
+            declared = program.ops.get(question.op)
+            if declared is not None and declared.undo is not None:
+                compensable = True
+                at = pair.outcome.index
+                owed[at] = Debt(run.id, at, declared.undo, event.answer.args, pair.outcome.seq)
+    if compensable:
+        floor = last_forked(run.trace)
+    return [debt for at, debt in sorted(owed.items(), reverse=True) if at > floor]
+
+
+def made_undone(trace: Commit | None, to: int) -> list[str]:
+    """Operations whose effects the state after event `to` counts on, but which were compensated since."""
+    target = nth(trace, to)
+    counted: set[int] | None = None
+    gone = []
+    for pair in answered(trace, after=to):
+        question, event = pair.question.event, pair.outcome.event
+        if (
+            isinstance(question, Undo)
+            and question.at <= to
+            and isinstance(event, Outcome)
+            and event.answer.name != "Err"
+        ):
+            if counted is None:
+                counted = {commit.index for commit in live_commits(target)}
+            if question.at in counted:
+                gone.append(question.op)
+    return gone
+
+
+# ── the plan ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
+    """What taking run `id` back to event `to` (None: discarding it) would do, or the `Err` that refuses it.
+
+    Refused: no such event (`step`), a run owned then that is no longer below (`moved`), effects the earlier state
+    counts on that were compensated since (`compensated`). Nothing is changed by a plan.
+    """
+    run = m.runs[id]
+    then: list[Head] = []
+    if to is not None:
+        target = nth(run.trace, to)
+        if target is None:
+            last = -1 if run.trace is None else run.trace.index
+            return err("step", f"there is no event {to}; the last one is {last}")
+        then = heads(m, id, target)
+        moved = [head.id for head in then if head.id not in m.runs or not is_below(m, head.id, id)]
+        if moved:
+            return err("moved", "no longer below the run: " + ", ".join(moved))
+        gone = made_undone(run.trace, to)
+        for head in then:
+            gone += made_undone(m.runs[head.id].trace, head.commit.index)
+        if gone:
+            return err("compensated", "these effects were compensated and are gone: " + ", ".join(gone))
+    kept = {head.id: head.commit.index for head in then}
+    if to is not None:
+        kept[id] = to
+    members = [*below(m.runs, id), run]
+    owed = [debt for member in members for debt in debts(m.program, member, after=kept.get(member.id, -1))]
+    owed.sort(key=lambda debt: -debt.seq)
+    undone, lasting = 0, []
+    for member in members:
+        for commit in live_commits(member.trace):
+            if commit.index <= kept.get(member.id, -1):
+                break
+            undone += 1
+            lasting += _lasting(m.program, member.id, commit)
+    lasting.sort(key=lambda item: -item[0])
+    return Plan(
+        id,
+        to,
+        tuple(then),
+        tuple(owed),
+        undone,
+        tuple(op for _, op, kind in lasting if kind == "irreversible"),
+        tuple(op for _, op, kind in lasting if kind == "unknown"),
+    )
+
+
+def _lasting(program: Program, id: str, commit: Commit) -> list[tuple[int, str, str]]:
+    """(place in the log, operation, why it stays) where the commit is an outcome that cannot be taken back."""
+    event = commit.event
+    if not isinstance(event, Outcome) or event.by != "world":
+        return []
+    question = commit.parent
+    while question is not None and isinstance(question.event, Injected):
+        question = question.parent
+    if question is None or not isinstance(question.event, Intent) or question.event.op.startswith("run."):
+        return []
+    declared = program.ops.get(question.event.op)
+    kind = "irreversible" if declared is None else declared.effect_class
+    if event.answer.name == "Unknown":
+        return [] if kind in ("pure", "reversible") else [(commit.seq, question.event.op, "unknown")]
+    return [(commit.seq, question.event.op, "irreversible")] if kind == "irreversible" else []
+
+
+# ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def begin(m: Machine, asker: str, origin: Waiting | Running, id: str, to: int | None) -> Machine | Con:
+    """The asker starts taking run `id` back: open intents are abandoned, the debts are listed. Or the `Err`."""
+    made = plan(m, id, to)
+    if isinstance(made, Con):
+        return made
+    m = abandon(m, id)
+    code = Undoing(id, to, made.debts, False, (), (), made.undone, made.irreversible, origin)
+    return put(m, but(m.runs[asker], code=code))
+
+
+def abandon(m: Machine, id: str) -> Machine:
+    """Open intents and undos of run `id` and all below get `Err(abandoned)`, by the machine; lower runs first."""
+    for run in [*below(m.runs, id), m.runs[id]]:
+        event = _last_question(run.trace)
+        if event is None:
+            continue
+        code = run.code
+        if isinstance(event, Undo):
+            m = record(m, run.id, Outcome(ABANDONED, (), "machine"), code=code)
+            continue
+        waiting = code.origin if isinstance(code, Passing | Driving | Undoing) else code
+        assert isinstance(waiting, Waiting)
+        m = record(m, run.id, Outcome(ABANDONED, (), "machine"), code=resume(ABANDONED, waiting.stack))
+    return m
+
+
+def _last_question(trace: Commit | None) -> Event | None:
+    while trace is not None and isinstance(trace.event, Injected):
+        trace = trace.parent
+    return trace.event if trace is not None and isinstance(trace.event, Intent | Undo) else None
+
+
+def undo_step(m: Machine, active: Run, code: Undoing) -> Machine | None:
+    """One step of a run that is `undoing`: raise the next undo, or finish; None while an undo is open."""
+    if code.raised:
+        return None
+    if code.todo:
+        debt = code.todo[0]
+        m = record(m, debt.run, Undo(debt.at, debt.op, debt.args), code=m.runs[debt.run].code)
+        return put(m, but(m.runs[active.id], code=attrs.evolve(code, raised=True)))
+    m = restore(m, code.run, code.to)
+    if isinstance(code.origin, Waiting):
+        return reply(m, active.id, code.origin, ok(report(code)))
+    return put(m, but(m.runs[active.id], code=code.origin))
+
+
+def report(code: Undoing) -> Record:
+    """What `run.revert` and `run.discard` answer."""
+    return record_value(undone=code.undone, compensated=code.paid, failed=code.failed, irreversible=code.lasting)
+
+
+def restore(m: Machine, id: str, to: int | None) -> Machine:
+    """Put run `id` and what it owned then back to event `to`, and discard what else is below; lower runs first."""
+    if to is None:
+        for run in [*below(m.runs, id), m.runs[id]]:
+            m = discard(m, run.id)
+        return m
+    target = nth(m.runs[id].trace, to)
+    assert target is not None
+    then = {head.id: head for head in heads(m, id, target)}
+    for run in list(below(m.runs, id)):
+        head = then.get(run.id)
+        if head is None:
+            m = discard(m, run.id)
+            continue
+        m = own(m, run.id, head.owner, head.givers)
+        if m.runs[run.id].trace is not head.commit:
+            m = rewind(m, run.id, head.commit)
+    return rewind(m, id, target)
+
+
+def rewind(m: Machine, id: str, commit: Commit) -> Machine:
+    """`reverted(k)`: code, files, handles and inbox are again those after `commit`."""
+    return record(
+        m,
+        id,
+        Reverted(commit.index),
+        code=commit.code,
+        files=commit.files,
+        handles=handles_today(m, id, commit),
+        inbox=commit.inbox,
+        restored=commit if commit.restored is None else commit.restored,
+    )
+
+
+def discard(m: Machine, id: str) -> Machine:
+    """`end(discarded)`, unless the run was discarded before."""
+    run = m.runs[id]
+    if isinstance(run.code, Discarded):
+        return m
+    from shepherd_dsl.core.value import UNIT
+
+    return record(m, id, End("discarded", UNIT), code=Discarded())
+
+
+# ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def discard_made(m: Machine, id: str, stop: LocalStop) -> Machine | None:
+    """An agent about to end first discards the live runs it made, newest first; None when there is none left."""
+    live = [kid for kid in m.runs[id].kids if not m.runs[kid].givers and is_live(m.runs[kid])]
+    if not live:
+        return None
+    newest = max(live, key=lambda kid: m.runs[kid].born)
+    if isinstance(stop, Ends):
+        again = Return(Lit(stop.value))
+    else:
+        again = Return(Prim("raise", (Lit(stop.error),)))  # type: ignore[union-attr]
+    begun = begin(m, id, Running(again, None, None, 0), newest, None)
+    assert not isinstance(begun, Con), "a discard is never refused"
+    return begun
+
+
+__all__ = ["Plan", "begin", "commits", "debts", "discard_made", "plan", "undo_step"]
