@@ -22,12 +22,12 @@ from shepherd_dsl.core.event import (
     Undo,
 )
 from shepherd_dsl.core.jsontext import quote
+from shepherd_dsl.core.names import normal_path
 from shepherd_dsl.core.value import Con
 from shepherd_dsl.core.wire_value import (
     WireError,
     args_from,
     hash_from,
-    hash_or_none,
     keys,
     list_from,
     natural_from,
@@ -65,7 +65,7 @@ def _start(body: Any) -> Start:
         part(body, "agent", text_from),
         part(body, "args", args_from),
         part(body, "grant", value_from),
-        part(body, "files", hash_or_none),
+        part(body, "files", hash_from),
     )
 
 
@@ -131,6 +131,8 @@ def change_from(data: object) -> Change:
             if type(item) is not list or len(item) != 2:
                 raise WireError(f"expected [path, entry], got {shown(item)}")
             path = text_from(item[0])
+            if normal_path(path) is None:
+                raise WireError("not a normal relative path", 0)
             if found and path <= found[-1][0]:
                 raise WireError("paths not sorted, or one given twice", 0)
             found.append((path, None if item[1] is None else _entry(item[1])))

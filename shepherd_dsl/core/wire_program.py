@@ -112,9 +112,8 @@ def _bindings(data: Any, room: int) -> list[Callable[[Comp], Comp]]:
     for index, pair in enumerate(pairs):
         if type(pair) is not list or len(pair) != 2:
             raise WireError(f"expected [name, computation], got {shown(pair)}", index)
-        found.append(
-            _let_of(inside(0, lambda d, _: text_from(d), pair[0], room, index), inside(1, _comp, pair[1], room, index))
-        )
+        name = inside(0, _name, pair[0], room, index)
+        found.append(_let_of(name, inside(1, _comp, pair[1], room, index)))
     return found
 
 
@@ -140,7 +139,7 @@ def _expr(data: Any, room: int) -> Expr:
     if type(data) is dict and len(data) == 1:
         for tag, body in data.items():
             if tag == "var":
-                return Var(inside(tag, lambda d, _: text_from(d), body, room))
+                return Var(inside(tag, _name, body, room))
             if tag == "val":
                 return Lit(inside(tag, within, body, WIRE_DEPTH))
             if tag == "prim":
@@ -149,10 +148,14 @@ def _expr(data: Any, room: int) -> Expr:
     raise WireError(f"expected an expression, got {shown(data)}")
 
 
+def _name(data: Any, _: int) -> str:
+    return text_from(data)
+
+
 def _headed(tag: str, body: Any, room: int) -> tuple[str, tuple[Expr, ...]]:
     if type(body) is not list or not body:
         raise WireError(f"expected [name, e…], got {shown(body)}", tag)
-    head = inside(0, lambda d, _: text_from(d), body[0], room, tag)
+    head = inside(0, _name, body[0], room, tag)
     return head, tuple([inside(index, _expr, item, room - 1, tag) for index, item in enumerate(body[1:], start=1)])
 
 

@@ -193,6 +193,7 @@ _TAGGED: Final[dict[str, Callable[[Any, int], Value]]] = {
 
 
 def inside(step: str | int, reader: Callable[[Any, int], Any], data: Any, room: int, *outer: str | int) -> Any:
+    """What `reader` makes of `data`; its errors are placed at `step` within `outer`, innermost first."""
     try:
         return reader(data, room)
     except WireError as error:
@@ -201,6 +202,7 @@ def inside(step: str | int, reader: Callable[[Any, int], Any], data: Any, room: 
 
 
 def part(body: dict[str, Any], key: str, reader: Callable[[Any], Any]) -> Any:
+    """What `reader` makes of what stands under `key`; its errors are placed there."""
     try:
         return reader(body[key])
     except WireError as error:
@@ -209,6 +211,7 @@ def part(body: dict[str, Any], key: str, reader: Callable[[Any], Any]) -> Any:
 
 
 def keys(data: object, *names: str) -> None:
+    """Refuse what is no object with exactly these keys."""
     if type(data) is not dict:
         raise WireError(f"expected an object, got {shown(data)}")
     if data.keys() != set(names):
@@ -222,16 +225,19 @@ def _complain(found: Iterable[Any], names: tuple[str, ...]) -> None:
 
 
 def list_from(data: Any) -> list[Any]:
+    """A list, its elements unread."""
     if type(data) is not list:
         raise WireError(f"expected a list, got {shown(data)}")
     return data
 
 
 def args_from(data: Any) -> tuple[Value, ...]:
+    """The arguments of an operation."""
     return _values(list_from(data), WIRE_DEPTH)
 
 
 def text_from(data: Any) -> str:
+    """A text of Unicode scalar values."""
     if type(data) is not str:
         raise WireError(f"expected a text, got {shown(data)}")
     if not is_scalar_text(data):
@@ -240,28 +246,28 @@ def text_from(data: Any) -> str:
 
 
 def natural_from(data: Any) -> int:
+    """An int from 0 on."""
     if type(data) is not int or data < 0:
         raise WireError(f"expected a number from 0 on, got {shown(data)}")
     return _int(data)
 
 
 def version_from(data: Any) -> int:
+    """The one format version there is."""
     if type(data) is not int or data != FORMAT_VERSION:
         raise WireError(f"expected the format version {FORMAT_VERSION}, got {shown(data)}")
     return data
 
 
 def hash_from(data: Any) -> str:
+    """A hash of 40 hexadecimal digits."""
     if type(data) is not str or _HASH.fullmatch(data) is None:
         raise WireError("expected a hash of 40 hexadecimal digits")
     return data
 
 
-def hash_or_none(data: Any) -> str:
-    return "" if data == "" else hash_from(data)
-
-
 def shown(data: object) -> str:
+    """What `data` is, for the text of an error."""
     if data is None:
         return "null"
     names: dict[type, str] = {
