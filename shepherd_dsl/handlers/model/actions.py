@@ -96,6 +96,14 @@ def as_actions(chat: Chat, layout: Layout) -> Chat | Trouble:
     )
 
 
+def with_schema(chat: Chat) -> Chat:
+    """A request that tells the model the schema it is held to: constrained decoding alone does not say why."""
+    if chat.schema is None:
+        return chat
+    how = f"Answer with JSON of this schema and nothing else: {chat.schema}"
+    return attrs.evolve(chat, system=f"{chat.system}\n\n{how}" if chat.system else how)
+
+
 def read_action(reply: Reply) -> Reply | Trouble:
     """The answer that an action means. One that the limit cut off stays as it is."""
     if reply.stop == LENGTH:

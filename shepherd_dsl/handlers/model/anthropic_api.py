@@ -74,7 +74,7 @@ def body_of(layout: Layout, *, model: str, options: ModelOptions) -> dict[str, A
     if layout.system:
         body["system"] = [{"type": "text", "text": layout.system, "cache_control": _MARK}]
     if layout.tools:
-        tools = [{"name": t.name, "description": t.about, "input_schema": t.schema} for t in layout.tools]
+        tools = [{"name": t.wire, "description": t.about, "input_schema": t.schema} for t in layout.tools]
         body["tools"] = [*tools[:-1], {**tools[-1], "cache_control": _MARK}]
     if layout.schema is not None:
         schema = sdk.load(PACKAGE).transform_schema(layout.schema)
@@ -180,6 +180,10 @@ class AnthropicBackend:
         layout = lay_out(chat)
         if isinstance(layout, Trouble):
             return layout
+        answer = await self._ask(layout, show)
+        return layout.named(answer) if isinstance(answer, Reply) else answer
+
+    async def _ask(self, layout: Layout, show: Show) -> Reply | Trouble:
         try:
             client = self._connect()
             body = body_of(layout, model=self._model, options=self._options)

@@ -7,16 +7,19 @@ messages begins with the rendering of the shorter one, byte for byte: what provi
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
-from shepherd_dsl.handlers.model.chat import Chat, Result, Said, ToolCall, Trouble, User, digest
+from shepherd_dsl.handlers.model.chat import Chat, Reply, Result, Said, ToolCall, Trouble, User, digest
+
+LONGEST_NAME = 64
 
 
 @attrs.frozen(slots=True)
 class Asked:
-    """A tool call with its id."""
+    """A tool call with its id, and the tool's name as providers take it (`wire_name`)."""
 
     id: str
     name: str
@@ -25,10 +28,9 @@ class Asked:
 
 @attrs.frozen(slots=True)
 class Answered:
-    """The answer to the call `id` of the tool `tool`."""
+    """The answer to the call `id`."""
 
     id: str
-    tool: str
     text: str
 
 
@@ -59,9 +61,10 @@ Turn: TypeAlias = UserTurn | ModelTurn | ResultTurn
 
 @attrs.frozen(slots=True, eq=False)
 class LaidTool:
-    """A tool with its schema parsed."""
+    """A tool with its schema parsed; `wire` is its name as providers take it (`wire_name`)."""
 
     name: str
+    wire: str
     about: str
     schema: dict[str, Any]
 
@@ -83,6 +86,12 @@ class Layout:
         tools = [[tool.name, tool.about, tool.schema] for tool in self.tools]
         return "shepherd-" + digest([model, self.system, tools, start])
 
+    def named(self, reply: Reply) -> Reply:
+        """A provider's answer with the tools' own names. A tool that was never offered keeps the name given to it."""
+        names = {tool.wire: tool.name for tool in self.tools}
+        calls = tuple(ToolCall(names.get(call.name, call.name), call.args) for call in reply.calls)
+        return attrs.evolve(reply, calls=calls)
+
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
@@ -97,6 +106,11 @@ def parse_object(text: str) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
+def wire_name(name: str) -> str:
+    """A tool's name in the alphabet that all providers take: `shell.run` is `shell-run` there."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+
+
 def call_id(message: int, call: int) -> str:
     """The id of a tool call: its position, so that it is the same in every rendering."""
     return f"call_{message}_{call}"
@@ -108,35 +122,36 @@ def _bad(text: str) -> Trouble:
 
 def _turns(chat: Chat) -> tuple[Turn, ...] | Trouble:
     turns: list[Turn] = []
-    waiting: list[Asked] = []
+    waiting: list[tuple[str, str]] = []
     answered: list[Answered] = []
     for index, message in enumerate(chat.messages):
         where = f"request.messages[{index}]"
         if isinstance(message, Result):
             if len(answered) == len(waiting):
                 return _bad(f"{where} is a result, but no tool call is waiting for one")
-            asked = waiting[len(answered)]
-            if asked.name != message.tool:
-                return _bad(f"{where} is a result of {message.tool}, but {asked.name} is the next one waiting")
-            answered.append(Answered(asked.id, message.tool, message.text))
+            ident, tool = waiting[len(answered)]
+            if tool != message.tool:
+                return _bad(f"{where} is a result of {message.tool}, but {tool} is the next one waiting")
+            answered.append(Answered(ident, message.text))
             if len(answered) == len(waiting):
                 turns.append(ResultTurn(tuple(answered)))
                 waiting, answered = [], []
             continue
         if waiting:
-            return _bad(f"{where}: {waiting[len(answered)].name} is still waiting for its result")
+            return _bad(f"{where}: {waiting[len(answered)][1]} is still waiting for its result")
         match message:
             case User(text):
                 if not text:
                     return _bad(f"{where} is empty")
                 turns.append(UserTurn(text))
             case Said(text, calls):
-                waiting = [Asked(call_id(index, j), call.name, call.args) for j, call in enumerate(calls)]
+                asked = tuple(Asked(call_id(index, j), wire_name(c.name), c.args) for j, c in enumerate(calls))
+                waiting = [(a.id, call.name) for a, call in zip(asked, calls, strict=True)]
                 # No provider takes an empty message, and a model that said nothing has said nothing.
                 if text or calls:
-                    turns.append(ModelTurn(text, tuple(waiting)))
+                    turns.append(ModelTurn(text, asked))
     if waiting:
-        return _bad(f"{waiting[len(answered)].name} is still waiting for its result")
+        return _bad(f"{waiting[len(answered)][1]} is still waiting for its result")
     if not turns:
         return _bad("request.messages is empty")
     return tuple(turns)
@@ -152,9 +167,12 @@ def lay_out(chat: Chat) -> Layout | Trouble:
         schema = parse_object(tool.schema)
         if schema is None:
             return _bad(f"request.tools[{index}].schema is not a JSON object")
-        if any(tool.name == other.name for other in tools):
-            return _bad(f"request.tools[{index}]: a tool {tool.name} is there already")
-        tools.append(LaidTool(tool.name, tool.about, schema))
+        wire = wire_name(tool.name)
+        if not 0 < len(wire) <= LONGEST_NAME:
+            return _bad(f"request.tools[{index}]: a tool's name has 1 to {LONGEST_NAME} characters")
+        if any(wire == other.wire for other in tools):
+            return _bad(f"request.tools[{index}]: providers cannot tell {tool.name} from another tool by its name")
+        tools.append(LaidTool(tool.name, wire, tool.about, schema))
     wanted = None if chat.schema is None else parse_object(chat.schema)
     if chat.schema is not None and wanted is None:
         return _bad("request.schema is not a JSON object")

@@ -17,7 +17,7 @@ import attrs
 
 from shepherd_dsl.errors import MissingExtraError
 from shepherd_dsl.handlers.model import local_server
-from shepherd_dsl.handlers.model.actions import as_actions, read_action
+from shepherd_dsl.handlers.model.actions import as_actions, read_action, with_schema
 from shepherd_dsl.handlers.model.backend import Show
 from shepherd_dsl.handlers.model.chat import Chat, Reply, Trouble
 from shepherd_dsl.handlers.model.layout import lay_out
@@ -159,7 +159,7 @@ class LocalBackend:
         layout = lay_out(chat)
         if isinstance(layout, Trouble):
             return layout
-        asked = as_actions(chat, layout) if chat.tools else chat
+        asked = as_actions(chat, layout) if chat.tools else with_schema(chat)
         if isinstance(asked, Trouble):
             return asked
         client = await self._ready()

@@ -21,10 +21,10 @@ class OpenAIClient:
     def __init__(self, spec: str, options: ModelOptions, *, own_machine: bool = False) -> None:
         """Raises MissingExtraError without the SDK and HandlerError `model.key` without a key.
 
-        `own_machine`: the server is one of shepherd's own on this machine, needs no key and is reached past proxies.
+        `own_machine`: the server is shepherd's own on this machine; it is reached past proxies, with the options' key.
         """
         sdk.require(PACKAGE, needed_for=f"the model {spec}")
-        self.key = "none" if own_machine else sdk.key_of(options, KEY, needed_for=f"the model {spec}")
+        self.key = sdk.key_of(options, KEY, needed_for=f"the model {spec}")
         self.base_url = options.base_url or options.environ.get("OPENAI_BASE_URL") or _HOME
         self._options = options
         self._own_machine = own_machine
@@ -41,7 +41,7 @@ class OpenAIClient:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not stand in any text."""
-        return () if self._own_machine else (self.key,)
+        return (self.key,)
 
     def get(self) -> Any:
         """The client itself."""
@@ -62,7 +62,7 @@ class OpenAIClient:
 
 def function_of(tool: LaidTool, *, strict: bool | None) -> dict[str, Any]:
     """A tool as both APIs describe it; they differ only in where they put it."""
-    function: dict[str, Any] = {"name": tool.name, "description": tool.about, "parameters": tool.schema}
+    function: dict[str, Any] = {"name": tool.wire, "description": tool.about, "parameters": tool.schema}
     if strict is not None:
         function["strict"] = strict
     return function

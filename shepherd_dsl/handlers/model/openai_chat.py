@@ -155,6 +155,10 @@ class OpenAIChatBackend:
         layout = lay_out(chat)
         if isinstance(layout, Trouble):
             return layout
+        answer = await self._ask(layout, show)
+        return layout.named(answer) if isinstance(answer, Reply) else answer
+
+    async def _ask(self, layout: Layout, show: Show) -> Reply | Trouble:
         body = body_of(layout, model=self._model, options=self._options, is_openai=self._client.is_openai)
         try:
             create = self._client.get().chat.completions.create

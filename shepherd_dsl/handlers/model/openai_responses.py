@@ -31,6 +31,9 @@ from shepherd_dsl.handlers.model.layout import (
 from shepherd_dsl.handlers.model.openai_base import PACKAGE, OpenAIClient, function_of
 from shepherd_dsl.handlers.model.options import ModelOptions
 
+_LEAST = 16
+"""The API refuses smaller limits."""
+
 
 def _items(turn: Turn) -> list[dict[str, Any]]:
     match turn:
@@ -55,7 +58,7 @@ def body_of(layout: Layout, *, model: str, options: ModelOptions, is_openai: boo
         body["instructions"] = layout.system
     limit = layout.max_tokens or options.max_tokens
     if limit:
-        body["max_output_tokens"] = limit
+        body["max_output_tokens"] = max(limit, _LEAST)
     if layout.tools:
         # `strict` is said always: here, leaving it out means true.
         body["tools"] = [{"type": "function", **function_of(t, strict=is_strict(t.schema))} for t in layout.tools]
@@ -127,6 +130,10 @@ class OpenAIResponsesBackend:
         layout = lay_out(chat)
         if isinstance(layout, Trouble):
             return layout
+        answer = await self._ask(layout, show)
+        return layout.named(answer) if isinstance(answer, Reply) else answer
+
+    async def _ask(self, layout: Layout, show: Show) -> Reply | Trouble:
         body = body_of(layout, model=self._model, options=self._options, is_openai=self._client.is_openai)
         secrets = self._client.secrets
         try:
