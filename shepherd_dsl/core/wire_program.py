@@ -61,35 +61,45 @@ def _comp(data: Any, room: int) -> Comp:
     if room <= 0:
         raise WireError(f"nesting deeper than {WIRE_DEPTH}")
     outer: list[Callable[[Comp], Comp]] = []  # what is still to be put around, outermost first
-    steps: list[tuple[str | int, ...]] = []
+    steps: list[str | int] = []  # the way to the computation in hand, outermost first
+    place: tuple[str | int, ...] = ()  # and on to the part that is being read, innermost first
     after_lets = False
     try:
-        while True:
-            if type(data) is not dict:
-                raise WireError(f"expected a computation, got {shown(data)}")
+        while type(data) is dict and ("lets" in data or "if" in data):
             if "lets" in data:
                 if after_lets:
                     raise WireError("`in` is itself a `lets`")
                 keys(data, "lets", "in")
-                outer.extend(part(data, "lets", lambda item: _bindings(item, room - 1)))
-                steps.append(("in",))
-                data, after_lets = data["in"], True
-            elif "if" in data:
+                place = ("lets",)
+                pairs = list_from(data["lets"])
+                if not pairs:
+                    raise WireError("`lets` without a binding")
+                for index, pair in enumerate(pairs):
+                    place = (index, "lets")
+                    if type(pair) is not list or len(pair) != 2:
+                        raise WireError(f"expected [name, computation], got {shown(pair)}")
+                    place = (0, index, "lets")
+                    name = text_from(pair[0])
+                    place = (1, index, "lets")
+                    outer.append(_let_of(name, _comp(pair[1], room - 1)))
+                steps.append("in")
+                data, after_lets, place = data["in"], True, ()
+            else:
                 keys(data, "if")
+                place = ("if",)
                 parts = data["if"]
                 if type(parts) is not list or len(parts) != 3:
-                    raise WireError(f"expected [e, c, c], got {shown(parts)}", "if")
-                cond = inside(0, _expr, parts[0], room - 1, "if")
-                then = inside(1, _comp, parts[1], room - 1, "if")
-                outer.append(_else_of(cond, then))
-                steps.append((2, "if"))
-                data, after_lets = parts[2], False
-            else:
-                found = _plain_comp(data, room)
-                break
+                    raise WireError(f"expected [e, c, c], got {shown(parts)}")
+                place = (0, "if")
+                cond = _expr(parts[0], room - 1)
+                place = (1, "if")
+                outer.append(_else_of(cond, _comp(parts[1], room - 1)))
+                steps += ("if", 2)
+                data, after_lets, place = parts[2], False, ()
+        found = _plain_comp(data, room)
     except WireError as error:
-        for step in reversed(steps):
-            error.steps.extend(step)
+        error.steps.extend(place)
+        error.steps.extend(reversed(steps))
         raise
     for put_around in reversed(outer):
         found = put_around(found)
@@ -104,21 +114,8 @@ def _let_of(name: str, bound: Comp) -> Callable[[Comp], Comp]:
     return lambda body: Let(name, bound, body)
 
 
-def _bindings(data: Any, room: int) -> list[Callable[[Comp], Comp]]:
-    pairs = list_from(data)
-    if not pairs:
-        raise WireError("`lets` without a binding")
-    found = []
-    for index, pair in enumerate(pairs):
-        if type(pair) is not list or len(pair) != 2:
-            raise WireError(f"expected [name, computation], got {shown(pair)}", index)
-        name = inside(0, _name, pair[0], room, index)
-        found.append(_let_of(name, inside(1, _comp, pair[1], room, index)))
-    return found
-
-
-def _plain_comp(data: dict[str, Any], room: int) -> Comp:
-    if len(data) == 1:
+def _plain_comp(data: Any, room: int) -> Comp:
+    if type(data) is dict and len(data) == 1:
         for tag, body in data.items():
             if tag == "return":
                 return Return(inside(tag, _expr, body, room - 1))
@@ -139,24 +136,28 @@ def _expr(data: Any, room: int) -> Expr:
     if type(data) is dict and len(data) == 1:
         for tag, body in data.items():
             if tag == "var":
-                return Var(inside(tag, _name, body, room))
+                return Var(part(data, tag, text_from))
             if tag == "val":
-                return Lit(inside(tag, within, body, WIRE_DEPTH))
+                return Lit(inside(tag, within, body, room))
             if tag == "prim":
                 name, args = _headed(tag, body, room)
                 return Prim(name, args)
     raise WireError(f"expected an expression, got {shown(data)}")
 
 
-def _name(data: Any, _: int) -> str:
-    return text_from(data)
-
-
 def _headed(tag: str, body: Any, room: int) -> tuple[str, tuple[Expr, ...]]:
+    """The name and the expressions of `prim` and `do`."""
     if type(body) is not list or not body:
         raise WireError(f"expected [name, e…], got {shown(body)}", tag)
-    head = inside(0, _name, body[0], room, tag)
-    return head, tuple([inside(index, _expr, item, room - 1, tag) for index, item in enumerate(body[1:], start=1)])
+    place, args = 0, []
+    try:
+        name = text_from(body[0])
+        for place in range(1, len(body)):
+            args.append(_expr(body[place], room - 1))
+    except WireError as error:
+        error.steps.extend((place, tag))
+        raise
+    return name, tuple(args)
 
 
 def _named(data: Any, reader: Callable[[Any], Any]) -> Mapping[str, Any]:
