@@ -125,8 +125,9 @@ def _plain_comp(data: Any, room: int) -> Comp:
                 found = [inside(index, _expr, item, room - 1, tag) for index, item in enumerate(body)]
                 return Call(found[0], tuple(found[1:]))
             if tag == "do":
-                op, args = _headed(tag, body, room)
-                return Do(op, args)
+                op = part(data, tag, _head)
+                args = [inside(index, _expr, item, room - 1, tag) for index, item in enumerate(body[1:], start=1)]
+                return Do(op, tuple(args))
     raise WireError(f"expected a computation, got {shown(data)}")
 
 
@@ -140,24 +141,26 @@ def _expr(data: Any, room: int) -> Expr:
             if tag == "val":
                 return Lit(inside(tag, within, body, room))
             if tag == "prim":
-                name, args = _headed(tag, body, room)
-                return Prim(name, args)
+                # Written out, not shared with `do`: one frame a level keeps deep expressions within any stack.
+                place: tuple[str | int, ...] = (tag,)
+                args: list[Expr] = []
+                try:
+                    head = _head(body)
+                    for index in range(1, len(body)):
+                        place = (index, tag)
+                        args.append(_expr(body[index], room - 1))
+                except WireError as error:
+                    error.steps.extend(place)
+                    raise
+                return Prim(head, tuple(args))
     raise WireError(f"expected an expression, got {shown(data)}")
 
 
-def _headed(tag: str, body: Any, room: int) -> tuple[str, tuple[Expr, ...]]:
-    """The name and the expressions of `prim` and `do`."""
+def _head(body: Any) -> str:
+    """The name that `prim` and `do` begin with."""
     if type(body) is not list or not body:
-        raise WireError(f"expected [name, e…], got {shown(body)}", tag)
-    place, args = 0, []
-    try:
-        name = text_from(body[0])
-        for place in range(1, len(body)):
-            args.append(_expr(body[place], room - 1))
-    except WireError as error:
-        error.steps.extend((place, tag))
-        raise
-    return name, tuple(args)
+        raise WireError(f"expected [name, e…], got {shown(body)}")
+    return part(body, 0, text_from)
 
 
 def _named(data: Any, reader: Callable[[Any], Any]) -> Mapping[str, Any]:

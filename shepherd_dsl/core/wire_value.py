@@ -201,7 +201,7 @@ def inside(step: str | int, reader: Callable[[Any, int], Any], data: Any, room: 
         raise
 
 
-def part(body: dict[str, Any], key: str, reader: Callable[[Any], Any]) -> Any:
+def part(body: Any, key: str | int, reader: Callable[[Any], Any]) -> Any:
     """What `reader` makes of what stands under `key`; its errors are placed there."""
     try:
         return reader(body[key])
