@@ -1,0 +1,367 @@
+"""File operations below one folder that never follow a symbolic link.
+
+A path goes component by component through `openat` with `O_NOFOLLOW`, so that neither `..` nor a link that a process
+put in the way leads out. What replaces a file is written whole in a staging folder of the same file system and renamed
+over it: a reader sees the old bytes or the new ones. No function recurses and few folders are open at a time, so a
+path may be as deep as a path can be.
+
+Paths are texts (`core.names`), normal ones; ValueError otherwise. OSError passes through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, normal_path, os_name, path_of_os
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MAX_OPEN = 64
+
+
+class Beneath:
+    """Operations below `folder`. `stage` is a folder of the same file system that nobody else uses; it may be inside.
+
+    With `own`, all below is ours: a file or folder whose permissions are in the way is given others (a file's only for
+    the moment; folders' permissions are not part of a run's files). Without, that raises PermissionError.
+
+    Folders found on the way are kept open until `forget` or `close`: call `forget` when others may have moved them.
+    """
+
+    def __init__(self, folder: Path, stage: Path | None = None, *, own: bool = True) -> None:
+        self._own = own
+        self._top = os.open(folder, _FOLDER)
+        self._open: dict[str, int] = {}
+        self._count = 0
+        self._stage = -1
+        if stage is not None:
+            try:
+                stage.mkdir(parents=True, exist_ok=True)
+                self._stage = os.open(stage, _FOLDER)
+            except BaseException:
+                os.close(self._top)
+                raise
+
+    def __enter__(self) -> Beneath:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes everything; no other method may be called then."""
+        self.forget()
+        for fd in (self._top, self._stage):
+            if fd >= 0:
+                os.close(fd)
+        self._top = self._stage = -1
+
+    def forget(self) -> None:
+        """Closes the folders found on the way."""
+        for fd in self._open.values():
+            os.close(fd)
+        self._open.clear()
+
+    def folder(self, path: str, *, make: bool = False) -> int:
+        """A descriptor of the folder `path` ("" for the top), good until the next call of any method.
+
+        With `make`, folders that are missing are made, and what stands in their place is removed. Raises
+        FileNotFoundError, or NotADirectoryError where a component is something else, a symbolic link included.
+        """
+        if not path:
+            return self._top
+        found = self._open.get(path)
+        if found is not None:
+            return found
+        names = _names(path)
+        level = len(names)
+        at = self._top
+        while level > 1:
+            level -= 1
+            above = self._open.get("/".join(names[:level]))
+            if above is not None:
+                at = above
+                break
+        else:
+            level = 0
+        for depth in range(level, len(names)):
+            try:
+                at = self._enter(at, names[depth])
+            except (FileNotFoundError, NotADirectoryError):
+                if not make:
+                    raise
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os_name(names[depth]), dir_fd=at)
+                os.mkdir(os_name(names[depth]), 0o777, dir_fd=at)
+                at = self._enter(at, names[depth])
+            self._keep("/".join(names[: depth + 1]), at)
+        return at
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What is at `path` itself (a link is not followed); None where nothing is, or a component is no folder."""
+        try:
+            fd, name = self._place(path)
+            return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def list(self, path: str) -> list[tuple[str, os.stat_result]]:
+        """(name, stat) of what is inside the folder `path`, sorted by name; what vanishes meanwhile is left out."""
+        out: list[tuple[str, os.stat_result]] = []
+        with os.scandir(self.folder(path)) as inside:
+            for item in inside:
+                with contextlib.suppress(FileNotFoundError):
+                    out.append((path_of_os(os.fsencode(item.name)), item.stat(follow_symlinks=False)))
+        out.sort(key=lambda pair: pair[0])
+        return out
+
+    def read(self, path: str) -> tuple[bytes, os.stat_result]:
+        """The bytes of the regular file `path` (the target, of a symbolic link) and its stat after reading.
+
+        Raises OSError with EINVAL for anything else than a file or a link.
+        """
+        fd, name = self._place(path)
+        before = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if stat.S_ISLNK(before.st_mode):
+            return os.readlink(name, dir_fd=fd), before
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "neither a file nor a link", path)
+        with _readable(fd, name, before.st_mode, lend=self._own) as file:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "neither a file nor a link", path)
+            parts = []
+            while part := os.read(file, max(1 << 16, min(found.st_size + 1, 1 << 24))):
+                parts.append(part)
+        return b"".join(parts), os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def stage(self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False) -> str:
+        """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
+
+        With `sync` it is on the disk afterwards (the staging folder itself: `sync_stage`).
+        """
+        if name is None:
+            self._count += 1
+            name = f"{os.getpid()}-{self._count}"
+        raw = os_name(name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(raw, dir_fd=self._stage)
+        if entry.mode == LINK:
+            os.symlink(data, raw, dir_fd=self._stage)
+            return name
+        file = os.open(
+            raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage
+        )
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fchmod(file, entry.mode & 0o7777)
+            if sync:
+                os.fsync(file)
+        finally:
+            os.close(file)
+        return name
+
+    def place(self, staged: str, path: str) -> os.stat_result:
+        """Renames what was staged to `path`, over what is there, with folders on the way as needed; its stat."""
+        head, _, last = path.rpartition("/")
+        fd, name = self.folder(head, make=True), os_name(_names(last)[0])
+        try:
+            os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            self.remove(path)
+            fd = self.folder(head, make=True)
+            os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def put(self, path: str, entry: Entry, data: bytes) -> os.stat_result:
+        """Makes `path` what `entry` says, with `data` as its bytes, whatever is there now; its stat."""
+        if entry == EMPTY_FOLDER:
+            return os.fstat(self.folder(path, make=True))
+        return self.place(self.stage(entry, data), path)
+
+    def unlink(self, path: str) -> bool:
+        """Removes the file, link or the like at `path`; whether it did (not where it is a folder or nothing)."""
+        try:
+            fd, name = self._place(path)
+            os.unlink(name, dir_fd=fd)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return False
+        except PermissionError:  # POSIX has EPERM for a folder
+            found = self.stat(path)
+            if found is None or not stat.S_ISDIR(found.st_mode):
+                raise
+            return False
+        return True
+
+    def rmdir(self, path: str) -> bool:
+        """Removes the folder `path` if it is empty; whether it did."""
+        self._forget_below(path)
+        try:
+            fd, name = self._place(path)
+            os.rmdir(name, dir_fd=fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        return True
+
+    def remove(self, path: str) -> None:
+        """Removes whatever is at `path`, a folder with all it holds; nothing where nothing is."""
+        if self.unlink(path) or self.rmdir(path):
+            return
+        found = self.stat(path)
+        if found is None:
+            return
+        self._forget_below(path)
+        fd, name = self._place(path)
+        _allow(fd, name)
+        self._count += 1
+        gone = b"gone-%d-%d" % (os.getpid(), self._count)
+        os.rename(name, gone, src_dir_fd=fd, dst_dir_fd=self._stage)
+        self._destroy(gone)
+
+    def empty_stage(self) -> None:
+        """Removes what an interrupted process left in the staging folder."""
+        for name in sorted(os.fsencode(name) for name in os.listdir(self._stage)):
+            try:
+                os.unlink(name, dir_fd=self._stage)
+            except OSError:
+                self._destroy(name)
+
+    def sync_stage(self) -> None:
+        """Puts the names in the staging folder on the disk."""
+        os.fsync(self._stage)
+
+    def sync_folder(self, path: str) -> None:
+        """Puts the names in the folder `path` on the disk; nothing where there is none any more."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.fsync(self.folder(path))
+
+    def clock(self) -> int:
+        """The time (ns) that the file system would give to a change made now."""
+        file = os.open(b"clock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage)
+        try:
+            os.write(file, b"x")
+            os.ftruncate(file, 0)
+            return os.fstat(file).st_ctime_ns
+        finally:
+            os.close(file)
+
+    def _place(self, path: str) -> tuple[int, bytes]:
+        head, _, last = path.rpartition("/")
+        name = os_name(_names(last)[0])
+        return self.folder(head), name
+
+    def _enter(self, above: int, name: str) -> int:
+        raw = os_name(name)
+        try:
+            return os.open(raw, _FOLDER, dir_fd=above)
+        except PermissionError:
+            if not self._own or not _allow(above, raw):
+                raise
+            return os.open(raw, _FOLDER, dir_fd=above)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK):
+                raise NotADirectoryError(errno.ENOTDIR, "a symbolic link, not a folder", name) from None
+            raise
+
+    def _keep(self, path: str, fd: int) -> None:
+        if len(self._open) >= _MAX_OPEN:
+            oldest = next(iter(self._open))
+            os.close(self._open.pop(oldest))
+        self._open[path] = fd
+
+    def _forget_below(self, path: str) -> None:
+        for known in [known for known in self._open if known == path or known.startswith(f"{path}/")]:
+            os.close(self._open.pop(known))
+
+    def _destroy(self, first: bytes) -> None:
+        """Removes a folder of the staging folder. Inner folders move up beside it first, so depth does not matter."""
+        todo = [first]
+        while todo:
+            name = todo.pop()
+            _allow(self._stage, name)
+            fd = os.open(name, _FOLDER, dir_fd=self._stage)
+            try:
+                for inner in [os.fsencode(inner) for inner in os.listdir(fd)]:
+                    try:
+                        os.unlink(inner, dir_fd=fd)
+                    except OSError:
+                        _allow(fd, inner)
+                        self._count += 1
+                        moved = b"gone-%d-%d" % (os.getpid(), self._count)
+                        os.rename(inner, moved, src_dir_fd=fd, dst_dir_fd=self._stage)
+                        todo.append(moved)
+            finally:
+                os.close(fd)
+            os.rmdir(name, dir_fd=self._stage)
+
+
+def _names(path: str) -> list[str]:
+    if normal_path(path) is None:
+        raise ValueError(f"not a normal path: {path!r}")
+    return path.split("/")
+
+
+def _allow(above: int, name: bytes) -> bool:
+    """Gives the owner back the use of a folder that was made unusable; whether it is one (`O_PATH` needs no right)."""
+    path_only = getattr(os, "O_PATH", None)
+    if path_only is None:
+        return False
+    try:
+        fd = os.open(name, path_only | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(fd)
+        if found.st_uid != os.geteuid():
+            return False
+        if found.st_mode & 0o700 != 0o700:
+            os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(found.st_mode) | 0o700)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _readable(above: int, name: bytes, mode: int, *, lend: bool) -> Iterator[int]:
+    """Opens a file for reading; with `lend`, its owner is lent the permission where needed."""
+    lent = -1
+    try:
+        try:
+            fd = os.open(name, _FILE, dir_fd=above)
+        except PermissionError:
+            path_only = getattr(os, "O_PATH", None)
+            if path_only is None or not lend:
+                raise
+            lent = os.open(name, path_only | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+            if not stat.S_ISREG(os.fstat(lent).st_mode) or os.fstat(lent).st_uid != os.geteuid():
+                raise
+            os.chmod(f"/proc/self/fd/{lent}", stat.S_IMODE(mode) | 0o400)
+            fd = os.open(name, _FILE, dir_fd=above)
+        try:
+            if lent >= 0:
+                os.chmod(f"/proc/self/fd/{lent}", stat.S_IMODE(mode))
+            yield fd
+        finally:
+            os.close(fd)
+    finally:
+        if lent >= 0:
+            os.close(lent)

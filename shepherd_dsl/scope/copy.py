@@ -1,0 +1,237 @@
+"""The plain-copy backend: each run has an ordinary folder of its own, made from the trace's blobs.
+
+It needs nothing of the machine but a file system, and it confines nothing: a command can reach whatever the user can.
+A fork costs nothing until the copy is first opened, then a copy of the files.
+
+    <folder>/<escaped run id>/files/    where processes work
+    <folder>/<escaped run id>/stage/    files being written, to be renamed into `files/`
+    <folder>/<escaped run id>/seen      what was found at the last look: a cache, which may be old or missing
+
+A scope is derived, so there is no state to lose: opening one compares what is really there with the files it should
+have and mends the difference, whatever interrupted the last process.
+
+Carried: regular files with their full permission bits, symbolic links, empty folders. Not carried: owners, times,
+extended attributes, folders' permissions; sockets, FIFOs and devices, which are listed. Hard links are carried as
+separate files: two paths of one file stay one in the folder where a process linked them, and are two in every copy and
+in a folder that was rebuilt. Ignored files stay where processes put them (see `ignore`), unless their folder goes.
+
+Between `open`, `sync` and `changes` processes may do anything in `files/`. During these calls none should be at work
+there: what it changes then may be noticed only by the next look at that file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
+from shepherd_dsl.errors import ScopeError
+from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
+from shepherd_dsl.scope.survey import FOLDER_SEEN, Seen, load_seen, save_seen, seen_now, survey
+
+_MAX_ESCAPED = 160
+
+
+def escape_run(run: str) -> str:
+    """A folder name for a run id, different for different ids."""
+    name = re.sub(r"[^0-9a-z.]", lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode("utf-8")), run)
+    name = f"%2E{name[1:]}" if name.startswith(".") else name or "%"
+    if len(name) <= _MAX_ESCAPED:
+        return name
+    return f"{name[:100]}%-{hashlib.sha256(run.encode('utf-8')).hexdigest()[:40]}"
+
+
+class CopyScope:
+    """The files of one run in a folder of their own; see `scope.protocol.Scope`.
+
+    Raises ScopeError where the folder cannot be made, read or written.
+    """
+
+    def __init__(self, home: Path, files: Files, *, read_blob: Callable[[str], bytes], ignored: Ignored) -> None:
+        """Not for callers: `CopyBackend.open` makes one."""
+        self.folder = home / "files"
+        self.files = Files.empty()
+        self.skipped: tuple[str, ...] = ()
+        self._home = home
+        self._read_blob = read_blob
+        self._ignored = ignored
+        self._seen: dict[str, Seen] = {}
+        self._whole = False
+        self._closed = False
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._at = Beneath(self.folder, home / "stage")
+        except OSError as error:
+            raise _failed("make", self.folder, error) from error
+        try:
+            self._at.empty_stage()
+            self._look(files, load_seen(home / "seen"))
+            self.sync(files)
+        except OSError as error:
+            self._at.close()
+            raise _failed("open", self.folder, error) from error
+        except BaseException:
+            self._at.close()
+            raise
+
+    def sync(self, files: Files) -> None:
+        """Makes the folder hold `files`; costs the difference to what it held."""
+        try:
+            if not self._whole:
+                self._look(files, self._seen)
+            self._whole = False
+            self._write(files)
+            self._whole = True
+        except OSError as error:
+            raise _failed("write", self.folder, error) from error
+        finally:
+            self._at.forget()
+
+    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+        """What processes changed since the last `sync` or `changes`; contents that are new go to `write_blob`.
+
+        An exception of `write_blob` passes through and leaves the scope as it was. Raises ScopeError after a `sync`
+        that failed: sync again first.
+        """
+        if not self._whole:
+            raise ScopeError(
+                "scope.interrupted",
+                "the run's copy was left half-written",
+                where=str(self.folder),
+                hint="Make room or mend the cause, then open the run again: its copy is rebuilt from the trace.",
+            )
+        try:
+            found = survey(
+                self._at,
+                self._seen,
+                now=self._at.clock(),
+                put_blob=write_blob,
+                ignored=self._ignored,
+                tracked=self._tracked(self.files),
+            )
+        except OSError as error:
+            raise _failed("read", self.folder, error) from error
+        finally:
+            self._at.forget()
+        change: list[tuple[str, Entry | None]] = []
+        for path, item in found.seen.items():
+            old = self._seen.get(path)
+            if old is not item and (old is None or old.entry != item.entry):
+                change.append((path, item.entry))
+        change.extend((path, None) for path in self._seen if path not in found.seen)
+        change.sort(key=lambda pair: pair[0])
+        files = self.files.apply(tuple(change))
+        self._seen, self.skipped, self.files = found.seen, found.skipped, files
+        return tuple(change)
+
+    def close(self) -> None:
+        """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._at.close()
+        try:
+            save_seen(self._home / "seen", self._seen)
+        except OSError as error:
+            raise _failed("close", self._home, error) from error
+
+    def _tracked(self, files: Files) -> Callable[[str], bool]:
+        return lambda path: path in self._seen or files.get(path) is not None or files.is_folder(path)
+
+    def _look(self, wanted: Files, before: Mapping[str, Seen]) -> None:
+        """Finds what the folder really holds."""
+        self._seen = dict(before)
+        found = survey(
+            self._at,
+            before,
+            now=self._at.clock(),
+            put_blob=git_blob_hash,
+            ignored=self._ignored,
+            tracked=self._tracked(wanted),
+        )
+        self._seen = found.seen
+        self.files = Files.of((path, item.entry) for path, item in found.seen.items())
+        self._whole = True
+
+    def _write(self, files: Files) -> None:
+        change = self.files.diff(files)
+        gone = set[str]()
+        for path, entry in change:
+            if entry is None:
+                self._at.unlink(path)
+                self._seen.pop(path, None)
+                above = path
+                while above and not files.is_folder(above) and above not in gone:
+                    gone.add(above)
+                    above = above.rpartition("/")[0]
+        for path in sorted(gone):
+            if path.rpartition("/")[0] not in gone:
+                self._at.remove(path)
+        written: list[tuple[str, Entry]] = []
+        for path, entry in change:
+            if entry is None:
+                continue
+            if entry == EMPTY_FOLDER:
+                self._at.put(path, entry, b"")
+                self._seen[path] = FOLDER_SEEN
+            else:
+                data = self._read_blob(entry.hash)
+                self._seen[path] = seen_now(entry, self._at.put(path, entry, data), 0)
+                written.append((path, entry))
+        if written:
+            now = self._at.clock()
+            for path, entry in written:
+                old = self._seen[path]
+                self._seen[path] = Seen(entry, old.stamp, old.stamp[1] >= now)
+        self.files = files
+
+
+class CopyBackend:
+    """Plain copies below `folder`; see `scope.protocol.ScopeBackend`.
+
+    `read_blob(hash)` gives the bytes of a blob of the trace. What is `ignored` is left where it is and not reported.
+    """
+
+    name = "copy"
+    confined = False
+
+    def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
+        self._folder = folder
+        self._read_blob = read_blob
+        self._ignored = ignored
+
+    def open(self, run: str, files: Files) -> CopyScope:
+        """The scope of `run`, holding `files`. Raises ScopeError where it cannot be made."""
+        return CopyScope(self._home(run), files, read_blob=self._read_blob, ignored=self._ignored)
+
+    def fork(self, run: str, copy: str) -> None:
+        """Nothing to do: a run's folder is made when it is opened, from its files."""
+
+    def remove(self, run: str) -> None:
+        """Removes the folder of `run`, if there is one."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with Beneath(self._folder, self._folder / "stage") as at:
+                at.empty_stage()
+                at.remove(self._home(run).name)
+        except OSError as error:
+            raise _failed("remove", self._home(run), error) from error
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _home(self, run: str) -> Path:
+        return self._folder / f"run-{escape_run(run)}"
+
+
+def _failed(verb: str, where: Path, error: OSError) -> ScopeError:
+    return ScopeError(
+        "scope.io",
+        f"cannot {verb} a run's copy: {error.strerror or error}",
+        where=str(where),
+        hint="The copy is derived: nothing of the trace is lost. Mend the cause and open the run again.",
+    )

@@ -1,0 +1,173 @@
+"""Looking at a real folder: which entries it holds, reading only what may have changed since the last look.
+
+As in Git's index, a file whose stat is what it was is not read again, unless the stat cannot be trusted: a file
+changed in the same tick of the file system's clock as the last look has the same times before and after.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+
+from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, normal_path
+from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.ignore import Ignored
+
+_TRIES = 4
+_VERSION = 1
+
+
+@attrs.frozen(slots=True)
+class Seen:
+    """An entry as it was found: `stamp` is (mtime ns, ctime ns, size, inode, mode), and `racy` says that a later change
+    could leave the same stamp."""
+
+    entry: Entry
+    stamp: tuple[int, ...]
+    racy: bool
+
+
+FOLDER_SEEN = Seen(EMPTY_FOLDER, (), False)
+"""An empty folder; it has no content to change."""
+
+
+@attrs.frozen(slots=True)
+class Survey:
+    """What a folder held.
+
+    `seen` has every entry by path; `skipped` lists what is not carried (sockets, FIFOs, devices, what may not be read,
+    names too long); `unstable` lists files that changed each time they were read, which are held as last read.
+    """
+
+    seen: dict[str, Seen]
+    skipped: tuple[str, ...]
+    unstable: tuple[str, ...]
+
+
+def stamp(found: os.stat_result) -> tuple[int, ...]:
+    """What of a stat changes when the file does."""
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode)
+
+
+def seen_now(entry: Entry, found: os.stat_result, now: int) -> Seen:
+    """`entry`, found with that stat when the file system's clock (`Beneath.clock`) stood at `now`."""
+    return Seen(entry, stamp(found), found.st_ctime_ns >= now)
+
+
+def survey(
+    at: Beneath,
+    before: Mapping[str, Seen],
+    *,
+    now: int,
+    put_blob: Callable[[bytes], str],
+    ignored: Ignored,
+    tracked: Callable[[str], bool],
+) -> Survey:
+    """What is below `at`, given what was seen `before`. `now` is the file system's clock when the survey began.
+
+    Bytes that were not there before go to `put_blob`. A path that is `ignored` counts only where it is `tracked`.
+    """
+    seen: dict[str, Seen] = {}
+    skipped: list[str] = []
+    unstable: list[str] = []
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        prefix = f"{folder}/" if folder else ""
+        try:
+            inside = at.list(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError:
+            skipped.append(folder)
+            continue
+        if not inside and folder:
+            seen[folder] = FOLDER_SEEN
+            continue
+        carried = not folder
+        for name, found in inside:
+            path = prefix + name
+            is_folder = stat.S_ISDIR(found.st_mode)
+            if ignored(path, is_folder) and not tracked(path):
+                continue
+            if normal_path(path) is None or not (
+                is_folder or stat.S_IFMT(found.st_mode) in (stat.S_IFREG, stat.S_IFLNK)
+            ):
+                skipped.append(path)
+            elif is_folder:
+                todo.append(path)
+                carried = True
+            else:
+                try:
+                    seen[path] = _look(at, path, found, before.get(path), now, put_blob, unstable)
+                    carried = True
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except PermissionError:
+                    skipped.append(path)
+        if not carried:
+            seen[folder] = FOLDER_SEEN
+    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)))
+
+
+def _look(
+    at: Beneath,
+    path: str,
+    found: os.stat_result,
+    old: Seen | None,
+    now: int,
+    put_blob: Callable[[bytes], str],
+    unstable: list[str],
+) -> Seen:
+    if old is not None and not old.racy and old.stamp == stamp(found):
+        return old
+    steady = False
+    for _ in range(_TRIES):
+        data, after = at.read(path)
+        steady = _same_file(found, after)
+        if steady:
+            break
+        found = after
+    if not steady:
+        unstable.append(path)
+    mode = LINK if stat.S_ISLNK(after.st_mode) else after.st_mode
+    known = old is not None and old.entry.hash == git_blob_hash(data)
+    entry = Entry(mode, old.entry.hash if old is not None and known else put_blob(data))
+    return seen_now(entry, after, now) if steady else Seen(entry, stamp(after), True)
+
+
+def _same_file(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether the file stayed as it was. Lending ourselves the permission to read one changes its ctime only."""
+    x, y = stamp(before), stamp(after)
+    return x == y or (x[:1] + x[2:] == y[:1] + y[2:] and not before.st_mode & 0o400)
+
+
+def save_seen(path: Path, seen: Mapping[str, Seen]) -> None:
+    """Keeps `seen` in the file `path`, whole or not at all. It is a cache: not synced to the disk."""
+    rows = [
+        [name, item.entry.mode, item.entry.hash, *item.stamp, int(item.racy)]
+        for name, item in sorted(seen.items())
+        if item.stamp
+    ]
+    text = json.dumps([_VERSION, rows], separators=(",", ":"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="ascii")
+    temporary.replace(path)
+
+
+def load_seen(path: Path) -> dict[str, Seen]:
+    """What `save_seen` kept; nothing where there is none or it is damaged."""
+    try:
+        version, rows = json.loads(path.read_text(encoding="ascii"))
+        if version != _VERSION:
+            return {}
+        return {row[0]: Seen(Entry(row[1], row[2]), tuple(row[3:8]), bool(row[8])) for row in rows}
+    except (OSError, ValueError, TypeError, IndexError, KeyError):
+        return {}
