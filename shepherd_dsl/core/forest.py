@@ -42,7 +42,8 @@ class Machine:
 
     `stack` is a linked list `(active run, rest)` of `driving` links that ends in the world. `log` is append-only and
     `size` its length. `used[(run, clause)]` counts the intents that a limited clause, given when `run` was spawned,
-    has allowed to it and to all it made. `read_blob` gives the bytes of a content by its hash: a function of the hash
+    has allowed to it and to all it made. `written` are the texts that `file.write` put into files, by hash, and
+    `read_blob` gives the bytes of a content by its hash: a function of the hash
     alone, so that the machine stays pure.
     """
 
@@ -53,6 +54,7 @@ class Machine:
     log: LogNode | None
     size: int
     used: HashTrieMap[tuple[str, int], int]
+    written: HashTrieMap[str, str]
 
     def run(self, id: str) -> Run:
         """The run `id`. Raises KeyError where there is none."""
@@ -61,12 +63,12 @@ class Machine:
 
 def put(m: Machine, run: Run) -> Machine:
     """The machine with `run` in place of the run of that id."""
-    return Machine(m.program, m.read_blob, m.runs.insert(run.id, run), m.stack, m.log, m.size, m.used)
+    return Machine(m.program, m.read_blob, m.runs.insert(run.id, run), m.stack, m.log, m.size, m.used, m.written)
 
 
 def with_stack(m: Machine, stack: Any) -> Machine:
     """The machine with another stack."""
-    return Machine(m.program, m.read_blob, m.runs, stack, m.log, m.size, m.used)
+    return Machine(m.program, m.read_blob, m.runs, stack, m.log, m.size, m.used, m.written)
 
 
 def record(
@@ -123,7 +125,14 @@ def record(
         run.kids,
     )
     return Machine(
-        m.program, m.read_blob, m.runs.insert(run.id, after), m.stack, LogNode(commit, m.log), m.size + 1, m.used
+        m.program,
+        m.read_blob,
+        m.runs.insert(run.id, after),
+        m.stack,
+        LogNode(commit, m.log),
+        m.size + 1,
+        m.used,
+        m.written,
     )
 
 
@@ -252,10 +261,22 @@ def hold(table: tuple[str, ...], run: str) -> tuple[tuple[str, ...], int]:
 
 def with_used(m: Machine, used: HashTrieMap[tuple[str, int], int]) -> Machine:
     """The machine with other counts."""
-    return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, used)
+    return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, used, m.written)
 
 
 def world_run(files: Files) -> Run:
     """The outermost owner: a run without program or start, whose trace records what it does to the root run."""
     code = Running(Return(Lit(UNIT)), None, None, 0)
     return Run(WORLD, None, (), "", (), code, files, files, (), (), None, (), 0, -1, ())
+
+
+def with_written(m: Machine, name: str, text: str) -> Machine:
+    """The machine that knows the content `text` by its hash `name`."""
+    written = m.written.insert(name, text)
+    return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, m.used, written)
+
+
+def content(m: Machine, name: str) -> bytes:
+    """The content named `name`: written by a run of this tree, or one that the trace holds."""
+    text = m.written.get(name)
+    return m.read_blob(name) if text is None else text.encode("utf-8")

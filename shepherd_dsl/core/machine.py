@@ -7,6 +7,7 @@ machine to its next outer stop in one go. `answer` and `world_asks` are what may
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import attrs
@@ -14,11 +15,10 @@ from rpds import HashTrieMap
 
 from shepherd_dsl.core import file_ops, run_ops, unwind
 from shepherd_dsl.core.digest import program_digest
-from shepherd_dsl.core.event import Change, Denied, End, Intent, Start
-from shepherd_dsl.core.fault import Fault
-from shepherd_dsl.core.files import Files
-from shepherd_dsl.core.forest import Machine, is_live, own, owns, put, record, with_stack, with_used, world_run
-from shepherd_dsl.core.grant import Request, request_value
+from shepherd_dsl.core.event import Change, Denied, End, Injected, Intent, Start
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.forest import Machine, content, own, put, record, with_stack, with_used, with_written, world_run
+from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.permit import allowed, charge, grant_value
 from shepherd_dsl.core.program import FORMAT_VERSION, Program
 from shepherd_dsl.core.run import (
@@ -33,11 +33,12 @@ from shepherd_dsl.core.run import (
     Running,
     Undoing,
     Waiting,
+    but,
     layer,
 )
 from shepherd_dsl.core.shown import Shown, deliver, reply, shown, stop_value
-from shepherd_dsl.core.step import Asks, Ends, Faults, LocalStop, local_step, resume, run_locally
-from shepherd_dsl.core.value import Con, Handle, Value, depth, err, error, handles_in
+from shepherd_dsl.core.step import Asks, Ends, LocalStop, local_step, resume, run_locally
+from shepherd_dsl.core.value import Con, Handle, Value, depth, err, handles_in
 
 
 class AnswerError(ValueError):
@@ -64,11 +65,13 @@ def start(
         raise ValueError(f"`{agent}` takes {len(found.params)} arguments, not {len(args)}")
     if any(next(handles_in(arg), None) is not None for arg in args):
         raise ValueError("the root run cannot be started with a run")
-    world = run_ops.but(world_run(files), handles=(ROOT,))
+    world = but(world_run(files), handles=(ROOT,))
     grant = (layer(ROOT, request),)
     code = run_ops.body_of(program, agent, args)
     root = Run(ROOT, None, (), agent, args, code, files, files, grant, (), None, (), 0, 0, ())
-    m = Machine(program, read_blob, HashTrieMap({WORLD: world, ROOT: root}), None, None, 0, HashTrieMap())
+    m = Machine(
+        program, read_blob, HashTrieMap({WORLD: world, ROOT: root}), None, None, 0, HashTrieMap(), HashTrieMap()
+    )
     m = own(m, ROOT, WORLD, ())
     event = Start(FORMAT_VERSION, program_digest(program), agent, args, grant_value(grant), files.hash)
     m = record(m, ROOT, event, code=code)
@@ -79,7 +82,7 @@ def drive_root(m: Machine) -> Machine:
     """The world drives the root run, as it does whenever it is not busy with an operation of its own."""
     world = m.runs[WORLD]
     origin = Waiting("run.next", (Handle(0),), None)
-    m = put(m, run_ops.but(world, code=Driving(ROOT, origin)))
+    m = put(m, but(world, code=Driving(ROOT, origin)))
     return with_stack(m, (ROOT, (WORLD, None)))
 
 
@@ -92,7 +95,7 @@ def step(m: Machine) -> Machine | None:
     if isinstance(active.code, Running):
         after = local_step(m.program, active.code)
         if isinstance(after, Running):
-            return put(m, run_ops.but(active, code=after))
+            return put(m, but(active, code=after))
         return at_local_stop(m, active.id, after)
     return machine_step(m, active)
 
@@ -158,13 +161,13 @@ def machine_step(m: Machine, active: Run) -> Machine | None:
         if after is not None:
             return after_world(after, active.id)
     below = m.stack[1]
-    if below is None:
-        return None
-    if below[0] != WORLD:
+    if below is not None and below[0] != WORLD:
         return to_owner(m, active, below)
     seen = shown(m, active.id)
     if seen is not None and seen.op in file_ops.FILE_OPS:
-        answer, change = file_ops.perform(m.runs[seen.asked].files, m.read_blob, seen.op, seen.args)
+        answer, change = file_ops.perform(m.runs[seen.asked].files, partial(content, m), seen.op, seen.args)
+        if change and seen.op == "file.write" and isinstance(seen.args[1], str):
+            m = with_written(m, git_blob_hash(seen.args[1].encode("utf-8")), seen.args[1])
         return deliver(m, active.id, answer, change, "machine")
     return None
 
@@ -235,8 +238,6 @@ def asked(m: Machine, id: str, seen: Shown) -> Asked:
 
 def open_index(m: Machine, id: str) -> int:
     """The index of the open intent or undo of run `id`: its last event but for `injected`."""
-    from shepherd_dsl.core.event import Injected
-
     commit = m.runs[id].trace
     while commit is not None and isinstance(commit.event, Injected):
         commit = commit.parent
@@ -297,25 +298,5 @@ def world_asks(m: Machine, op: str, args: tuple[Value, ...]) -> Machine:
     assert after is not None
     if op == "run.inject" or isinstance(after.runs[WORLD].code, Running):
         # Nothing was taken back: the runs go on where they were.
-        return with_stack(put(after, run_ops.but(after.runs[WORLD], code=driving)), before)
+        return with_stack(put(after, but(after.runs[WORLD], code=driving)), before)
     return after
-
-
-__all__ = [
-    "AnswerError",
-    "Asked",
-    "Fault",
-    "Faults",
-    "Finished",
-    "OuterStop",
-    "advance",
-    "answer",
-    "error",
-    "is_live",
-    "outer_stop",
-    "owns",
-    "request_value",
-    "start",
-    "step",
-    "world_asks",
-]
