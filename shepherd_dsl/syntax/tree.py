@@ -129,7 +129,7 @@ class FunctionType:
 
 @attrs.frozen(slots=True, eq=False)
 class AgentType:
-    """`agent(T, U) -> R grants (g, …)`, the type of an agent value."""
+    """`agent(T, U) grants (g, …) -> R`, the type of an agent value."""
 
     params: tuple[Type, ...]
     result: Type
