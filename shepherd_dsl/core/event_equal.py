@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shepherd_dsl.core.event import Event, Outcome, Start
-from shepherd_dsl.core.value import Value, equal
+from shepherd_dsl.core.value import equal
 
 
 def event_difference(recorded: Event, made: Event, *, ignore_program: bool = False) -> str:
@@ -32,6 +32,3 @@ def event_difference(recorded: Event, made: Event, *, ignore_program: bool = Fal
 def name_of(event: Event) -> str:
     """The event's name as in canonical text: `start`, `intent`, …"""
     return type(event).__name__.lower()
-
-
-__all__ = ["Value", "event_difference", "name_of"]

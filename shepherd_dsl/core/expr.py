@@ -1,4 +1,6 @@
-"""Expressions and computations of the core: three and five, and nothing else (`core.md`).
+"""Expressions and computations of the core: three and five, and nothing else.
+
+In the notation of `core.md`:
 
     e ::= x | v | p(e…)
     c ::= return e | let x = c in c | if e then c else c | call e(e…) | do op(e…)

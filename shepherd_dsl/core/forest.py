@@ -230,7 +230,7 @@ def renaming(id: str, commit: Commit) -> Callable[[str], str]:
 
 
 def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
-    """What stood below run `id` at `commit`, those further down first. A run without a copy today keeps its id in it."""
+    """What stood below run `id` at `commit`, those further down first. A run without a copy today keeps its id."""
     today = renaming(id, commit)
     found = []
     for run in below(commit.heads, commit.run) if commit.run in commit.heads else ():

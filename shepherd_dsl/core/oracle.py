@@ -8,14 +8,15 @@ from typing import TypeAlias
 import attrs
 
 from shepherd_dsl.core.event import Change
-from shepherd_dsl.core.machine import Asked, Finished, Machine, advance, answer, outer_stop
+from shepherd_dsl.core.forest import Machine
+from shepherd_dsl.core.machine import Asked, Finished, advance, answer, outer_stop
 from shepherd_dsl.core.run import Commit
 from shepherd_dsl.core.value import Con, Value
 
 
 @attrs.frozen(slots=True, eq=False)
 class Query:
-    """What the oracle sees: the id and the whole trace of the run that asks, and what it asks; nothing of other runs."""
+    """What the oracle sees: id and whole trace of the run that asks, and what it asks; nothing of other runs."""
 
     run: str
     trace: Commit

@@ -13,17 +13,16 @@ from typing import TypeAlias
 
 import attrs
 
-from shepherd_dsl.core.event import Event, Injected, Intent, Outcome, Start
+from shepherd_dsl.core.event import Event, Intent, Outcome, Start
 from shepherd_dsl.core.event_equal import event_difference
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.files import Files
-from shepherd_dsl.core.forest import log_since
+from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import request_from
 from shepherd_dsl.core.machine import (
     AnswerError,
     Asked,
     Finished,
-    Machine,
     advance,
     answer,
     outer_stop,
@@ -32,7 +31,7 @@ from shepherd_dsl.core.machine import (
 )
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import ROOT, WORLD, Commit
-from shepherd_dsl.core.value import Con, Handle, Value, equal, ok
+from shepherd_dsl.core.value import Con, equal, ok
 
 Log: TypeAlias = Sequence[tuple[str, Event]]
 
@@ -113,7 +112,7 @@ def _outside(m: Machine, log: Log, at: int) -> Machine | str:
             return f"the program waits for the outcome of `{stop.op}` of run {stop.run}"
         if event.by != "world":
             return f"only the world can answer `{stop.op}` of run {stop.run} here"
-        return answer(m, _as_given(stop, event), _files_given(m, stop, log, at))
+        return answer(m, _as_given(stop, event), event.files)
     except AnswerError as why:
         return str(why)
 
@@ -128,13 +127,6 @@ def _as_given(stop: Asked, event: Outcome) -> Con:
         if equal(run, event.answer.args[0]):
             return ok(index)
     return ok(-1)
-
-
-def _files_given(m: Machine, stop: Asked, log: Log, at: int) -> tuple[tuple[str, object], ...]:
-    """The change to files in the recorded outcome; it stands in the first event of the step, the innermost run's."""
-    event = log[at][1]
-    assert isinstance(event, Outcome)
-    return event.files  # type: ignore[return-value]
 
 
 def replay(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Machine:
@@ -165,8 +157,5 @@ def check(program: Program, log: Log, files: Files, *, read_blob: Callable[[str]
 
 
 def first_divergence(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Replayed:
-    """How far another program follows a log: the longest prefix on which both ask the same (theorem `first_divergence`)."""
+    """How far another program follows a log: the longest prefix on which both ask the same (`first_divergence`)."""
     return follow(program, log, files, read_blob=read_blob, other_program=True)
-
-
-__all__ = ["Handle", "Injected", "Log", "Replayed", "Value", "Verdict", "check", "first_divergence", "follow", "replay"]

@@ -102,7 +102,7 @@ class Driving:
 
 @attrs.frozen(slots=True, eq=False)
 class Debt:
-    """A compensation that is due: `run` undoes its outcome `at` by `op(args)`; `seq` is the outcome's place in the log."""
+    """A compensation due: `run` undoes its outcome `at` by `op(args)`; `seq` is the outcome's place in the log."""
 
     run: str
     at: int

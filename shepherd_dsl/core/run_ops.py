@@ -17,6 +17,7 @@ from shepherd_dsl.core.forest import (
     handles_today,
     heads,
     hold,
+    is_live,
     own,
     owns,
     put,
@@ -39,9 +40,9 @@ from shepherd_dsl.core.run import (
     but,
     copy_id,
     layer,
-    length,
     made,
     nth,
+    split_copy,
 )
 from shepherd_dsl.core.shown import deliver, map_value, reply, shown
 from shepherd_dsl.core.step import resume
@@ -214,8 +215,6 @@ def copy_tree(m: Machine, id: str, commit: Commit, name: Callable[[str], str], *
 
 def _used_then(commit: Commit, id: str, part: Layer, index: int) -> int:
     """How often the limited clause had been used at `commit`, under the id its run had then."""
-    from shepherd_dsl.core.run import split_copy
-
     origin, holder = part.origin, id
     while holder != commit.run:
         inner = split_copy(holder)
@@ -335,16 +334,10 @@ def inject(m: Machine, active: Run, code: Waiting) -> Machine:
     if next(handles_in(value), None) is not None:
         return reply(m, active.id, code, err("handle", "a message contains no run"))
     run = m.runs[id]
-    if not _live(run):
+    if not is_live(run):
         return reply(m, active.id, code, err("ended", "the run has ended"))
     m = record(m, id, Injected(value), code=run.code, inbox=(*run.inbox, value))
     return reply(m, active.id, code, ok(UNIT))
-
-
-def _live(run: Run) -> bool:
-    from shepherd_dsl.core.forest import is_live
-
-    return is_live(run)
 
 
 def take(m: Machine, active: Run, code: Waiting) -> Machine:
@@ -411,5 +404,3 @@ RULES: Mapping[str, Rule] = {
     "run.spawn": spawn,
     "run.trace": trace,
 }
-
-__all__ = ["RULES", "body_of", "but", "length", "perform", "picked"]

@@ -1,4 +1,4 @@
-"""What a run at a stop shows its owner, and how an outcome reaches everyone who waits for it (`core.md`, "Who answers")."""
+"""What a run at a stop shows its owner, and how an outcome reaches all who wait for it (`core.md`, "Who answers")."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import attrs
 
-from shepherd_dsl.core.expr import Call, Expr, If, Let, Lit, Return, Var
+from shepherd_dsl.core.expr import Call, Comp, Expr, If, Let, Lit, Return, Var
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.limits import VALUE_DEPTH
 from shepherd_dsl.core.prim import PRIMITIVES
@@ -47,20 +47,19 @@ LocalStop: TypeAlias = Ends | Faults | Asks
 
 def evaluate(expr: Expr, env: Env) -> Value:
     """The value of an expression. Total up to `Fault`, which is raised."""
-    kind = type(expr)
-    if kind is Var:
-        name = expr.name  # type: ignore[union-attr]
+    if isinstance(expr, Var):
+        name = expr.name
         while env is not None:
             if env[0] == name:
                 return env[1]  # type: ignore[no-any-return]
             env = env[2]
         raise Fault("name", f"no variable `{name}`")
-    if kind is Lit:
-        return expr.value  # type: ignore[union-attr]
+    if isinstance(expr, Lit):
+        return expr.value
     primitive = PRIMITIVES.get(expr.name)
     if primitive is None:
         raise Fault("name", f"no primitive `{expr.name}`")
-    return primitive.apply(*[evaluate(arg, env) for arg in expr.args])  # type: ignore[union-attr]
+    return primitive.apply(*[evaluate(arg, env) for arg in expr.args])
 
 
 def local_step(program: Program, code: Running) -> Running | LocalStop:
@@ -99,7 +98,7 @@ def condition(expr: Expr, env: Env) -> bool:
     raise Fault("type", "the condition of an `if` is not a boolean")
 
 
-def enter(program: Program, call: Call, env: Env) -> tuple[object, Env]:
+def enter(program: Program, call: Call, env: Env) -> tuple[Comp, Env]:
     """The body of the agent called, and its parameters bound to the arguments."""
     agent = evaluate(call.agent, env)
     if not isinstance(agent, Agent):
@@ -175,7 +174,7 @@ def run_locally(program: Program, code: Running) -> tuple[int, LocalStop]:
                 found = defs.get(agent.name) if type(agent) is Agent else None
                 if found is None or len(found.params) != len(comp.args):  # type: ignore[union-attr]
                     enter(program, comp, env)  # type: ignore[arg-type]
-                bound = None
+                bound: Env = None
                 for name, arg in zip(found.params, comp.args, strict=True):  # type: ignore[union-attr]
                     bound = (name, evaluate(arg, env), bound)
                 env = bound

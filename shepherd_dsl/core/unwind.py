@@ -30,13 +30,12 @@ from shepherd_dsl.core.run import (
     Undoing,
     Waiting,
     but,
-    commits,
     live_commits,
     nth,
 )
 from shepherd_dsl.core.shown import reply
-from shepherd_dsl.core.step import Ends, LocalStop, resume
-from shepherd_dsl.core.value import Con, Record, equal, err, ok
+from shepherd_dsl.core.step import Ends, Faults, resume
+from shepherd_dsl.core.value import UNIT, Con, Record, equal, err, ok
 from shepherd_dsl.core.value import record as record_value
 
 ABANDONED = err("abandoned", "the run was taken back before the answer came")
@@ -311,27 +310,19 @@ def discard(m: Machine, id: str) -> Machine:
     run = m.runs[id]
     if isinstance(run.code, Discarded):
         return m
-    from shepherd_dsl.core.value import UNIT
-
     return record(m, id, End("discarded", UNIT), code=Discarded())
 
 
 # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def discard_made(m: Machine, id: str, stop: LocalStop) -> Machine | None:
+def discard_made(m: Machine, id: str, stop: Ends | Faults) -> Machine | None:
     """An agent about to end first discards the live runs it made, newest first; None when there is none left."""
     live = [kid for kid in m.runs[id].kids if not m.runs[kid].givers and is_live(m.runs[kid])]
     if not live:
         return None
     newest = max(live, key=lambda kid: m.runs[kid].born)
-    if isinstance(stop, Ends):
-        again = Return(Lit(stop.value))
-    else:
-        again = Return(Prim("raise", (Lit(stop.error),)))  # type: ignore[union-attr]
+    again = Return(Lit(stop.value) if isinstance(stop, Ends) else Prim("raise", (Lit(stop.error),)))
     begun = begin(m, id, Running(again, None, None, 0), newest, None)
     assert not isinstance(begun, Con), "a discard is never refused"
     return begun
-
-
-__all__ = ["Plan", "begin", "commits", "debts", "discard_made", "plan", "undo_step"]

@@ -9,6 +9,7 @@ values (`True == 1` in Python): use `equal`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TypeAlias
 
 import attrs
@@ -104,7 +105,7 @@ def record(fields: Iterable[tuple[str, Value]] = (), /, **named: Value) -> Recor
     Raises ValueError where a label is given twice.
     """
     pairs = sorted([*fields, *named.items()], key=lambda pair: pair[0])
-    for (left, _), (right, _) in zip(pairs, pairs[1:], strict=False):
+    for (left, _), (right, _) in pairwise(pairs):
         if left == right:
             raise ValueError(f"record label given twice: {left}")
     return Record(tuple(pairs))
@@ -123,7 +124,7 @@ def dec(coef: int, scale: int = 0) -> Dec:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Structural equality. Values of different kinds are unequal (`1` is not `true`); no recursion, so any depth is fine."""
+    """Structural equality. Values of different kinds are unequal (`1` is not `true`). No recursion: any depth goes."""
     todo: list[tuple[Value, Value]] = [(left, right)]
     while todo:
         a, b = todo.pop()
