@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import attrs
 
-from shepherd_dsl.core.event import Event, Intent, Outcome, Start
+from shepherd_dsl.core.event import Event, Forked, Intent, Outcome, Start
 from shepherd_dsl.core.event_equal import event_difference
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.files import Files
@@ -30,7 +30,8 @@ from shepherd_dsl.core.machine import (
     world_asks,
 )
 from shepherd_dsl.core.program import Program
-from shepherd_dsl.core.run import ROOT, WORLD, Commit
+from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.run import ROOT, WORLD, Commit, nth
 from shepherd_dsl.core.value import Con, equal, ok
 
 Log: TypeAlias = Sequence[tuple[str, Event]]
@@ -72,21 +73,52 @@ def follow(
     except (ValueError, Fault) as why:
         return Replayed(None, 0, str(why))
     done = 0
+    forks = _outer_forks(log)
     while True:
         m = advance(m)
+        until = forks[0] if forks else len(log)
         for commit in log_since(m, done):
-            if done == len(log):
-                return Replayed(m, done, "")
+            if done == until:
+                break
             problem = _differs(log[done], commit, other_program)
             if problem:
                 return Replayed(m, done, problem, (commit.run, commit.event))
             done += 1
         if done == len(log):
             return Replayed(m, done, "")
-        after = _outside(m, log, done)
+        if done == until:
+            after = _forked(m, log, done)
+            del forks[0]
+        else:
+            after = _outside(m, log, done)
         if isinstance(after, str):
             return Replayed(m, done, after)
         m = after
+
+
+def _outer_forks(log: Log) -> list[int]:
+    """Where the tree was forked from outside: the first entry of each row of `forked` that ends with the root run's.
+
+    Nobody inside owns the root run, so only the outside can have forked it.
+    """
+    found = []
+    for at, (run, event) in enumerate(log):
+        if run == ROOT and isinstance(event, Forked):
+            first = at
+            while isinstance(log[first - 1][1], Forked) and log[first - 1][0] != ROOT:
+                first -= 1
+            found.append(first)
+    return found
+
+
+def _forked(m: Machine, log: Log, at: int) -> Machine | str:
+    """The machine forked from outside where the log says so, or why it cannot be."""
+    event = next(event for run, event in log[at:] if run == ROOT)
+    assert isinstance(event, Forked)
+    commit = nth(m.runs[ROOT].trace, event.at)
+    if commit is None or commit.seq != at - 1:
+        return f"a fork at event {event.at} of the root run keeps another log than this one"
+    return fork_root(m, event.at)
 
 
 def _differs(entry: tuple[str, Event], commit: Commit, other_program: bool) -> str:
