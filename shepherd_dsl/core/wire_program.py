@@ -160,7 +160,8 @@ def _head(body: Any) -> str:
     """The name that `prim` and `do` begin with."""
     if type(body) is not list or not body:
         raise WireError(f"expected [name, e…], got {shown(body)}")
-    return part(body, 0, text_from)
+    name: str = part(body, 0, text_from)
+    return name
 
 
 def _named(data: Any, reader: Callable[[Any], Any]) -> Mapping[str, Any]:
