@@ -175,11 +175,10 @@ class Journal:
         with storing(self._path):
             self._make_room(self._written + len(record))
             reached("append.built")
-            if len(record) > 64:
-                half = len(record) // 2
-                _write_all(self._fd, record[:half], self._written)
-                reached("append.half")
-                _write_all(self._fd, record[half:], self._written + half)
+            half = len(record) // 2
+            _write_all(self._fd, record[:half], self._written)
+            reached("append.half")
+            _write_all(self._fd, record[half:], self._written + half)
             reached("append.written")
         self._written += len(record)
         self._seq += 1
