@@ -135,7 +135,7 @@ def change_from(data: object) -> Change:
                 raise WireError("not a normal relative path", 0)
             if found and path <= found[-1][0]:
                 raise WireError("paths not sorted, or one given twice", 0)
-            found.append((path, None if item[1] is None else _entry(item[1])))
+            found.append((path, None if item[1] is None else part(item, 1, _entry)))
         except WireError as error:
             error.steps.append(index)
             raise
@@ -144,16 +144,16 @@ def change_from(data: object) -> Change:
 
 def _entry(data: Any) -> Entry:
     if type(data) is not list or len(data) != 2:
-        raise WireError(f"expected [mode, hash], got {shown(data)}", 1)
+        raise WireError(f"expected [mode, hash], got {shown(data)}")
     mode, name = data
     if type(mode) is not str or _MODE.fullmatch(mode) is None:
-        raise WireError("expected a mode of six octal digits", 0, 1)
+        raise WireError("expected a mode of six octal digits", 0)
     folder = mode == "040000"
     if not folder and not mode.startswith("100") and mode != "120000":
-        raise WireError(f"no file has the mode {mode}", 0, 1)
+        raise WireError(f"no file has the mode {mode}", 0)
     if folder != (name == ""):
-        raise WireError("a folder has no hash, and everything else has one", 1, 1)
-    return Entry(int(mode, 8), name if folder else hash_from(name))
+        raise WireError("a folder has no hash, and everything else has one", 1)
+    return Entry(int(mode, 8), name if folder else part(data, 1, hash_from))
 
 
 def _by(data: Any) -> By:

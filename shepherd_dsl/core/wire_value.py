@@ -176,7 +176,7 @@ def _dec(body: Any, room: int) -> Dec:
 def _blob(body: Any, room: int) -> Blob:
     if type(body) is not list or len(body) != 2:
         raise WireError(f"expected [hash, size], got {shown(body)}")
-    return Blob(hash_from(body[0]), natural_from(body[1]))
+    return Blob(part(body, 0, hash_from), part(body, 1, natural_from))
 
 
 _TAGGED: Final[dict[str, Callable[[Any, int], Value]]] = {
