@@ -216,7 +216,7 @@ class HttpHandler:
             url = self._httpx.URL(text)
         except (self._httpx.InvalidURL, ValueError) as problem:
             raise _Failed("http.request", f"not an address: {problem}") from None
-        if url.scheme not in ("http", "https") or not url.host:
+        if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 1 << 16:
             raise _Failed("http.request", f"not an http or https address: {text}")
         if url.userinfo:
             raise _Failed("http.request", "an address takes no user name; send a header `Authorization`")
