@@ -63,7 +63,11 @@ class RevisionError(UserError):
 
 
 class RefusedError(UserError):
-    """Refused because something would be lost."""
+    """Refused because something would be lost; `paths` names the files concerned, where it is about files."""
+
+    def __init__(self, code: str, what: str, *, where: str = "", hint: str = "", paths: tuple[str, ...] = ()) -> None:
+        super().__init__(code, what, where=where, hint=hint)
+        self.paths = paths
 
 
 class StoreError(ShepherdError):

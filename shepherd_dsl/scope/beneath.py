@@ -29,8 +29,9 @@ _MAX_OPEN = 64
 class Beneath:
     """Operations below `folder`. `stage` is a folder of the same file system that nobody else uses; it may be inside.
 
-    With `own`, all below is ours: a file or folder whose permissions are in the way is given others (a file's only for
-    the moment; folders' permissions are not part of a run's files). Without, that raises PermissionError.
+    With `own`, all below is ours: what stands in the way is removed, and a file or folder whose permissions are in the
+    way is given others (a file's only for the moment; folders' permissions are not part of a run's files). Without, an
+    OSError is raised instead.
 
     Folders found on the way are kept open until `forget` or `close`: call `forget` when others may have moved them.
     """
@@ -74,7 +75,7 @@ class Beneath:
     def folder(self, path: str, *, make: bool = False) -> int:
         """A descriptor of the folder `path` ("" for the top), good until the next call of any method.
 
-        With `make`, folders that are missing are made, and what stands in their place is removed. Raises
+        With `make`, folders that are missing are made, and with `own` what stands in their place is removed. Raises
         FileNotFoundError, or NotADirectoryError where a component is something else, a symbolic link included.
         """
         if not path:
@@ -99,8 +100,9 @@ class Beneath:
             except (FileNotFoundError, NotADirectoryError):
                 if not make:
                     raise
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os_name(names[depth]), dir_fd=at)
+                if self._own:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os_name(names[depth]), dir_fd=at)
                 os.mkdir(os_name(names[depth]), 0o777, dir_fd=at)
                 at = self._enter(at, names[depth])
             self._keep("/".join(names[: depth + 1]), at)
@@ -173,13 +175,16 @@ class Beneath:
         return name
 
     def place(self, staged: str, path: str) -> os.stat_result:
-        """Renames what was staged to `path`, over what is there, with folders on the way as needed; its stat."""
+        """Renames what was staged to `path`, over the file that is there, with folders on the way as needed; its stat.
+
+        A folder that is there is removed with `own`; IsADirectoryError is raised without.
+        """
         head, _, last = path.rpartition("/")
         fd, name = self.folder(head, make=True), os_name(_names(last)[0])
         try:
             os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
         except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+            if not self._own or error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
             self.remove(path)
             fd = self.folder(head, make=True)
