@@ -120,9 +120,9 @@ def match_text(text: str, glob: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def path_parts(glob: str) -> tuple[str, ...]:
-    """The components of a path glob; a last `**` is written out as `*` and `**`."""
+    """The components of a path glob; a last `**`, which is at least one component, is written out as `**` and `*`."""
     parts = tuple(glob.split("/"))
-    return (*parts[:-1], STAR, ACROSS) if parts[-1] == ACROSS else parts
+    return (*parts, STAR) if parts[-1] == ACROSS else parts
 
 
 def match_path(path: str, glob: str) -> bool:
