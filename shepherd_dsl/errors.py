@@ -13,7 +13,8 @@
     │   └── MissingExtraError     an optional package is not installed
     └── DivergenceError           a replayed program asked something else than the trace says
 
-Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do next.
+Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do
+next.
 """
 
 from __future__ import annotations

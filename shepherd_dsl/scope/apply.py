@@ -99,15 +99,10 @@ def merge_into(
         steps = tuple(Step(path, now.get(path), new) for path, new in now.diff(merged))
         for step in steps:
             _check_place(workspace, at, step)
-        record = MergeRecord(steps)
         if dry_run or not steps:
-            return record
-        try:
-            _stage(workspace, at, steps, _folders_to_go(steps, merged), read_blob, reached)
-            done = _finish(workspace, at, reached)
-        except OSError as error:
-            raise _failed(workspace, error) from error
-        return done or record
+            return MergeRecord(steps)
+        _stage(workspace, at, steps, _folders_to_go(steps, merged), read_blob, reached)
+        return _finish(workspace, at, reached) or MergeRecord(steps)
 
 
 def finish_interrupted(workspace: Path, *, checkpoint: Callable[[str], None] | None = None) -> MergeRecord | None:
@@ -164,6 +159,8 @@ def _journal(workspace: Path) -> Iterator[Beneath]:
             ) from None
         with Beneath(workspace, home / "stage", own=False) as at:
             yield at
+    except OSError as error:
+        raise _failed(workspace, error) from error
     finally:
         os.close(lock)
 

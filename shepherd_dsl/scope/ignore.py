@@ -11,7 +11,8 @@ What ignoring means:
   workspace takes the default back.
 - What a command writes to an ignored path stays in that run's copy as it is. It is not recorded; `revert` and `undo`
   do not bring back what it was, `fork` and `spawn` begin without it, and a copy that is rebuilt has lost it.
-- `merge` neither writes nor removes an ignored file of the workspace; a folder that holds one stays.
+- `merge` leaves the workspace's ignored files alone, and a folder that holds one. (A path that the program itself
+  wrote with `file.write` is part of the run's files, ignored or not, and merged like any other.)
 - `.git` is the workspace's own repository: a run that committed or reset there would change it behind the trace.
   `!.git/` takes it in, as plain files.
 """
