@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 
+from shepherd_dsl.core.run import WORLD
 from shepherd_dsl.errors import CorruptError, StoreError
 from shepherd_dsl.trace.objects import GitObject, event_objects
 from shepherd_dsl.trace.records import EntryItem
@@ -80,7 +81,7 @@ class Chain:
             if is_start:
                 raise _order(item.run, "it has started already")
             first, index, parent = head.first, head.length, head.commit
-        elif is_start:
+        elif is_start or item.run == WORLD:
             first, index, parent = 0, 0, ""
         elif item.text.startswith(_FORKED):
             body = json.loads(item.text)["forked"]
