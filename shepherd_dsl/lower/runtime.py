@@ -1,0 +1,202 @@
+"""Definitions that lowered programs share: unwrapping outcomes, driving runs.
+
+They are written as core computations. A program holds only those it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shepherd_dsl.core.expr import Comp, Do, If, Let, Return, Var
+from shepherd_dsl.core.program import Def
+from shepherd_dsl.core.value import Con
+from shepherd_dsl.lower.core import TRUE, call, con_arg, is_con, lit, prim, sequence
+
+UNWRAP = "do'"
+NEXT = "next'"
+AWAIT = "await'"
+DRIVE = "drive'"
+FAILED = "failed'"
+AWAIT_ALL = "await_all'"
+MERGED = "merged'"
+FORKS = "forks'"
+READY = "ready'"
+PICK = "pick'"
+
+_o, _op, _r, _s, _v = Var("outcome"), Var("op"), Var("run"), Var("stop"), Var("value")
+_runs, _at, _found = Var("runs"), Var("at"), Var("found")
+
+
+def _unwrap() -> Def:
+    """`do'(outcome, op)`: the answer in `Ok`; `Err(e)` and `Unknown` end the run."""
+    unknown = prim("fail", lit("unknown"), prim("text", lit("nobody knows whether `"), _op, lit("` happened")))
+    failed = If(is_con(_o, "Err", 1), Return(prim("raise", con_arg(_o, 0))), Return(unknown))
+    return Def(("outcome", "op"), If(is_con(_o, "Ok", 1), Return(con_arg(_o, 0)), failed))
+
+
+def _do(op: str, name: str, *args: Var) -> list[tuple[str, Comp]]:
+    return [("outcome", Do(op, args)), (name, call(UNWRAP, _o, lit(op)))]
+
+
+def _next() -> Def:
+    """`next'(run)`: the next stop of a run; `Ended` where it was discarded."""
+    gone = If(
+        is_con(_o, "Err", 1),
+        If(
+            prim("eq", prim("field", con_arg(_o, 0), lit("code")), lit("ended")),
+            Return(lit(Con("Ended"))),
+            call(UNWRAP, _o, lit("run.next")),
+        ),
+        call(UNWRAP, _o, lit("run.next")),
+    )
+    return Def(("run",), Let("outcome", Do("run.next", (_r,)), If(is_con(_o, "Ok", 1), Return(con_arg(_o, 0)), gone)))
+
+
+def _drive() -> Def:
+    """`drive'(run)`: passes everything on until the run ends; `Done(v)`, `Failed(e)` or `Ended`."""
+    on = Let("outcome", Do("run.pass", (_r,)), call(DRIVE, _r))
+    return Def(("run",), Let("stop", call(NEXT, _r), If(is_con(_s, "Intent", 3), on, Return(_s))))
+
+
+def _await() -> Def:
+    """`await'(run)`: drives the run to its end and gives its value; its failure is the failure here."""
+    ended = Return(prim("fail", lit("ended"), lit("the run was discarded")))
+    failed = If(is_con(_s, "Failed", 1), Return(prim("raise", con_arg(_s, 0))), ended)
+    return Def(("run",), Let("stop", call(DRIVE, _r), If(is_con(_s, "Done", 1), Return(con_arg(_s, 0)), failed)))
+
+
+def _failed() -> Def:
+    """`failed'(run)`: drives the run to its end; `Some(text of the error)` where it failed, else `None`."""
+    text = prim("con", lit("Some"), prim("field", con_arg(_s, 0), lit("text")))
+    return Def(
+        ("run",), Let("stop", call(DRIVE, _r), If(is_con(_s, "Failed", 1), Return(text), Return(lit(Con("None")))))
+    )
+
+
+def _ready() -> Def:
+    """`ready'(runs, at, found)`: those of the runs, from `at` on, that stand at an intent, after those in `found`."""
+    here = prim("get", _runs, _at)
+    after = prim("add", _at, lit(1))
+    more = If(
+        is_con(_s, "Intent", 3),
+        call(READY, _runs, after, prim("append", _found, _r)),
+        call(READY, _runs, after, _found),
+    )
+    return Def(
+        ("runs", "at", "found"),
+        If(
+            prim("lt", _at, prim("len", _runs)),
+            sequence([("run", Return(here)), ("stop", call(NEXT, _r))], more),
+            Return(_found),
+        ),
+    )
+
+
+def _pick() -> Def:
+    """`pick'(runs)`: whose intent is next; recorded only where there is a choice."""
+    one = prim("eq", prim("len", _runs), lit(1))
+    return Def(
+        ("runs",),
+        If(one, Return(prim("get", _runs, lit(0))), Let("outcome", Do("run.pick", (_runs,)), call(UNWRAP, _o, lit("run.pick")))),
+    )
+
+
+def _await_all() -> Def:
+    """`await_all'(runs)`: several runs in flight; their values in the order of the list."""
+    return Def(
+        ("runs",),
+        sequence([("found", call(READY, _runs, lit(0), lit(())))], Let("value", call(_PASS, _found), call(_VALUES, _runs, lit(0), lit(())))),
+    )
+
+
+_PASS = "await_all.pass'"
+_VALUES = "await_all.values'"
+_WITHOUT = "await_all.without'"
+
+
+def _pass() -> Def:
+    """Passes one intent after another, until no run stands at one."""
+    other = Var("others")
+    on = sequence(
+        [
+            ("run", call(PICK, _runs)),
+            ("outcome", Do("run.pass", (_r,))),
+            ("others", call(_WITHOUT, _runs, _r, lit(0), lit(()))),
+            ("stop", call(NEXT, _r)),
+        ],
+        If(is_con(_s, "Intent", 3), call(_PASS, prim("append", other, _r)), call(_PASS, other)),
+    )
+    return Def(("runs",), If(prim("eq", prim("len", _runs), lit(0)), Return(TRUE), on))
+
+
+def _without() -> Def:
+    here = prim("get", _runs, _at)
+    after = prim("add", _at, lit(1))
+    return Def(
+        ("runs", "run", "at", "found"),
+        If(
+            prim("lt", _at, prim("len", _runs)),
+            If(
+                prim("eq", here, _r),
+                call(_WITHOUT, _runs, _r, after, _found),
+                call(_WITHOUT, _runs, _r, after, prim("append", _found, here)),
+            ),
+            Return(_found),
+        ),
+    )
+
+
+def _values() -> Def:
+    here = prim("get", _runs, _at)
+    return Def(
+        ("runs", "at", "found"),
+        If(
+            prim("lt", _at, prim("len", _runs)),
+            sequence(
+                [("run", Return(here)), ("value", call(AWAIT, _r))],
+                call(_VALUES, _runs, prim("add", _at, lit(1)), prim("append", _found, _v)),
+            ),
+            Return(_found),
+        ),
+    )
+
+
+def _merged() -> Def:
+    """`merged'(answer)`: a conflict that nothing looks at ends the run."""
+    paths = prim("text_join", con_arg(_v, 0), lit(", "))
+    conflict = prim("fail", lit("conflict"), prim("text", lit("merging conflicts in "), paths))
+    return Def(("value",), If(is_con(_v, "Merged", 0), Return(_v), Return(conflict)))
+
+
+def _forks() -> Def:
+    """`forks'(run, at, count, found)`: that many forks of the run at one step."""
+    count = Var("count")
+    return Def(
+        ("run", "at", "count", "found"),
+        If(
+            prim("lt", prim("len", _found), count),
+            sequence(_do("run.fork", "value", _r, _at), call(FORKS, _r, _at, count, prim("append", _found, _v))),
+            Return(_found),
+        ),
+    )
+
+
+def definitions() -> Mapping[str, Def]:
+    """All shared definitions by name."""
+    return {
+        UNWRAP: _unwrap(),
+        NEXT: _next(),
+        DRIVE: _drive(),
+        AWAIT: _await(),
+        FAILED: _failed(),
+        READY: _ready(),
+        PICK: _pick(),
+        AWAIT_ALL: _await_all(),
+        _PASS: _pass(),
+        _WITHOUT: _without(),
+        _VALUES: _values(),
+        MERGED: _merged(),
+        FORKS: _forks(),
+    }
+
+
