@@ -40,14 +40,16 @@ class Built:
 class Chain:
     """The heads of all runs of a tree, in the order of their first entries."""
 
-    __slots__ = ("_parent_of", "_program", "_recent", "heads")
+    __slots__ = ("_origin", "_parent_of", "_program", "_recent", "heads")
 
     def __init__(self, heads: Iterable[tuple[str, Head]], *, program: str, parent_of: Callable[[str], str]) -> None:
         """`program` is the blob of the program text. `parent_of` gives the parent of a commit made before."""
         self.heads = dict(heads)
         self._program = program
         self._parent_of = parent_of
+        # For each run that went on: the commit it went on from (where there is one), then its new commits.
         self._recent: dict[str, list[str]] = {}
+        self._origin: dict[str, str] = {}
 
     def extend(self, items: Iterable[EntryItem]) -> tuple[list[Built], list[tuple[str, Head | None]]]:
         """Add the entries of a step; gives what was built, and what `roll_back` needs to take it back.
@@ -72,6 +74,7 @@ class Chain:
             self._recent[run].pop()
             if head is None:
                 del self.heads[run], self._recent[run]
+                self._origin.pop(run, None)
             else:
                 self.heads[run] = head
 
@@ -88,6 +91,7 @@ class Chain:
             of, at = body["of"], body["at"]
             first = index = at + 1
             parent = self.commit_at(of, at)
+            self._origin[item.run] = of
         else:
             raise _order(item.run, "its first event is neither `start` nor `forked`")
         commit, objects = event_objects(
@@ -100,7 +104,7 @@ class Chain:
             program=self._program if is_start else None,
         )
         self.heads[item.run] = Head(first, index + 1, commit)
-        self._recent.setdefault(item.run, []).append(commit)
+        self._recent.setdefault(item.run, [parent] if parent else []).append(commit)
         return Built(item, index, commit, tuple(objects))
 
     def commit_at(self, run: str, index: int) -> str:
@@ -110,15 +114,14 @@ class Chain:
             raise _order(run, "there is no such run")
         if not 0 <= index < head.length:
             raise _order(run, f"it has no event {index}")
-        recent = self._recent.get(run, [])
+        if index < head.first and run in self._origin:
+            return self.commit_at(self._origin[run], index)
+        recent = self._recent.get(run) or [head.commit]
         back = head.length - 1 - index
         if back < len(recent):
             return recent[-1 - back]
-        if recent:
-            back -= len(recent) - 1
-            oid = recent[0]
-        else:
-            oid = head.commit
+        back -= len(recent) - 1
+        oid = recent[0]
         for _ in range(back):
             oid = self._parent_of(oid)
         return oid

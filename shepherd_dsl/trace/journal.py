@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -70,12 +71,20 @@ def scan(path: Path) -> Scan | None:
     Raises CorruptError (`store.journal`) where what had been acknowledged is damaged, StoreError where it cannot be
     read.
     """
-    with storing(path):
+    for left in range(3, -1, -1):
+        with storing(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-    return scan_bytes(data, path)
+            return scan_bytes(data, path)
+        except CorruptError:
+            # A read beside a writer may miss a record and get the one after it: real damage is there again later.
+            if left == 0:
+                raise
+            time.sleep(0.005)
+    raise AssertionError("unreachable")
 
 
 def scan_bytes(data: bytes, path: Path) -> Scan | None:
@@ -87,7 +96,7 @@ def scan_bytes(data: bytes, path: Path) -> Scan | None:
     magic, base, crc = _FILE.unpack_from(data)
     if magic != _MAGIC or crc != zlib.crc32(data[: _FILE.size - 4]):
         raise _damaged(path, 0, "its head is unreadable")
-    payloads = []
+    payloads: list[bytes] = []
     at = HEAD_SIZE
     while (payload := _record_at(data, at, len(payloads))) is not None:
         payloads.append(payload)
@@ -127,34 +136,43 @@ def _damaged(path: Path, offset: int, why: str) -> CorruptError:
         "store.journal",
         f"the journal is damaged at byte {offset}: {why}",
         where=str(path),
-        hint="what was packed before is safe; restore this file from a copy, or move it away to go on without its events",
+        hint="what was packed is safe; restore this file from a copy, or move it away to go on without its events",
     )
 
 
 class Journal:
     """An open journal, written by one process. `write` may be called by one thread at a time, `sync` by any."""
 
-    __slots__ = ("_failed", "_fd", "_next", "_path", "_room", "_seq", "_sync_lock", "_synced", "_written")
+    __slots__ = ("_failed", "_fd", "_fresh", "_next", "_path", "_room", "_seq", "_sync_lock", "_synced", "_written")
 
     def __init__(self, path: Path, *, base: int) -> None:
-        """Replace the journal at `path` by an empty one that begins after `base` entries. Durable when it returns."""
+        """A new empty journal that begins after `base` entries; `install` puts it at `path`. Raises StoreError."""
         self._path = path
-        self._fd = -1
         self._sync_lock = threading.Lock()
-        self._seq = 0
+        self._seq = self._next = 0
         self._failed = False
         self._written = self._synced = self._room = HEAD_SIZE
-        fresh = path.with_name("journal.new")
         head = _FILE.pack(_MAGIC, base, 0)[: _FILE.size - 4]
         head += _CRC.pack(zlib.crc32(head))
         with storing(path):
-            write_durably(fresh, head.ljust(HEAD_SIZE, b"\0"))
-            reached("rotate.written")
-            os.rename(fresh, path)
-            reached("rotate.renamed")
-            sync_folder(path.parent)
-            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._next = 0
+            self._fresh = path.with_name("journal.new")
+            write_durably(self._fresh, head.ljust(HEAD_SIZE, b"\0"))
+            self._fd = os.open(self._fresh, os.O_RDWR | os.O_CLOEXEC)
+        reached("rotate.written")
+
+    def install(self) -> None:
+        """Replace the file at the path, durably. Raises StoreError; then this journal takes no records.
+
+        From here on the journal that was there before must not be written any more.
+        """
+        try:
+            with storing(self._path):
+                os.rename(self._fresh, self._path)
+                reached("rotate.renamed")
+                sync_folder(self._path.parent)
+        except StoreError:
+            self._failed = True
+            raise
 
     @property
     def size(self) -> int:
@@ -212,6 +230,10 @@ class Journal:
                 raise _failed(self._path) from None
             self._synced = target
         reached("append.synced")
+
+    def sync_all(self) -> None:
+        """Wait until everything written is on disk. Raises StoreError."""
+        self.sync(self._written)
 
     def close(self) -> None:
         """Close the file; what was not synced is left to the operating system."""

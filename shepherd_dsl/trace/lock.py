@@ -19,8 +19,9 @@ class TreeLock:
 
     __slots__ = ("_fd",)
 
-    def __init__(self, path: Path, *, tree: str) -> None:
-        """Take the lock. Raises LockedError (`store.locked`) where another process has it, StoreError otherwise."""
+    def __init__(self, path: Path, *, tree: str, probe: bool = False) -> None:
+        """Take the lock; with `probe` without saying so in the file. Raises LockedError (`store.locked`) where another
+        process has it, StoreError otherwise."""
         with storing(path):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -38,6 +39,8 @@ class TreeLock:
             os.close(fd)
             raise
         self._fd = fd
+        if probe:
+            return
         holder_bytes = json.dumps(
             {
                 "pid": os.getpid(),

@@ -4,7 +4,8 @@
     heads.json          {"count":n,"heads":[[run,first,length,commit]…]}: all runs, in the order of their first entries
     info.json           the tree's info
     program.json        the canonical text of its program
-    segments/NNNNNNNN   the batches: {"from":n,"runs":[run…],"order":[[run's place,count]…],"times":[ms,delta…],"notes":[…]}
+    segments/NNNNNNNN   the batches: {"from":n,"notes":[[run,index,name,text]…],"order":[[run's place,count]…],
+                        "runs":[run…],"times":[ms,delta…]}
 
 Its parents are the log commit before it and the heads that are new: so the one ref keeps all that the tree needs, and a
 reader who has that commit has a consistent whole. Real times are here and in no event.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -36,8 +37,6 @@ from shepherd_dsl.trace.objects import (
 )
 from shepherd_dsl.trace.records import NoteItem
 from shepherd_dsl.trace.repository import Repository
-
-_UNKNOWN_TIME: Final = 0
 
 
 @attrs.frozen(slots=True)
@@ -138,7 +137,8 @@ def log_objects(
     tree = git_object(TREE, tree_body(entries))
     before = () if previous is None else (previous,)
     every = tuple(dict.fromkeys((*before, *parents)))
-    commit = git_object(COMMIT, commit_body(tree=tree.oid, parents=every, index=count, message=f"log of {count} events"))
+    message = f"log of {count} events"
+    commit = git_object(COMMIT, commit_body(tree=tree.oid, parents=every, index=count, message=message))
     new += (tree, commit)
     return commit.oid, new
 

@@ -29,7 +29,7 @@ def compress(body: bytes) -> bytes:
     if len(body) <= _SMALL_BODY:
         stream = zlib.compressobj(6, zlib.DEFLATED, 12, 5)
         return stream.compress(body) + stream.flush()
-    return zlib.compress(body, 1 if len(body) > 1 << 20 else 6)
+    return zlib.compress(body, 1)
 
 
 def _header(kind: int, size: int) -> bytes:
@@ -181,9 +181,7 @@ class PackIndex:
         """Whether the repository has the object, packed or loose. A pack that appeared since is noticed."""
         self._refresh()
         raw = bytes.fromhex(oid)
-        return any(_has(index, raw) for index in self._maps.values()) or (
-            (self._objects / oid[:2] / oid[2:]).exists()
-        )
+        return any(_has(index, raw) for index in self._maps.values()) or ((self._objects / oid[:2] / oid[2:]).exists())
 
     def matching(self, prefix: str) -> list[str]:
         """The names of all packed objects that begin with `prefix` (2 hex digits at least), sorted."""

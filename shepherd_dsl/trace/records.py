@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias, Union
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -45,7 +45,7 @@ class TreeItem:
     info: str
 
 
-Item: TypeAlias = Union[EntryItem, NoteItem, TreeItem, GitObject]
+Item: TypeAlias = EntryItem | NoteItem | TreeItem | GitObject
 
 
 def encode(items: Iterable[Item]) -> bytes:

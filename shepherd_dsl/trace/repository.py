@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from shepherd_dsl.errors import CorruptError, StoreError
 from shepherd_dsl.trace.faults import storing
-from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, object_id
+from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, object_id, read_commit
 from shepherd_dsl.trace.packs import PackIndex, sync_folder, write_durably
 from shepherd_dsl.trace.refs import Refs
 
@@ -102,6 +102,13 @@ class Repository:
             raise damaged(oid, kind, self.git, "its content does not have this hash")
         return data
 
+    def parent_of(self, commit: str) -> str:
+        """The first parent of a commit. Raises CorruptError where it has none or cannot be read."""
+        try:
+            return read_commit(self.read(commit, COMMIT))[1][0]
+        except (ValueError, IndexError) as error:
+            raise damaged(commit, COMMIT, self.git, "it has no parent, but the log says so") from error
+
     def contains(self, oid: str) -> bool:
         """Whether the object is there."""
         return self.index.contains(oid)
@@ -114,7 +121,9 @@ class Repository:
                 self._repo = pygit2.Repository(str(self.git), pygit2.enums.RepositoryOpenFlag.BARE)
             except pygit2.GitError as error:
                 raise CorruptError(
-                    "store.repository", f"the trace repository cannot be opened ({error})", where=str(self.git),
+                    "store.repository",
+                    f"the trace repository cannot be opened ({error})",
+                    where=str(self.git),
                     hint="restore HEAD and config from another workspace",
                 ) from error
         return self._repo

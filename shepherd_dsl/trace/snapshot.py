@@ -70,7 +70,7 @@ def take(repo: Repository, folder: Path, name: str) -> Snapshot | None:
             except (ValueError, IndexError, UnicodeDecodeError) as error:
                 raise _bad_record(path, str(error)) from error
             own = sum(isinstance(item, EntryItem) for item in items)
-            packed_already = at < count or (own == 0 and at <= count and scan.base < count)
+            packed_already = at < count  # a note may come twice: the later one says the same
             at += own
             for item in items:
                 if isinstance(item, TreeItem):

@@ -1,0 +1,452 @@
+"""The one writer of a tree: journal first, packs in batches behind it, refs after the packs, then a new journal."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.wire import event_text
+from shepherd_dsl.errors import StoreError
+from shepherd_dsl.trace.chain import Built, Chain, Head
+from shepherd_dsl.trace.faults import storing
+from shepherd_dsl.trace.journal import Journal, Torn
+from shepherd_dsl.trace.lock import TreeLock
+from shepherd_dsl.trace.log import Segment, encode_segment, log_objects
+from shepherd_dsl.trace.objects import (
+    BLOB,
+    TREE,
+    GitObject,
+    State,
+    blobs_of,
+    git_object,
+    object_id,
+    read_tree,
+    summary_of,
+)
+from shepherd_dsl.trace.packs import PackWriter
+from shepherd_dsl.trace.points import reached
+from shepherd_dsl.trace.protocol import LogEntry
+from shepherd_dsl.trace.records import EntryItem, Item, NoteItem, TreeItem, encode
+from shepherd_dsl.trace.refs import log_ref, run_ref
+from shepherd_dsl.trace.repository import Repository
+
+PACK_ENTRIES: Final = 1024
+"""Entries that are packed together while a run goes on."""
+
+PACK_BYTES: Final = 1 << 25
+"""A journal larger than this is packed, however few its entries."""
+
+_FLUSH_BYTES: Final = 1 << 22
+_FOLDER: Final = 0o040000
+
+
+class GitWriter:
+    """Writes one tree (`TreeWriter`); safe to call from several threads, which then share fdatasyncs.
+
+    Made by `GitStore`. `torn` is what recovery cut off when the tree was opened, None where nothing was.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        folder: Path,
+        *,
+        name: str,
+        lock: TreeLock,
+        chain: Chain,
+        program: str,
+        info: str,
+        clock: Callable[[], int],
+        torn: Torn | None = None,
+    ) -> None:
+        """A writer with nothing packed and no journal yet: `begin`, `resume` or `adopt` comes next."""
+        self.name = name
+        self.torn = torn
+        self._repo = repo
+        self._folder = folder
+        self._lock = lock
+        self._chain = chain
+        self._clock = clock
+        self._mutex = threading.RLock()
+        self._journal: Journal | None = None
+        self._closed = False
+        self._program = git_object(BLOB, program.encode("utf-8"))
+        self._info = git_object(BLOB, info.encode("utf-8"))
+        self._tree = TreeItem(program, info)
+        # What is packed.
+        self._log: str | None = None
+        self._segments: list[tuple[str, str]] = []
+        self._packed_count = 0
+        # What is not packed.
+        self._objects: dict[str, GitObject] = {self._program.oid: self._program, self._info.oid: self._info}
+        self._order: list[str] = []
+        self._times: list[int] = []
+        self._notes: list[NoteItem] = []
+        self._moved: dict[str, None] = {}
+        self._loose: dict[str, None] = {}
+        self._dirty = True
+        # What is not in the journal.
+        self._unwritten: list[Item] = []
+        self._unwritten_size = 0
+        # What is known to be in the repository or above.
+        self._blobs: set[str] = set()
+        self._trees: set[str] = set()
+        self._states: dict[str, State] = {}
+        self._pack_at, self._pack_bytes = PACK_ENTRIES, PACK_BYTES
+
+    # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self) -> None:
+        """Begin the journal of a new tree."""
+        self._unwritten.append(self._tree)
+        self._rotate()
+        reached("journal.made")
+
+    def adopt(
+        self,
+        *,
+        log: str | None,
+        segments: Iterable[tuple[str, str]],
+        count: int,
+        loose: Iterable[str],
+    ) -> None:
+        """Take up what is packed: the log commit (None in a tree that is forked), its segments and their entries."""
+        self._log = log
+        self._segments = list(segments)
+        self._packed_count = count
+        self._loose = dict.fromkeys(loose)
+        self._dirty = log is None
+        if log is not None:
+            self._objects.clear()
+
+    def inherit(
+        self, *, order: Iterable[str], times: Iterable[int], notes: Iterable[NoteItem], objects: Mapping[str, GitObject]
+    ) -> None:
+        """Take up entries that another tree recorded, and whose commits the chain has, as not packed in this one."""
+        self._order += order
+        self._times += times
+        self._notes += notes
+        self._objects.update(objects)
+        self._moved = dict.fromkeys(self._chain.heads)
+
+    def resume(
+        self,
+        items: Iterable[EntryItem],
+        objects: Mapping[str, GitObject],
+        notes: Iterable[NoteItem],
+        *,
+        pack: bool,
+    ) -> None:
+        """Take up what was journaled and not packed; with `pack` all of it is packed and the journal begun anew."""
+        for oid, item in objects.items():
+            self._objects[oid] = item
+            if item.kind == BLOB:
+                self._blobs.add(oid)
+                self._loose[oid] = None
+        for item in objects.values():
+            if item.kind == TREE:
+                self._unloose(item.oid, item.body)
+        entries = list(items)
+        for entry in entries:
+            for blob in (*entry.blobs, *filter(None, (entry.state.manifest,))):
+                self._loose.pop(blob, None)
+        self._take(self._chain.extend(entries)[0])
+        self._notes += notes
+        if pack:
+            self._dirty = True
+            self.pack()
+
+    def start_journal(self) -> None:
+        """Begin a new journal where nothing is left to pack."""
+        self._rotate()
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, entries: Sequence[LogEntry], *, durable: bool = True) -> None:
+        """Record the entries of whole steps, in log order, as one journal record (see `TreeWriter`).
+
+        Raises StoreError. Then nothing was recorded, except where the code is `store.sync`: there the disk did not
+        confirm, and only opening the tree again tells.
+        """
+        with self._mutex:
+            self._check_open()
+            new: dict[str, GitObject] = {}
+            now = self._clock()
+            items = [self._item(entry, now, new) for entry in entries]
+            built, before = self._chain.extend(items)
+            try:
+                place = self._write([*new.values(), *items])
+            except BaseException:
+                self._chain.roll_back(before)
+                self._forget(new)
+                raise
+            for oid, item in new.items():
+                self._objects[oid] = item
+                if item.kind == TREE:
+                    self._unloose(oid, item.body)
+            for entry_item in items:
+                for oid in entry_item.blobs:
+                    self._loose.pop(oid, None)
+            self._take(built)
+            journal = self._journal
+        if durable and journal is not None:
+            journal.sync(place)
+        if len(self._order) >= self._pack_at or (journal is not None and journal.size >= self._pack_bytes):
+            self._pack_behind()
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep bytes under their Git blob hash; durable no later than the first append after it. Raises StoreError."""
+        oid = object_id(BLOB, data)
+        with self._mutex:
+            self._check_open()
+            if oid in self._blobs:
+                return oid
+            if not self._repo.contains(oid):
+                item = GitObject(BLOB, oid, data)
+                self._unwritten.append(item)
+                self._unwritten_size += len(data)
+                self._objects[oid] = item
+            self._blobs.add(oid)
+            self._loose[oid] = None
+            self._dirty = True
+            if self._unwritten_size >= _FLUSH_BYTES and self._journal is not None:
+                self._write([])
+                if self._journal.size >= self._pack_bytes:
+                    self._pack_behind()
+        return oid
+
+    def blob(self, hash: str) -> bytes:
+        """The bytes of a blob. Raises CorruptError where they are missing or damaged."""
+        with self._mutex:
+            item = self._objects.get(hash)
+        return item.body if item is not None and item.kind == BLOB else self._repo.read(hash, BLOB)
+
+    def note(self, run: str, index: int, name: str, text: str) -> None:
+        """Keep a text beside an event, under a name; durable with the next durable append, at the latest on `close`."""
+        with self._mutex:
+            self._check_open()
+            item = NoteItem(run, index, name, text)
+            self._unwritten.append(item)
+            self._unwritten_size += len(text)
+            self._notes.append(item)
+            self._dirty = True
+
+    def head(self, run: str) -> Head | None:
+        """Where a run stands, None where there is no such run."""
+        return self._chain.heads.get(run)
+
+    def __len__(self) -> int:
+        """How many entries the log has."""
+        return self._packed_count + len(self._order)
+
+    def pack(self) -> None:
+        """Put everything recorded into Git and begin a new journal. Raises StoreError; then nothing is lost."""
+        with self._mutex:
+            self._check_open()
+            if not self._dirty:
+                return
+            pack = self._write_pack()
+            self._move_refs()
+            pack.release()
+            reached("keep.removed")
+            self._rotate()
+
+    def close(self) -> None:
+        """Make everything durable, pack it and give the lock back. Raises StoreError; then the lock is back all the
+        same, and what was acknowledged is in the journal."""
+        with self._mutex:
+            if self._closed:
+                return
+            try:
+                self.pack()
+            except StoreError:
+                if self._journal is not None:
+                    self._write([])
+                    self._journal.sync_all()
+                raise
+            finally:
+                self._closed = True
+                if self._journal is not None:
+                    self._journal.close()
+                self._lock.release()
+
+    # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _item(self, entry: LogEntry, now: int, new: dict[str, GitObject]) -> EntryItem:
+        """The entry as an item; objects of its files that the repository lacks go to `new`."""
+        text = event_text(entry.event)
+        blobs = blobs_of(entry.event, text)
+        for oid in blobs:
+            self._need_blob(oid, entry.run)
+        state = self._states.get(entry.files.hash)
+        if state is None:
+            state = self._state(entry.files, entry.run, new)
+        return EntryItem(entry.run, text.encode("utf-8"), summary_of(entry.event), state, blobs, now)
+
+    def _state(self, files: Files, run: str, new: dict[str, GitObject]) -> State:
+        for oid, body in files.tree_objects(lambda oid: oid in new or self._has_tree(oid)):
+            for name, mode, inner in read_tree(body):
+                if mode != _FOLDER:
+                    self._need_blob(inner, f"{run}: {name.decode('utf-8', 'replace')}")
+            new[oid] = GitObject(TREE, oid, body)
+        manifest = None
+        if files.manifest:
+            manifest = object_id(BLOB, files.manifest)
+            if manifest not in self._blobs:
+                new[manifest] = GitObject(BLOB, manifest, files.manifest)
+        state = State(files.git_tree, manifest)
+        if len(self._states) >= 4096:
+            self._states.clear()
+        self._states[files.hash] = state
+        self._trees.update(oid for oid, item in new.items() if item.kind == TREE)
+        self._blobs.update(oid for oid, item in new.items() if item.kind == BLOB)
+        return state
+
+    def _forget(self, new: Iterable[str]) -> None:
+        """The objects of an append that failed are not there after all."""
+        self._states.clear()
+        self._trees.difference_update(new)
+        self._blobs.difference_update(new)
+
+    def _has_tree(self, oid: str) -> bool:
+        if oid in self._trees:
+            return True
+        if self._repo.contains(oid):
+            self._trees.add(oid)
+            return True
+        return False
+
+    def _need_blob(self, oid: str, where: str) -> None:
+        if oid in self._blobs:
+            return
+        if not self._repo.contains(oid):
+            raise StoreError(
+                "store.blob",
+                f"the blob {oid} was never put, so the event that names it cannot be recorded",
+                where=where,
+                hint="put_blob comes before the append that names it",
+            )
+        self._blobs.add(oid)
+
+    def _unloose(self, oid: str, body: bytes) -> None:
+        self._trees.add(oid)
+        for _, mode, inner in read_tree(body):
+            if mode != _FOLDER:
+                self._loose.pop(inner, None)
+
+    def _take(self, built: Iterable[Built]) -> None:
+        for one in built:
+            self._order.append(one.item.run)
+            self._times.append(one.item.time_ms)
+            self._moved[one.item.run] = None
+            for made in one.objects:
+                self._objects[made.oid] = made
+            self._dirty = True
+
+    def _write(self, items: list[Item]) -> int:
+        """Write what was put so far and `items` as one record; gives the place to sync to."""
+        if self._journal is None:
+            return 0
+        place = self._journal.write(encode([*self._unwritten, *items]))
+        self._unwritten, self._unwritten_size = [], 0
+        return place
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("store.closed", f"the writer of tree {self.name} is closed", where=self.name)
+
+    # ── packing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _pack_behind(self) -> None:
+        """Pack while the run goes on. A failure is no failure of the append: the journal has it all, and the next
+        batch, twice as large, tries again."""
+        try:
+            self.pack()
+            self._pack_at, self._pack_bytes = PACK_ENTRIES, PACK_BYTES
+        except StoreError as error:
+            if error.code == "store.sync":
+                raise
+            self._pack_at, self._pack_bytes = 2 * self._pack_at, 2 * self._pack_bytes
+
+    def _write_pack(self) -> PackWriter:
+        reached("pack.start")
+        objects = list(self._objects.values())
+        segments = list(self._segments)
+        count = self._packed_count + len(self._order)
+        if self._order or self._notes:
+            segment = Segment(self._packed_count, tuple(self._order), tuple(self._times), tuple(self._notes))
+            blob = git_object(BLOB, encode_segment(segment))
+            objects.append(blob)
+            segments.append((f"{len(segments):08d}", blob.oid))
+        commit, made = log_objects(
+            previous=self._log,
+            parents=[self._chain.heads[run].commit for run in self._moved],
+            count=count,
+            heads=self._chain.heads.items(),
+            segments=segments,
+            program=self._program.oid,
+            info=self._info.oid,
+            loose=self._loose,
+        )
+        objects += made
+        pack = PackWriter(self._repo.pack_folder, unique=f"{os.getpid()}_{id(self):x}")
+        try:
+            for item in objects:
+                pack.add(item)
+            pack.seal(keep=f"shepherd tree {self.name}")
+            reached("fork.packed")
+            self._repo.refs.update(log_ref(self.name), commit)
+        except BaseException:
+            pack.abandon()
+            raise
+        reached("ref.log_done")
+        self._log = commit
+        self._segments = segments
+        self._packed_count = count
+        self._objects.clear()
+        self._order.clear()
+        self._times.clear()
+        self._notes.clear()
+        # What was put but not journaled is in the pack now.
+        self._unwritten, self._unwritten_size = [], 0
+        return pack
+
+    def _move_refs(self) -> None:
+        """Let the refs of the runs follow; the log ref is what counts, so that they may lag behind after a crash."""
+        for run in list(self._moved):
+            ref = run_ref(self.name, run)
+            if ref is not None:
+                self._repo.refs.update(ref, self._chain.heads[run].commit)
+                reached("ref.run_done")
+            del self._moved[run]
+        reached("refs.done")
+
+    def repair_refs(self) -> None:
+        """After a crash: let every run's ref name its head, and drop the `.keep` files that were left."""
+        for run, head in self._chain.heads.items():
+            ref = run_ref(self.name, run)
+            if ref is not None and self._repo.refs.read(ref) != head.commit:
+                self._repo.refs.update(ref, head.commit)
+        mark = f"shepherd tree {self.name}\n".encode()
+        with storing(self._repo.pack_folder):
+            for keep in sorted(self._repo.pack_folder.glob("pack-*.keep")):
+                if keep.read_bytes() == mark:
+                    keep.unlink(missing_ok=True)
+
+    def _rotate(self) -> None:
+        journal = Journal(self._folder / "journal", base=self._packed_count)
+        journal.install()
+        before, self._journal = self._journal, journal
+        if before is not None:
+            before.close()
+        self._dirty = False
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
