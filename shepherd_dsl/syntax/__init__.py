@@ -1,0 +1,6 @@
+"""Surface syntax: text to tree and back.
+
+    parse(source, file=…) -> (Module, diagnostics)
+    format_source(text) -> text
+    render(sources, diagnostics) -> text
+"""

@@ -1,0 +1,32 @@
+"""The LALR(1) table of the grammar, read from table.json (made by generate.py)."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+_data = json.loads(resources.files(__package__).joinpath("table.json").read_text("utf-8"))
+
+
+def _rows(flat: list[list[int]], names: list[str]) -> list[dict[str, int]]:
+    return [{names[row[i]]: row[i + 1] for i in range(0, len(row), 2)} for row in flat]
+
+
+FIXED: dict[str, str] = _data["fixed"]
+"""How each terminal is written that is always written the same."""
+
+END = "$END"
+ACCEPT: int = _data["end"]
+
+_actions = _rows(_data["actions"], _data["terminals"])
+_gotos = _rows(_data["gotos"], _data["nonterminals"])
+
+ACTIONS: list[dict[str, int]] = [_actions[row] for row in _data["states"]]
+"""For each state: terminal to the state after shifting it, or to `-1 - rule` for a reduction."""
+
+GOTOS: list[dict[str, int]] = [_gotos[row] for row in _data["states"]]
+
+RULES: list[tuple[str, int, str, tuple[int, ...]]] = [
+    (_data["nonterminals"][left], length, action, tuple(plan)) for left, length, action, plan in _data["rules"]
+]
+"""Left side, length, action, plan; generate.py says what they mean."""
