@@ -110,7 +110,7 @@ def div(left: Value, right: Value) -> Value:
     a, b = _int("div", 1, left), _int("div", 2, right)
     if b == 0:
         raise Fault("zero", "div: division by zero")
-    return _small("div", a // b)
+    return a // b
 
 
 def mod(left: Value, right: Value) -> Value:
