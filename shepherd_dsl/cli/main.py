@@ -1,0 +1,140 @@
+"""`shepherd`: the command line. Commands are imported when they are asked for, so that a short one stays short."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from shepherd_dsl.cli.output import report_bug, report_error
+from shepherd_dsl.errors import ShepherdError
+
+# name: (module, one line of help, group in the overview)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("project", "make this folder a workspace", "Programs"),
+    "check": ("project", "check a program without running it", "Programs"),
+    "fmt": ("project", "format programs", "Programs"),
+    "lower": ("project", "print the core program in canonical text", "Programs"),
+    "test": ("project", "run the tests in a program", "Programs"),
+    "run": ("run", "run an agent of a program", "Runs"),
+    "resume": ("run", "go on with a run that was interrupted or taken back", "Runs"),
+    "runs": ("look", "list the runs of the workspace", "Looking"),
+    "log": ("look", "the events of a run", "Looking"),
+    "show": ("look", "one event, whole", "Looking"),
+    "diff": ("look", "what changed in a run's files between two events", "Looking"),
+    "fork": ("back", "a new run from an event of another", "Taking back"),
+    "revert": ("back", "put code and files back to an event", "Taking back"),
+    "undo": ("back", "take back the last revert, discard or merge", "Taking back"),
+    "discard": ("back", "unwind a run and end it", "Taking back"),
+    "merge": ("back", "write what a run changed into the workspace", "Taking back"),
+    "replay": ("replay", "run a recorded program again with the recorded answers", "Checking"),
+    "explain": ("help", "what an error code means", "Help"),
+    "doctor": ("help", "what works here, and what would make more work", "Help"),
+    "completion": ("help", "print the completion script of a shell", "Help"),
+    "version": ("help", "print the version", "Help"),
+}
+
+
+class Overview(click.Group):
+    """A group whose commands are found by name in `COMMANDS` and imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the overview."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        module = importlib.import_module(f"shepherd_dsl.cli.{found[0]}")
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, by group, without importing any command."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, (_, about, group) in COMMANDS.items():
+            groups.setdefault(group, []).append((name, about))
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a suggestion for a mistyped name."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean `{close[0]}`?" if close else " `shepherd --help` lists the commands."
+            raise click.UsageError(f"no command `{name}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Overview,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--version", is_flag=True, help="Print the version.")
+@click.pass_context
+def shepherd(ctx: click.Context, version: bool) -> None:
+    """Agents whose every effect is a commit: run, look, fork, revert, replay.
+
+    A RUN is named by its number (`3`), an event by `3@7`, `3@-1`, `3@last_green` or the start of its hash. Without a
+    run, the latest one is meant.
+    """
+    if version:
+        from shepherd_dsl import __version__
+
+        click.echo(__version__)
+    elif ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    sys.exit(run_main(argv))
+
+
+def run_main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit status."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in args
+    try:
+        result: Any = shepherd.main(args, prog_name="shepherd", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except ShepherdError as error:
+        return report_error(error, as_json=as_json)
+    except click.ClickException as error:
+        from shepherd_dsl.errors import UserError
+
+        context = getattr(error, "ctx", None)
+        usage = f"`{context.command_path} --help` shows how it is used" if context is not None else ""
+        return report_error(UserError("usage", error.format_message(), hint=usage), as_json=as_json)
+    except click.exceptions.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        sys.stderr.close()
+        return 0
+    except RecursionError:
+        from shepherd_dsl.errors import ShepherdError as Failure
+
+        return report_error(Failure("too_deep", "something nests too deep to be worked on"), as_json=as_json)
+    except Exception as bug:
+        return report_bug(bug, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

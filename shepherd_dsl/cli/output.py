@@ -1,0 +1,73 @@
+"""What all commands share in printing: colour, JSON, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from shepherd_dsl.errors import ProgramError, ShepherdError
+
+
+def colour(stream: Any = None) -> bool:
+    """Whether to print colours: on a terminal, unless `NO_COLOR` is set."""
+    stream = sys.stdout if stream is None else stream
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(stream.isatty()) or os.environ.get("FORCE_COLOR", "") not in ("", "0")
+
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+
+def paint(text: str, *styles: str, on: bool) -> str:
+    """`text` in the given styles where `on`."""
+    if not on or not text:
+        return text
+    return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def plain(text: str) -> str:
+    """`text` on one line, without control characters, so that what a run printed cannot move the cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on standard output (`docs/cli.md` describes each)."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def report_error(error: ShepherdError, *, as_json: bool) -> int:
+    """Print an error, on standard error; the exit status that belongs to it."""
+    if as_json:
+        body = {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
+        if isinstance(error, ProgramError):
+            body["rendered"] = error.rendered
+        sys.stderr.write(json.dumps({"error": body}, ensure_ascii=False, sort_keys=True) + "\n")
+        return error.exit_status
+    on = colour(sys.stderr)
+    if isinstance(error, ProgramError) and error.rendered:
+        sys.stderr.write(error.rendered.rstrip("\n") + "\n")
+        return error.exit_status
+    place = f"{error.where}: " if error.where else ""
+    sys.stderr.write(f"{paint('error', 'red', 'bold', on=on)} {place}{error.what} {paint(f'[{error.code}]', 'dim', on=on)}\n")
+    if error.hint:
+        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {error.hint}\n")
+    return error.exit_status
+
+
+def report_bug(bug: Exception, *, as_json: bool) -> int:
+    """Print an error that is our own fault. The traceback is shown with `SHEPHERD_TRACEBACK=1` only."""
+    if os.environ.get("SHEPHERD_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(bug)
+    return report_error(
+        ShepherdError(
+            "internal",
+            f"{type(bug).__name__}: {plain(str(bug))[:300]}",
+            hint="This is a bug in shepherd. SHEPHERD_TRACEBACK=1 shows where; what was recorded is safe.",
+        ),
+        as_json=as_json,
+    )

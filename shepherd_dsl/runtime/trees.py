@@ -1,0 +1,200 @@
+"""Starting, opening and forking the trees of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from shepherd_dsl.core.event import Event, Intent
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.forest import Machine, log_since
+from shepherd_dsl.core.grant import Request
+from shepherd_dsl.core.machine import Asked, asked, open_index, outer_stop, start
+from shepherd_dsl.core.program import Program
+from shepherd_dsl.core.replay import Replayed, follow
+from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.run import ROOT, commits, nth
+from shepherd_dsl.core.shown import is_machine_op, shown
+from shepherd_dsl.core.value import Handle, Value
+from shepherd_dsl.core.wire import parse, program_from, program_text
+from shepherd_dsl.errors import CorruptError, RevisionError, UserError
+from shepherd_dsl.handlers.secrets import Redactor
+from shepherd_dsl.runtime.driver import Key
+from shepherd_dsl.runtime.live_tree import LiveTree
+from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.trace.protocol import LogEntry, TreeReader, TreeWriter
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class Task:
+    """What a tree is started with: the agent of a program, its arguments, and the grant asked for.
+
+    `info` are texts kept beside the trace (the source file, …).
+    """
+
+    program: Program
+    agent: str
+    args: tuple[Value, ...]
+    request: Request
+    info: Mapping[str, str]
+
+
+@attrs.frozen(slots=True, eq=False)
+class Started:
+    """A tree just started. `left_out` says in words what of the workspace its files do not have."""
+
+    tree: LiveTree
+    left_out: tuple[str, ...]
+
+
+@attrs.frozen(slots=True, eq=False)
+class Opened:
+    """A recorded tree, ready to go on. `interrupted` are the intents that were open when its driver stopped."""
+
+    tree: LiveTree
+    interrupted: frozenset[Key]
+
+
+def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Started:
+    """A new tree on the files of the workspace; nothing of it has run, and nothing is recorded yet.
+
+    Raises UserError where the agent cannot be started with these arguments, or one of them contains a secret.
+    """
+    if redactor.value(task.args) is not task.args:
+        raise UserError(
+            "args.secret",
+            "an argument contains the value of a secret; it would be kept in the trace for good",
+            hint="Hand secrets over by environment variables of the handlers that need them.",
+        )
+    text = program_text(task.program)
+    try:
+        start(task.program, task.agent, task.args, task.request, Files.empty(), read_blob=_no_blob)
+    except ValueError as why:
+        raise UserError("args.wrong", str(why)) from why
+    writer = workspace.store().create(program=text, info=task.info)
+    try:
+        files, left_out = workspace.import_files(writer, redactor=redactor)
+        machine = start(task.program, task.agent, task.args, task.request, files, read_blob=writer.blob)
+    except BaseException:
+        writer.close()
+        raise
+    return Started(LiveTree(machine, writer, recorded=0), left_out)
+
+
+def _no_blob(name: str) -> bytes:
+    raise AssertionError(f"a run that has not started reads nothing ({name})")
+
+
+def replay_tree(reader: TreeReader) -> Replayed:
+    """Run the program of a recorded tree again with the recorded answers."""
+    program, log, base = recorded(reader)
+    return follow(program, log, base, read_blob=reader.blob)
+
+
+def recorded(reader: TreeReader) -> tuple[Program, list[tuple[str, Event]], Files]:
+    """A recorded tree's program, log and base files. Raises RevisionError where it has no event."""
+    log: list[tuple[str, Event]] = []
+    base: Files | None = None
+    for item in reader.entries():
+        if base is None:
+            base = item.files
+        log.append((item.run, item.event))
+    if base is None:
+        raise RevisionError("run.empty", f"run {reader.name} has no event: it was stopped before it began")
+    return program_from(parse(reader.program)), log, base
+
+
+def machine_of(reader: TreeReader) -> tuple[Machine, int]:
+    """The machine at the end of a recorded tree's log, and the log's length.
+
+    Raises CorruptError, naming the first event, where the program cannot have produced the log.
+    """
+    program, log, base = recorded(reader)
+    result = follow(program, log, base, read_blob=reader.blob)
+    if result.problem or result.machine is None:
+        run = log[min(result.followed, len(log) - 1)][0]
+        raise CorruptError(
+            "trace.diverges",
+            f"the trace is not one of its program: at entry {result.followed} of the log, {result.problem}",
+            where=f"run {reader.name}, {run}",
+            hint=f"`shepherd replay {reader.name}` shows the place; the trace was changed, or an older version made it.",
+        )
+    return result.machine, len(log)
+
+
+def open_tree(workspace: Workspace, name: str) -> Opened:
+    """The tree `name`, to go on with; takes its lock. Errors as `machine_of`, and LockedError."""
+    writer: TreeWriter = workspace.store().reopen(name)
+    try:
+        machine, length = machine_of(workspace.store().read(name))
+        machine = attrs.evolve(machine, read_blob=writer.blob)
+    except BaseException:
+        writer.close()
+        raise
+    return Opened(LiveTree(machine, writer, recorded=length), interrupted(machine, length))
+
+
+def interrupted(machine: Machine, length: int) -> frozenset[Key]:
+    """The intents whose handlers may have been at work when the log had `length` entries.
+
+    Only what had reached the world: the question of the outer stop, and what a recorded `run.pick` of the root run
+    offered. The machine may be ahead of the log; what it asks there was not recorded, so no handler saw it.
+    """
+    if machine.size > length:
+        return frozenset()
+    found: set[Key] = set()
+    stop = outer_stop(machine)
+    if isinstance(stop, Asked) and not is_machine_op(stop.op):
+        found.add((stop.run, stop.index))
+    root = machine.runs[ROOT]
+    for commit in commits(root.trace):
+        if not isinstance(commit.event, Intent) or commit.event.op != "run.pick":
+            continue
+        listed = commit.event.args[0] if commit.event.args else ()
+        for handle in listed if isinstance(listed, tuple) else ():
+            if not isinstance(handle, Handle) or handle.index >= len(commit.handles):
+                continue
+            seen = shown(machine, commit.handles[handle.index])
+            if seen is None:
+                continue
+            question = nth(machine.runs[seen.asked].trace, open_index(machine, seen.asked))
+            if question is not None and question.seq < commit.seq:
+                key = asked(machine, commit.handles[handle.index], seen)
+                found.add((key.run, key.index))
+    return frozenset(found)
+
+
+def fork_tree(workspace: Workspace, name: str, *, at: int, info: Mapping[str, str]) -> str:
+    """A new tree: `name` after event `at` of its root run, with all below it then. Returns its name.
+
+    Takes no lock: what is recorded does not change. Raises RevisionError where there is no such event.
+    """
+    store = workspace.store()
+    reader = store.read(name)
+
+    def entries() -> list[LogEntry]:
+        machine, _ = machine_of(reader)
+        commit = nth(machine.runs[ROOT].trace, at)
+        if commit is None:
+            last = machine.runs[ROOT].trace
+            raise RevisionError("event.none", f"run {name} has no event {at}; its last is {last.index if last else -1}")
+        forked = fork_root(machine, at)
+        return [LogEntry(made.run, made.event, made.files) for made in log_since(forked, commit.seq + 1)]
+
+    return store.fork(name, at=at, forked=entries, info=info)
+
+
+__all__ = [
+    "Opened",
+    "Started",
+    "Task",
+    "fork_tree",
+    "git_blob_hash",
+    "interrupted",
+    "machine_of",
+    "open_tree",
+    "recorded",
+    "replay_tree",
+    "start_tree",
+]

@@ -1,0 +1,145 @@
+"""A workspace: the user's folder with its `.shepherd`, and what hangs on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.errors import UserError
+from shepherd_dsl.scope.protocol import ScopeBackend
+
+if TYPE_CHECKING:
+    from shepherd_dsl.handlers.secrets import Redactor
+    from shepherd_dsl.trace.protocol import TraceStore, TreeWriter
+
+STATE = ".shepherd"
+
+
+class Workspace:
+    """The user's folder `root`; its state is in `root/.shepherd`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / STATE
+        self._store: TraceStore | None = None
+
+    @staticmethod
+    def find(start: Path) -> Workspace:
+        """The workspace that `start` lies in: the nearest folder upwards with a `.shepherd`.
+
+        Raises UserError `workspace.none` where there is none.
+        """
+        start = start.absolute()
+        for folder in (start, *start.parents):
+            if (folder / STATE).is_dir():
+                return Workspace(folder)
+        raise UserError(
+            "workspace.none",
+            "not in a workspace: no folder from here upwards has a .shepherd/",
+            where=str(start),
+            hint="`shepherd init` makes one here.",
+        )
+
+    @staticmethod
+    def init(root: Path) -> Workspace:
+        """Make `root` a workspace; one that is one already stays as it is."""
+        from shepherd_dsl.trace.store import init_store
+
+        root = root.absolute()
+        if not root.is_dir():
+            raise UserError("workspace.folder", "there is no such folder", where=str(root))
+        init_store(root)
+        return Workspace(root)
+
+    def store(self) -> TraceStore:
+        """The trace store."""
+        if self._store is None:
+            from shepherd_dsl.trace.store import open_store
+
+            self._store = open_store(self.root)
+        return self._store
+
+    def scopes(self, name: str, *, read_blob: Callable[[str], bytes]) -> ScopeBackend:
+        """The scopes of the tree `name`."""
+        from shepherd_dsl.scope.copy import CopyBackend
+        from shepherd_dsl.scope.ignore import load_ignored
+
+        return CopyBackend(self.state / "scopes" / name, read_blob=read_blob, ignored=load_ignored(self.root))
+
+    def import_files(self, writer: TreeWriter, *, redactor: Redactor) -> tuple[Files, tuple[str, ...]]:
+        """The workspace's files as they are now, and in words what was left out.
+
+        A file that contains the value of a secret is left out: whatever enters the trace stays there.
+        """
+        from shepherd_dsl.scope.importer import import_workspace
+
+        known = _Tainted.load(self.state / "cache" / "tainted.json", redactor)
+
+        def put_blob(data: bytes) -> str:
+            if redactor.data(data) is data:
+                return writer.put_blob(data)
+            name = git_blob_hash(data)
+            known.names.add(name)
+            return name
+
+        imported = import_workspace(
+            self.root,
+            put_blob=put_blob,
+            has_blob=(lambda name: name in known.names or writer.has_blob(name)) if known.current else _nothing,
+        )
+        known.save()
+        files = imported.files
+        if known.names:
+            secret = [path for path, entry in files.items() if entry.hash in known.names]
+            files = files.apply(tuple((path, None) for path in secret))
+        else:
+            secret = []
+        left_out = [f"{path} (contains a secret)" for path in secret]
+        left_out += [f"{path} (neither file, link nor folder, or not readable)" for path in imported.skipped]
+        left_out += [f"{path} (changed while it was read; taken as it was last)" for path in imported.unstable]
+        return files, tuple(left_out)
+
+
+def _nothing(name: str) -> bool:
+    return False
+
+
+class _Tainted:
+    """Which imported contents hold a secret, remembered for as long as the secrets are the same.
+
+    What is remembered of the secrets is a salted, slow hash.
+    """
+
+    def __init__(self, path: Path, salt: str, print_: str, names: set[str], *, current: bool) -> None:
+        self._path, self._salt, self._print = path, salt, print_
+        self.names = names
+        self.current = current
+
+    @staticmethod
+    def load(path: Path, redactor: Redactor) -> _Tainted:
+        found: Mapping[str, object] = {}
+        try:
+            loaded = json.loads(path.read_text("utf-8"))
+            if isinstance(loaded, dict):
+                found = loaded
+        except (OSError, ValueError):
+            pass
+        salt = str(found.get("salt") or secrets.token_hex(16))
+        print_ = hashlib.scrypt(redactor.secrets_text(), salt=salt.encode(), n=4096, r=8, p=1).hex()
+        names = found.get("names")
+        if found.get("print") == print_ and isinstance(names, list):
+            return _Tainted(path, salt, print_, {str(name) for name in names}, current=True)
+        return _Tainted(path, salt, print_, set(), current=False)
+
+    def save(self) -> None:
+        """Keep it for the next import."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"names": sorted(self.names), "print": self._print, "salt": self._salt})
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(text, "utf-8")
+        temporary.replace(self._path)
