@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import hashlib
 import json
 import logging
 import os
@@ -131,6 +132,10 @@ class Redactor:
         # Longest first, so that at one place the longest form names the secret.
         self._forms = sorted(forms.items(), key=lambda item: (-len(item[0]), item[0]))
         self._longest = len(self._forms[0][0]) if self._forms else 0
+
+    def fingerprint(self, salt: bytes) -> str:
+        """A salted, slow hash of all secrets: tells whether they are the same as before, and nothing else."""
+        return hashlib.scrypt(b"\0".join(form for form, _ in self._forms), salt=salt, n=4096, r=8, p=1).hex()
 
     def data(self, data: bytes) -> bytes:
         """`data` without secrets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -130,7 +129,7 @@ class _Tainted:
         except (OSError, ValueError):
             pass
         salt = str(found.get("salt") or secrets.token_hex(16))
-        print_ = hashlib.scrypt(redactor.secrets_text(), salt=salt.encode(), n=4096, r=8, p=1).hex()
+        print_ = redactor.fingerprint(salt.encode())
         names = found.get("names")
         if found.get("print") == print_ and isinstance(names, list):
             return _Tainted(path, salt, print_, {str(name) for name in names}, current=True)

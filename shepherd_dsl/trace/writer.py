@@ -226,6 +226,11 @@ class GitWriter:
             item = self._objects.get(hash)
         return item.body if item is not None and item.kind == BLOB else self._repo.read(hash, BLOB)
 
+    def has_blob(self, hash: str) -> bool:
+        """Whether the trace holds the blob."""
+        with self._mutex:
+            return hash in self._blobs or self._repo.contains(hash)
+
     def note(self, run: str, index: int, name: str, text: str) -> None:
         """Keep a text beside an event, under a name; durable with the next durable append, at the latest on `close`."""
         with self._mutex:
