@@ -84,7 +84,7 @@ def _injected(body: Any) -> Injected:
 
 def _outcome(body: Any) -> Outcome:
     keys(body, "answer", "by", "files")
-    return Outcome(part(body, "answer", _answer), part(body, "files", change_from), part(body, "by", _by))
+    return Outcome(part(body, "answer", answer_from), part(body, "files", change_from), part(body, "by", _by))
 
 
 def _forked(body: Any) -> Forked:
@@ -162,7 +162,8 @@ def _by(data: Any) -> By:
     return cast(By, data)
 
 
-def _answer(data: Any) -> Con:
+def answer_from(data: object) -> Con:
+    """The outcome that a canonical JSON structure says. Raises WireError."""
     found = value_from(data)
     if type(found) is Con:
         if found.name in ("Ok", "Err") and len(found.args) == 1:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from shepherd_dsl.core.event import Denied, End, Entry, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
+from shepherd_dsl.core.event import (
+    Change,
+    Denied,
+    End,
+    Entry,
+    Event,
+    Forked,
+    Injected,
+    Intent,
+    Outcome,
+    Reverted,
+    Start,
+    Undo,
+)
 from shepherd_dsl.core.expr import Call, Comp, Do, Expr, If, Let, Lit, Prim, Return, Var
 from shepherd_dsl.core.jsontext import int_text, quote
 from shepherd_dsl.core.program import FORMAT_VERSION, Program
@@ -117,12 +130,18 @@ def event_text(event: Event) -> str:
     if type(event) is Intent:
         return f'{{"intent":{{"args":{_text([event.args])},"op":{quote(event.op)}}}}}'
     if type(event) is Outcome:
-        files = ",".join([_change_text(path, entry) for path, entry in event.files])
-        return f'{{"outcome":{{"answer":{_text([event.answer])},"by":"{event.by}","files":[{files}]}}}}'
+        return (
+            f'{{"outcome":{{"answer":{_text([event.answer])},"by":"{event.by}","files":{change_text(event.files)}}}}}'
+        )
     return _text([_event_data(event)])
 
 
-def _change_text(path: str, entry: Entry | None) -> str:
+def change_text(change: Change) -> str:
+    """The canonical text of a change to a scope."""
+    return f"[{','.join([_entry_text(path, entry) for path, entry in change])}]"
+
+
+def _entry_text(path: str, entry: Entry | None) -> str:
     return f"[{quote(path)},null]" if entry is None else f'[{quote(path)},["{entry.mode:06o}","{entry.hash}"]]'
 
 
