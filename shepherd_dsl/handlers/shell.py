@@ -49,6 +49,10 @@ OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
     }
 )
 
+_BUILT_IN = frozenset(
+    {".", "alias", "cd", "eval", "exec", "export", "set", "source", "trap", "ulimit", "umask", "unset"}
+)
+
 
 class ShellHandler:
     """Performs `shell.*`; calls may overlap, each in its run's folder."""
@@ -98,7 +102,8 @@ class ShellHandler:
             environ = command_environment(self._context, private)
             executable = find_program(argv[0], request.folder, environ["PATH"])
             if executable is None:
-                return err("not_found", f"there is no program `{argv[0]}`")
+                own = "; the shell has a command of this name: use shell.script" if argv[0] in _BUILT_IN else ""
+                return err("not_found", f"there is no program `{argv[0]}`{own}")
             try:
                 ended = await run_process(
                     argv,

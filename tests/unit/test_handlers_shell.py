@@ -153,6 +153,14 @@ class TestErrors:
             (tmp_path / "files" / "tool").chmod(0o644)
             assert error_of(perform(tmp_path, "shell.run", "./tool"))[0] == "not_executable"
 
+    def test_a_command_too_long_for_the_system(self, tmp_path: Path) -> None:
+        assert error_of(perform(tmp_path, "shell.run", "echo " + "x" * (4 * MEGABYTE)))[0] == "command"
+
+    def test_a_shells_own_command_is_explained(self, tmp_path: Path) -> None:
+        code, said = error_of(perform(tmp_path, "shell.run", "cd /tmp"))
+        assert code == "not_found"
+        assert "shell.script" in said
+
     def test_a_relative_folder_of_the_path_is_not_searched(self, tmp_path: Path) -> None:
         program = tmp_path / "files" / "tool"
         program.write_text("#!/bin/sh\necho planted\n")
@@ -268,6 +276,15 @@ def test_cancelling_leaves_no_process(tmp_path: Path, backend: str) -> None:
     for name in ("child", "second"):
         assert gone(int((tmp_path / "files" / name).read_text()))
     assert list((tmp_path / ".shepherd" / "processes").iterdir()) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_process_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(pid: int) -> int:
+        raise OSError("no such system call")
+
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    assert exit_of(perform(tmp_path, "shell.script", "sleep 0.1; echo done; exit 4")) == (4, "done\n")
 
 
 @pytest.mark.usefixtures("folder")
