@@ -149,7 +149,7 @@ def _entry(data: Any) -> Entry:
     if type(mode) is not str or _MODE.fullmatch(mode) is None:
         raise WireError("expected a mode of six octal digits", 0)
     folder = mode == "040000"
-    if not folder and not mode.startswith("100") and mode != "120000":
+    if not folder and not mode.startswith("10") and mode != "120000":
         raise WireError(f"no file has the mode {mode}", 0)
     if folder != (name == ""):
         raise WireError("a folder has no hash, and everything else has one", 1)
