@@ -31,7 +31,7 @@ from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
-from shepherd_dsl.scope.survey import FOLDER_SEEN, Seen, load_seen, save_seen, seen_now, survey
+from shepherd_dsl.scope.survey import FOLDER_SEEN, Seen, load_seen, save_seen, seen_now, stamp, survey
 
 _MAX_ESCAPED = 160
 
@@ -94,6 +94,7 @@ class CopyScope:
     def changes(self, write_blob: Callable[[bytes], str]) -> Change:
         """What processes changed since the last `sync` or `changes`; contents that are new go to `write_blob`.
 
+        Where that keeps other bytes (it may take out a secret), the file is rewritten to what it kept.
         An exception of `write_blob` passes through and leaves the scope as it was. Raises ScopeError after a `sync`
         that failed: sync again first.
         """
@@ -113,19 +114,27 @@ class CopyScope:
                 ignored=self._ignored,
                 tracked=self._tracked(self.files),
             )
+            change = self._compare(found.seen)
+            files = self.files.apply(change)
+            for path in found.replaced:
+                entry = found.seen[path].entry
+                placed = self._at.put(path, entry, self._read_blob(entry.hash))
+                found.seen[path] = Seen(entry, stamp(placed), True)
         except OSError as error:
             raise _failed("read", self.folder, error) from error
         finally:
             self._at.forget()
+        self._seen, self.skipped, self.files = found.seen, found.skipped, files
+        return change
+
+    def _compare(self, seen: Mapping[str, Seen]) -> Change:
         change: list[tuple[str, Entry | None]] = []
-        for path, item in found.seen.items():
+        for path, item in seen.items():
             old = self._seen.get(path)
             if old is not item and (old is None or old.entry != item.entry):
                 change.append((path, item.entry))
-        change.extend((path, None) for path in self._seen if path not in found.seen)
+        change.extend((path, None) for path in self._seen if path not in seen)
         change.sort(key=lambda pair: pair[0])
-        files = self.files.apply(tuple(change))
-        self._seen, self.skipped, self.files = found.seen, found.skipped, files
         return tuple(change)
 
     def close(self) -> None:

@@ -42,12 +42,14 @@ class Survey:
     """What a folder held.
 
     `seen` has every entry by path; `skipped` lists what is not carried (sockets, FIFOs, devices, what may not be read,
-    names too long); `unstable` lists files that changed each time they were read, which are held as last read.
+    names too long); `unstable` lists files that changed each time they were read, which are held as last read;
+    `replaced` those for whose bytes `put_blob` kept others (without a secret): `seen` has what was kept.
     """
 
     seen: dict[str, Seen]
     skipped: tuple[str, ...]
     unstable: tuple[str, ...]
+    replaced: tuple[str, ...]
 
 
 def stamp(found: os.stat_result) -> tuple[int, ...]:
@@ -76,6 +78,7 @@ def survey(
     seen: dict[str, Seen] = {}
     skipped: list[str] = []
     unstable: list[str] = []
+    replaced: list[str] = []
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -105,7 +108,7 @@ def survey(
                 carried = True
             else:
                 try:
-                    seen[path] = _look(at, path, found, before.get(path), now, put_blob, unstable)
+                    seen[path] = _look(at, path, found, before.get(path), now, put_blob, unstable, replaced)
                     carried = True
                 except (FileNotFoundError, NotADirectoryError):
                     continue
@@ -113,7 +116,7 @@ def survey(
                     skipped.append(path)
         if not carried:
             seen[folder] = FOLDER_SEEN
-    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)))
+    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)))
 
 
 def _look(
@@ -124,6 +127,7 @@ def _look(
     now: int,
     put_blob: Callable[[bytes], str],
     unstable: list[str],
+    replaced: list[str],
 ) -> Seen:
     if old is not None and not old.racy and old.stamp == stamp(found):
         return old
@@ -137,8 +141,13 @@ def _look(
     if not steady:
         unstable.append(path)
     mode = LINK if stat.S_ISLNK(after.st_mode) else after.st_mode
-    known = old is not None and old.entry.hash == git_blob_hash(data)
-    entry = Entry(mode, old.entry.hash if old is not None and known else put_blob(data))
+    hash = git_blob_hash(data)
+    if old is None or old.entry.hash != hash:
+        kept = put_blob(data)
+        if kept != hash:
+            replaced.append(path)
+            hash = kept
+    entry = Entry(mode, hash)
     return seen_now(entry, after, now) if steady else Seen(entry, stamp(after), True)
 
 

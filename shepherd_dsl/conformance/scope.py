@@ -1,0 +1,587 @@
+"""The conformance suite for scopes: what every backend must do, checked on real files.
+
+A package that brings a backend runs it from its own tests:
+
+    CASE = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    def test_conforms(check: Check, tmp_path: Path) -> None:
+        check(CASE, tmp_path)
+
+`conformance.scope_machine` adds a Hypothesis state machine. Each check raises AssertionError that says what was wrong.
+What stands in a folder is read here by other means than the backends'.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, os_name, path_of_os
+from shepherd_dsl.errors import ScopeError
+from shepherd_dsl.scope.protocol import Scope, ScopeBackend
+
+Content: TypeAlias = "bytes | tuple[int, bytes] | None"
+"""A file's bytes, or its (mode, bytes); None for an empty folder."""
+
+
+@attrs.frozen(slots=True)
+class ScopeCase:
+    """A backend to be checked: `make(folder, read_blob)` gives one that keeps its copies below `folder`."""
+
+    name: str
+    make: Callable[[Path, Callable[[str], bytes]], ScopeBackend]
+
+
+Check: TypeAlias = Callable[[ScopeCase, Path], None]
+
+
+class Lab:
+    """Blobs and one backend to be checked with them; public for tests of a backend's own."""
+
+    def __init__(self, case: ScopeCase, folder: Path) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.home = folder / "scopes"
+        self.case = case
+        self.backend = case.make(self.home, self.read)
+
+    def read(self, hash: str) -> bytes:
+        """The bytes of a blob."""
+        return self.blobs[hash]
+
+    def keep(self, data: bytes) -> str:
+        """Keeps a blob; its hash."""
+        hash = git_blob_hash(data)
+        self.blobs[hash] = data
+        return hash
+
+    def files(self, content: Mapping[str, Content]) -> Files:
+        """Files with that content; a file without a mode is 100644."""
+        return Files.of((path, self.entry(what)) for path, what in content.items())
+
+    def entry(self, what: Content) -> Entry:
+        """The entry of a content."""
+        if what is None:
+            return EMPTY_FOLDER
+        mode, data = what if isinstance(what, tuple) else (0o100644, what)
+        return Entry(mode, self.keep(data))
+
+    def expect(self, scope: Scope, files: Files) -> None:
+        """The folder holds exactly `files`."""
+        want = {path: (entry.mode, entry.hash) for path, entry in files.items()}
+        found = {
+            path: (mode, git_blob_hash(data) if data is not None else "") for path, mode, data in walk(scope.folder)
+        }
+        assert found == want, _difference(found, want)
+
+    def changes(self, scope: Scope) -> Change:
+        """The changes, after which scope and folder must agree with them."""
+        before = scope.files
+        change = scope.changes(self.keep)
+        assert [path for path, _ in change] == sorted({path for path, _ in change}), "sorted, each path once"
+        assert scope.files == before.apply(change), "`files` is not what `changes` says"
+        assert before.diff(scope.files) == change, "`changes` says more than there is"
+        self.expect(scope, scope.files)
+        for _, entry in change:
+            assert entry is None or entry == EMPTY_FOLDER or entry.hash in self.blobs, "a content was not handed over"
+        return change
+
+    def start(self, content: Mapping[str, Content], run: str = "root") -> Scope:
+        """An open scope of a run with that content."""
+        scope = self.backend.open(run, self.files(content))
+        self.expect(scope, scope.files)
+        return scope
+
+
+def walk(folder: Path) -> list[tuple[str, int, bytes | None]]:
+    """(path, mode, bytes) of every file, link and empty folder below `folder`, read with plain system calls."""
+    out: list[tuple[str, int, bytes | None]] = []
+    todo = [(b"", os.open(folder, os.O_RDONLY | os.O_DIRECTORY))]
+    while todo:
+        prefix, fd = todo.pop()
+        names = [os.fsencode(name) for name in os.listdir(fd)]
+        if not names and prefix:
+            out.append((path_of_os(prefix[:-1]), 0o040000, None))
+        for name in names:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            path = prefix + name
+            if stat.S_ISDIR(found.st_mode):
+                todo.append((path + b"/", os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)))
+            elif stat.S_ISLNK(found.st_mode):
+                out.append((path_of_os(path), LINK, os.readlink(name, dir_fd=fd)))
+            elif stat.S_ISREG(found.st_mode):
+                file = os.open(name, os.O_RDONLY, dir_fd=fd)
+                with os.fdopen(file, "rb") as opened:
+                    out.append((path_of_os(path), found.st_mode, opened.read()))
+        os.close(fd)
+    return out
+
+
+def _difference(found: Mapping[str, object], want: Mapping[str, object]) -> str:
+    wrong = [path for path in sorted(found.keys() | want.keys()) if found.get(path) != want.get(path)]
+    return "; ".join(f"{path!r}: is {found.get(path)}, should be {want.get(path)}" for path in wrong[:5])
+
+
+def _at(scope: Scope, path: str) -> Path:
+    return scope.folder / os.fsdecode(os_name(path))
+
+
+ALL_KINDS: dict[str, Content] = {
+    "plain": b"x\n",
+    "empty file": b"",
+    "binary": bytes(range(256)) * 300,
+    "exec": (0o100755, b"#!/bin/sh\n"),
+    "private": (0o100600, b"p"),
+    "shared": (0o100666, b"s"),
+    "read only": (0o100444, b"r"),
+    "setuid": (0o104755, b"u"),
+    "folder/inner/file": b"f",
+    "folder/empty": None,
+    "hollow/inner": None,
+    "link": (LINK, b"plain"),
+    "link to a folder": (LINK, b"folder"),
+    "dangling": (LINK, b"nowhere"),
+    "absolute": (LINK, b"/etc/passwd"),
+    "upwards": (LINK, b"../../../.."),
+    "odd target": (LINK, b"\xff\n \\"),
+}
+"""Everything a scope carries."""
+
+
+def every_kind_of_entry(case: ScopeCase, folder: Path) -> None:
+    """Regular files with their full permission bits, symbolic links and empty folders come and go."""
+    lab = Lab(case, folder)
+    scope = lab.start(ALL_KINDS)
+    assert lab.changes(scope) == ()
+    everything = scope.files
+    scope.sync(Files.empty())
+    lab.expect(scope, Files.empty())
+    assert lab.changes(scope) == ()
+    scope.sync(everything)
+    lab.expect(scope, everything)
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def names_of_any_bytes(case: ScopeCase, folder: Path) -> None:
+    """A name is bytes: newlines, no UTF-8, `.git` in any disguise, the longest one."""
+    lab = Lab(case, folder)
+    singles = [bytes([byte]) for byte in range(1, 256) if byte not in b"/."]
+    raw = [*singles, b".git", b".GIT", b"git~1", b".g\xe2\x80\x8cit", b"%2Egit", b"%", b"a\nb", b"\xff\xfe", b"\xc3"]
+    raw += [b"n" * 255, b"\xff" * 255, b"\xee\xbe\x80", b"-rf", b" ", b"...", "é".encode(), "日本".encode(), b".shep"]
+    raw = sorted(set(raw))
+    content: dict[str, Content] = {f"d/{path_of_os(name)}": name for name in raw}
+    content |= {f"{path_of_os(name)}/config": b"c" for name in (b".git", b"\xff", b"a\nb", b"n" * 255)}
+    scope = lab.start(content)
+    assert lab.changes(scope) == ()
+    for name in raw:
+        with open(os.fsencode(scope.folder) + b"/d/" + name, "ab") as file:
+            file.write(b"+")
+    assert len(lab.changes(scope)) == len(raw)
+    scope.close()
+
+
+def what_processes_do_is_found(case: ScopeCase, folder: Path) -> None:
+    """Writing, appending, removing, changing modes, making links and folders."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a/x": b"1", "a/y": b"2", "b": b"3", "m": b"m", "l": (LINK, b"b"), "e": None})
+    _at(scope, "a/x").write_bytes(b"one")
+    _at(scope, "a/y").unlink()
+    _at(scope, "m").chmod(0o750)
+    _at(scope, "l").unlink()
+    _at(scope, "l").symlink_to("m")
+    _at(scope, "e/new").mkdir(parents=True)
+    _at(scope, "e/new/f").write_bytes(b"f")
+    _at(scope, "e/new/f").chmod(0o640)
+    found = dict(lab.changes(scope))
+    want: dict[str, Entry | None] = {
+        "a/x": lab.entry(b"one"),
+        "a/y": None,
+        "m": lab.entry((0o100750, b"m")),
+        "l": lab.entry((LINK, b"m")),
+        "e": None,
+        "e/new/f": lab.entry((0o100640, b"f")),
+    }
+    assert found == want, found
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def an_edit_of_the_same_size_and_time_is_found(case: ScopeCase, folder: Path) -> None:
+    """A file rewritten at once, with the same length and its old time put back, is noticed."""
+    lab = Lab(case, folder)
+    scope = lab.start({"f": b"0000", "g": b"g"})
+    path = _at(scope, "f")
+    for turn in range(1, 60):
+        data = b"%04d" % turn
+        before = path.stat()
+        with open(path, "r+b") as file:
+            file.write(data)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert lab.changes(scope) == (("f", lab.entry(data)),), f"turn {turn}"
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def removed_and_made_again(case: ScopeCase, folder: Path) -> None:
+    """The same path may hold other things, one after the other, and the same thing again is no change."""
+    lab = Lab(case, folder)
+    scope = lab.start({"f": b"1", "d/f": b"1"})
+    _at(scope, "f").unlink()
+    _at(scope, "f").write_bytes(b"1")
+    assert lab.changes(scope) == ()
+    _at(scope, "f").unlink()
+    _at(scope, "f").write_bytes(b"2")
+    assert dict(lab.changes(scope)) == {"f": lab.entry(b"2")}
+    start = scope.files
+    scope.sync(start.apply((("f", None), ("d/f", None))))
+    assert not _at(scope, "d").exists(), "a folder whose last file goes, goes too"
+    scope.sync(start)
+    lab.expect(scope, start)
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def renamed_over(case: ScopeCase, folder: Path) -> None:
+    """Files and folders that are renamed, over others too, are found under their new names."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"aaaa", "b": b"bbbb", "d/x": b"x", "d/y": None})
+    os.rename(_at(scope, "a"), _at(scope, "b"))
+    os.rename(_at(scope, "d"), _at(scope, "e"))
+    found = dict(lab.changes(scope))
+    assert found == {
+        "a": None, "b": lab.entry(b"aaaa"), "d/x": None, "d/y": None, "e/x": lab.entry(b"x"), "e/y": EMPTY_FOLDER,
+    }, found  # fmt: skip
+    scope.close()
+
+
+def files_become_folders(case: ScopeCase, folder: Path) -> None:
+    """And folders become files, links, nothing and back, whether a process does it or `sync`."""
+    lab = Lab(case, folder)
+    states: list[dict[str, Content]] = [
+        {"p": b"file"},
+        {"p/q/r": b"deep", "p/s": b"s"},
+        {"p": (LINK, b"elsewhere")},
+        {"p": None},
+        {"p/q": None, "p/r": (LINK, b"q")},
+        {},
+        {"p/q": b"now a file"},
+        {"p/q/r/s": b"and a folder again"},
+        {"p": (0o100755, b"file")},
+    ]
+    scope = lab.start({})
+    for content in [*states, *reversed(states)]:
+        files = lab.files(content)
+        scope.sync(files)
+        lab.expect(scope, files)
+        assert lab.changes(scope) == ()
+    other = lab.backend.open("other", Files.empty())
+    for content in states:
+        _clear(other.folder)
+        for path, what in content.items():
+            _make(_at(other, path), what)
+        lab.changes(other)
+        assert other.files == lab.files(content)
+    scope.close()
+    other.close()
+
+
+def _clear(folder: Path) -> None:
+    for found in sorted(folder.rglob("*"), reverse=True):
+        found.unlink() if found.is_symlink() or not found.is_dir() else found.rmdir()
+
+
+def _make(path: Path, what: Content) -> None:
+    if what is None:
+        path.mkdir(parents=True)
+        return
+    mode, data = what if isinstance(what, tuple) else (0o100644, what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == LINK:
+        os.symlink(data, os.fsencode(path))
+    else:
+        path.write_bytes(data)
+        path.chmod(mode & 0o7777)
+
+
+def many_files(case: ScopeCase, folder: Path) -> None:
+    """Two thousand files, of which a few change."""
+    lab = Lab(case, folder)
+    scope = lab.start({f"d{i % 20}/e{i % 100}/f{i}": b"%d" % i for i in range(2000)})
+    assert lab.changes(scope) == ()
+    start = scope.files
+    for number in (0, 7, 1999):
+        _at(scope, f"d{number % 20}/e{number % 100}/f{number}").write_bytes(b"new")
+    assert len(lab.changes(scope)) == 3
+    scope.sync(start)
+    lab.expect(scope, start)
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def deep_paths(case: ScopeCase, folder: Path) -> None:
+    """A path of 4,096 bytes, and one of 2,048 folders, both longer than the system takes in one call."""
+    lab = Lab(case, folder)
+    long = "/".join(["n" * 254] * 16) + "/" + "m" * 16
+    deep = "/".join(["d"] * 2048)
+    assert len(long) == 4096
+    scope = lab.start({long: b"long", deep: b"deep", "x": b"x"})
+    assert lab.changes(scope) == ()
+    scope.sync(lab.files({"x": b"x"}))
+    lab.expect(scope, lab.files({"x": b"x"}))
+    scope.close()
+
+
+def a_repository_inside(case: ScopeCase, folder: Path) -> None:
+    """What looks like a Git repository is files like any others."""
+    lab = Lab(case, folder)
+    scope = lab.start(
+        {".git/HEAD": b"ref: refs/heads/main\n", ".git/hooks/pre-commit": (0o100755, b"exit 1\n"), "x": b"x"}
+    )
+    assert lab.changes(scope) == ()
+    _at(scope, ".git/config").write_bytes(b"[core]\n")
+    assert lab.changes(scope) == ((".git/config", lab.entry(b"[core]\n")),)
+    scope.close()
+
+
+def hard_links_are_separate_files(case: ScopeCase, folder: Path) -> None:
+    """Two names of one file are two files of the run, and two files in the copy of a fork."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1"})
+    os.link(_at(scope, "a"), _at(scope, "b"))
+    assert lab.changes(scope) == (("b", lab.entry(b"1")),)
+    with open(_at(scope, "b"), "r+b") as file:
+        file.write(b"2")
+    assert lab.changes(scope) == (("a", lab.entry(b"2")), ("b", lab.entry(b"2")))
+    lab.backend.fork("root", "copy")
+    copy = lab.backend.open("copy", scope.files)
+    with open(_at(copy, "b"), "r+b") as file:
+        file.write(b"3")
+    assert lab.changes(copy) == (("b", lab.entry(b"3")),)
+    scope.sync(scope.files.apply((("b", lab.entry((0o100600, b"2"))),)))
+    lab.expect(scope, lab.files({"a": b"2", "b": (0o100600, b"2")}))
+    scope.close()
+    copy.close()
+
+
+def special_files_are_listed(case: ScopeCase, folder: Path) -> None:
+    """A FIFO and a socket are not carried, not waited for, and named in `skipped`."""
+    lab = Lab(case, folder)
+    scope = lab.start({"d/f": b"1", "g": b"2"})
+    os.mkfifo(_at(scope, "d/fifo"))
+    _at(scope, "g").unlink()
+    os.mkfifo(_at(scope, "g"))
+    here = os.getcwd()
+    with socket.socket(socket.AF_UNIX) as opened:
+        os.chdir(scope.folder)  # a socket's address is short
+        try:
+            opened.bind("socket")
+        finally:
+            os.chdir(here)
+    assert scope.changes(lab.keep) == (("g", None),)
+    assert scope.skipped == ("d/fifo", "g", "socket")
+    scope.sync(lab.files({"g": b"3", "d": b"4"}))
+    assert (_at(scope, "g").read_bytes(), _at(scope, "d").read_bytes()) == (b"3", b"4")
+    assert scope.changes(lab.keep) == ()
+    assert scope.skipped == ("socket",)
+    scope.close()
+
+
+def links_lead_nowhere(case: ScopeCase, folder: Path) -> None:
+    """Nothing outside is read, written or removed through a symbolic link that a process put in the way."""
+    lab = Lab(case, folder)
+    outside = folder / "outside"
+    (outside / "sub").mkdir(parents=True)
+    (outside / "f").write_bytes(b"outside")
+    (outside / "sub" / "f").write_bytes(b"outside")
+    scope = lab.start({"d/f": b"1", "d/sub/f": b"1", "t": b"t"})
+    start = scope.files
+    for target in (str(outside), os.path.relpath(outside, scope.folder)):
+        _clear(scope.folder / "d")
+        (scope.folder / "d").rmdir()
+        (scope.folder / "d").symlink_to(target)
+        _at(scope, "t").unlink()
+        _at(scope, "t").symlink_to(f"{target}/f")
+        found = dict(lab.changes(scope))
+        assert found["d"] == lab.entry((LINK, os.fsencode(target)))
+        assert (found["d/f"], found["d/sub/f"]) == (None, None)
+        linked = scope.files
+        scope.sync(start)
+        lab.expect(scope, start)
+        scope.sync(linked)
+        scope.sync(start.apply((("d/f", lab.entry(b"2")), ("d/sub/f", None))))
+        scope.sync(start)
+        assert lab.changes(scope) == ()
+    _clear(scope.folder / "d")  # and behind the scope's back
+    (scope.folder / "d").rmdir()
+    (scope.folder / "d").symlink_to(outside)
+    scope.sync(start.apply((("d/f", None), ("d/new", lab.entry(b"n")), ("d/sub/f", lab.entry(b"2")))))
+    assert (scope.folder / "d" / "new").read_bytes() == b"n"
+    assert {path: data for path, _, data in walk(outside)} == {"f": b"outside", "sub/f": b"outside"}
+    scope.close()
+
+
+def forks_are_isolated(case: ScopeCase, folder: Path) -> None:
+    """What one run's processes do, in place too, is not seen by another's."""
+    lab = Lab(case, folder)
+    scope = lab.start({"f": b"1", "d/g": b"1", "e": None})
+    files = scope.files
+    runs = ["root.0", "root.1(root)", "root.1(root).0"]
+    copies = []
+    for run in runs:
+        lab.backend.fork("root", run)
+        copies.append(lab.backend.open(run, files))
+    assert len({scope.folder, *(copy.folder for copy in copies)}) == 4
+    for number, copy in enumerate(copies):
+        with open(_at(copy, "f"), "r+b") as file:
+            file.write(b"%d" % (number + 5))
+        _at(copy, "d/g").unlink()
+    lab.expect(scope, files)
+    assert lab.changes(scope) == ()
+    for number, copy in enumerate(copies):
+        assert dict(lab.changes(copy))["f"] == lab.entry(b"%d" % (number + 5))
+        copy.close()
+    lab.backend.remove(runs[0])
+    lab.expect(scope, files)
+    scope.close()
+
+
+def opened_again(case: ScopeCase, folder: Path) -> None:
+    """A run opened again, by another process too, holds exactly the files it is opened with."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1", "d/b": b"2", "e": None})
+    files = scope.files
+    scope.close()
+    lab.backend.close()
+    lab.backend = case.make(lab.home, lab.read)
+    again = lab.backend.open("root", files)
+    lab.expect(again, files)
+    assert lab.changes(again) == ()
+    _at(again, "a").write_bytes(b"unrecorded")
+    _at(again, "new").write_bytes(b"unrecorded")
+    third = case.make(lab.home, lab.read).open("root", files)  # the last process was killed
+    lab.expect(third, files)
+    assert lab.changes(third) == ()
+    lab.backend.remove("root")
+    lab.backend.remove("never opened")
+    fresh = case.make(lab.home, lab.read).open("root", Files.empty())
+    lab.expect(fresh, Files.empty())
+    fresh.close()
+
+
+def an_interrupted_sync_is_redone(case: ScopeCase, folder: Path) -> None:
+    """After a `sync` that failed half-way, `changes` refuses, and the next `sync` or `open` makes the folder right."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1", "b": b"1", "c": b"1", "d/x": b"1"})
+    want = lab.files({"a": b"2", "b": b"2", "d": b"2", "z": b"2"})
+    lost = lab.entry(b"lost").hash
+    half = want.apply((("c/y", Entry(0o100644, lost)),))
+    del lab.blobs[lost]
+    for _ in range(2):
+        try:
+            scope.sync(half)
+        except KeyError:
+            pass
+        else:
+            raise AssertionError("a sync without the contents went through")
+        try:
+            scope.changes(lab.keep)
+        except ScopeError as error:
+            assert error.code == "scope.interrupted"  # noqa: PT017
+        else:
+            raise AssertionError("changes were taken from a folder that was left half-written")
+        scope.sync(want)
+        lab.expect(scope, want)
+        assert lab.changes(scope) == ()
+    try:
+        scope.sync(half)
+    except KeyError:
+        lab.blobs[lost] = b"lost"
+    again = case.make(lab.home, lab.read).open("root", half)
+    lab.expect(again, half)
+    assert lab.changes(again) == ()
+    again.close()
+
+
+def a_failed_hand_over_is_repeated(case: ScopeCase, folder: Path) -> None:
+    """Where `write_blob` fails (a full disk), the scope stays as it was, and the next `changes` says it all."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1"})
+    _at(scope, "a").write_bytes(b"2")
+    _at(scope, "b").write_bytes(b"2+")
+
+    def full(data: bytes) -> str:
+        raise OverflowError
+
+    try:
+        scope.changes(full)
+    except OverflowError:
+        pass
+    else:
+        raise AssertionError("the failure was swallowed")
+    assert scope.files == lab.files({"a": b"1"})
+    assert dict(lab.changes(scope)) == {"a": lab.entry(b"2"), "b": lab.entry(b"2+")}
+    scope.close()
+
+
+def kept_bytes_count(case: ScopeCase, folder: Path) -> None:
+    """Where `write_blob` keeps other bytes (a secret was taken out), the file becomes what it kept."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1"})
+    _at(scope, "log").write_bytes(b"token=hunter2\n")
+    _at(scope, "log").chmod(0o600)
+    clean = lab.entry((0o100600, b"token=***\n"))
+    assert scope.changes(lambda data: lab.keep(data.replace(b"hunter2", b"***"))) == (("log", clean),)
+    assert _at(scope, "log").read_bytes() == b"token=***\n"
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def permissions_are_no_obstacle(case: ScopeCase, folder: Path) -> None:
+    """Files that nobody may read and folders that nobody may enter are carried, and replaced, all the same."""
+    lab = Lab(case, folder)
+    scope = lab.start({"d/f": b"1", "d/e/g": b"1", "h": b"1"})
+    start = scope.files
+    _at(scope, "h").write_bytes(b"2")
+    _at(scope, "h").chmod(0)
+    _at(scope, "d/e").chmod(0)
+    _at(scope, "d").chmod(0o500)
+    assert scope.changes(lab.keep) == (("h", lab.entry((0o100000, b"2"))),)
+    assert scope.changes(lab.keep) == ()
+    assert stat.S_IMODE(_at(scope, "h").lstat().st_mode) == 0
+    _at(scope, "d").chmod(0)
+    scope.sync(lab.files({"d/f": b"3", "h": b"4"}))
+    scope.sync(start)
+    lab.expect(scope, start)
+    scope.close()
+
+
+CHECKS: tuple[Check, ...] = (
+    every_kind_of_entry,
+    names_of_any_bytes,
+    what_processes_do_is_found,
+    an_edit_of_the_same_size_and_time_is_found,
+    removed_and_made_again,
+    renamed_over,
+    files_become_folders,
+    many_files,
+    deep_paths,
+    a_repository_inside,
+    hard_links_are_separate_files,
+    special_files_are_listed,
+    links_lead_nowhere,
+    forks_are_isolated,
+    opened_again,
+    an_interrupted_sync_is_redone,
+    a_failed_hand_over_is_repeated,
+    kept_bytes_count,
+    permissions_are_no_obstacle,
+)
+"""All checks of the suite."""
