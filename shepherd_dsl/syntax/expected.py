@@ -45,8 +45,8 @@ _ELSEWHERE = {  # words of other languages: what to write here
     "elif": "write `else if`",
     "switch": "write `match e { pattern => … }`",
     "case": "write `match e { pattern => … }`",
-    "throw": "write `fail \"…\"`",
-    "raise": "write `fail \"…\"`",
+    "throw": 'write `fail "…"`',
+    "raise": 'write `fail "…"`',
     "class": "write `type Name = { field: Type }`",
     "struct": "write `type Name = { field: Type }`",
     "enum": "write `type Name = A(Type) | B`",
@@ -81,21 +81,36 @@ def diagnose(source: str, file: str, tokens: list[Token], index: int, expected: 
         return say(codes.TRY_WITHOUT_DO, "`try` stands before `do` alone", what="`do`")
     if kind in ("TEXT_MID", "TEXT_END") and before is not None and before.kind in ("TEXT_BEGIN", "TEXT_MID"):
         span = Span(before.end - 2, min(len(source), token.start + 1))
-        return say(codes.EMPTY_INTERPOLATION, "nothing stands between `${` and `}`", hint="write `\\$` for a dollar sign", span=span)
+        return say(
+            codes.EMPTY_INTERPOLATION,
+            "nothing stands between `${` and `}`",
+            hint="write `\\$` for a dollar sign",
+            span=span,
+        )
     if kind == "TEXT_BEGIN" and "TEXT" in could:
-        return say(codes.INTERPOLATED, "this text has to be plain", hint="take `${…}` out", what="a text without `${…}`")
+        return say(
+            codes.INTERPOLATED, "this text has to be plain", hint="take `${…}` out", what="a text without `${…}`"
+        )
     if (kind in RESERVED) and "NAME" in could and not (kind in STATEMENTS and could & STATEMENTS):
-        return say(codes.RESERVED, f"`{token.text}` is a reserved word", hint=f"choose another name, perhaps `{token.text}_`")
+        return say(
+            codes.RESERVED, f"`{token.text}` is a reserved word", hint=f"choose another name, perhaps `{token.text}_`"
+        )
     if could <= DECLARATIONS | {END, "NEWLINE"} and could & DECLARATIONS:
-        return say(codes.TOP_LEVEL, f"{shown(token)} cannot stand outside of a declaration", what=describe(could & DECLARATIONS))
+        return say(
+            codes.TOP_LEVEL,
+            f"{shown(token)} cannot stand outside of a declaration",
+            what=describe(could & DECLARATIONS),
+        )
     if kind in ("NEWLINE", END) or (kind == "RBRACE" and not (could & {"RBRACE"})):
         where = {"NEWLINE": "the line ends", END: "the file ends", "RBRACE": "`}` comes"}[kind]
         at = before.end if before else 0
         span = token.span if kind == "RBRACE" and token.text else Span(at, at)
-        return say(codes.INCOMPLETE, f"{where} too early", span=span, hint=_incomplete_hint(before))
+        return say(codes.INCOMPLETE, f"{where} too early", span=span, hint=_incomplete_hint(could))
     if kind == "CON" and "NAME" in could and "CON" not in could:
         lower = token.text[:1].lower() + token.text[1:]
-        return say(codes.CASE, f"`{token.text}` begins in upper case", what="a name in lower case", hint=f"write `{lower}`")
+        return say(
+            codes.CASE, f"`{token.text}` begins in upper case", what="a name in lower case", hint=f"write `{lower}`"
+        )
     if kind == "NAME" and "CON" in could and "NAME" not in could:
         upper = token.text[:1].upper() + token.text[1:]
         return say(codes.CASE, f"`{token.text}` begins in lower case", hint=f"write `{_TYPES.get(token.text, upper)}`")
@@ -138,7 +153,7 @@ def describe(kinds: frozenset[str]) -> str:
     if "PLUS" in left:
         out.append("an operator")
         left -= _AFTER_OPERAND
-    if left >= _CLASS:
+    if left >= _CLASS and "NAME" not in left:
         out.append("`pure`, `reversible`, `compensable by …` or `irreversible`")
         left -= _CLASS
     if "NAME" in left:
@@ -154,9 +169,7 @@ def describe(kinds: frozenset[str]) -> str:
     return f"{', '.join(out[:-1])} or {out[-1]}"
 
 
-def _incomplete_hint(before: Token | None) -> str:
-    if before is None:
-        return ""
-    if before.kind == "RPAR":
-        return ""
+def _incomplete_hint(could: frozenset[str]) -> str:
+    if could == {"ARROW"}:
+        return "say what it gives: `-> Unit` for nothing"
     return ""

@@ -43,7 +43,9 @@ def table() -> str:
     analyzer.compute_lalr()
     parsed = analyzer.parse_table
 
-    terminals = sorted({t.name for t in lark.terminals} | {s for row in parsed.states.values() for s in row if s.isupper()})
+    terminals = sorted(
+        {t.name for t in lark.terminals} | {s for row in parsed.states.values() for s in row if s.isupper()}
+    )
     terminal_index = {name: index for index, name in enumerate(terminals)}
     nonterminals = sorted({rule.origin.name for rule in lark.rules})
     nonterminal_index = {name: index for index, name in enumerate(nonterminals)}
@@ -108,8 +110,11 @@ def table() -> str:
     result = {
         "terminals": terminals,
         "nonterminals": nonterminals,
-        "fixed": {t.name: t.pattern.value for t in sorted(lark.terminals, key=lambda t: t.name)
-                  if isinstance(t.pattern, PatternStr)},
+        "fixed": {
+            t.name: t.pattern.value
+            for t in sorted(lark.terminals, key=lambda t: t.name)
+            if isinstance(t.pattern, PatternStr)
+        },
         "rules": described,
         "actions": [row["actions"] for row in rows],
         "gotos": [row["gotos"] for row in rows],

@@ -42,6 +42,7 @@ _CANNOT_BEGIN = (OPERATORS - {"MINUS"}) | frozenset(
 _BEFORE_EMPTY_RECORD = OPERATORS | frozenset(
     "ASSIGN LPAR LSQB COMMA COLON ARROW RETURN FAIL ANSWER INJECT STARTING".split()
 )
+_BEFORE_ARGUMENTS = frozenset({"NAME", "CON", "RPAR", "RSQB", "RBRACE"})
 _FOLLOW_DECLARATION = {
     "IMPORT": ("TEXT",), "EFFECT": ("NAME",), "TYPE": ("CON",), "AGENT": ("NAME",), "TEST": ("TEXT",),
 }  # fmt: skip
@@ -118,7 +119,7 @@ class Layout:
                 token.kind = "LREC"
             elif following == "RBRACE" and previous is not None and previous.kind in _BEFORE_EMPTY_RECORD:
                 token.kind = "LREC"
-        elif kind == "LPAR" and (following == "NAME" or following in SOFT):
+        elif kind == "LPAR" and (following == "NAME" or following in SOFT) and not self._operand(previous):
             at = index + 1
             while at + 2 < len(tokens) and tokens[at + 1].kind == "COMMA":
                 at += 2
@@ -127,11 +128,18 @@ class Layout:
             if at + 2 < len(tokens) and tokens[at + 1].kind == "RPAR" and tokens[at + 2].kind == "FAT_ARROW":
                 token.kind = "LFUN"
 
+    @staticmethod
+    def _operand(previous: Token | None) -> bool:
+        """Whether a bracket after this token holds arguments."""
+        return previous is not None and (previous.kind in _BEFORE_ARGUMENTS or previous.kind in SOFT)
+
     def _ends(self, token: Token) -> bool:
         """Whether the line end before `token` ends a statement."""
         previous = self.tokens[-1]
         if self._stack and self._stack[-1].kind != "LBRACE":
             return False
+        if token.kind in STATEMENTS and self._stack:
+            return previous.kind != "LBRACE"
         if previous.kind in _CANNOT_END or token.kind in _CANNOT_BEGIN:
             return False
         return bool(self._stack) or token.kind not in ("TEXT", "TEXT_BEGIN")
@@ -142,7 +150,10 @@ class Layout:
         if (
             token.kind in DECLARATIONS
             and (at == 0 or self._source[at - 1] == "\n")
-            and (following in _FOLLOW_DECLARATION[token.kind] or (following in SOFT and token.kind in ("AGENT", "EFFECT")))
+            and (
+                following in _FOLLOW_DECLARATION[token.kind]
+                or (following in SOFT and token.kind in ("AGENT", "EFFECT"))
+            )
         ):
             self._unwind(0, token, f"`{token.text}` begins a declaration")
         elif token.kind in STATEMENTS and self._stack[-1].kind in ("LPAR", "LFUN", "LSQB", "LREC"):

@@ -105,14 +105,14 @@ class Lexer:
             elif kind == "foreign":
                 self._foreign(found.group(), at, end)
             elif kind == "block_comment":
-                self._error(codes.FOREIGN, at, end, "comments of this form are unknown", hint="write `// …` on each line")
+                self._error(
+                    codes.FOREIGN, at, end, "comments of this form are unknown", hint="write `// …` on each line"
+                )
             at = end
         self._close_texts(size, line_end=False)
 
     def _error(self, code: str, start: int, end: int, message: str, *, expected: str = "", hint: str = "") -> None:
-        self.diagnostics.append(
-            Diagnostic(code, Span(start, end), self.file, message, expected=expected, hint=hint)
-        )
+        self.diagnostics.append(Diagnostic(code, Span(start, end), self.file, message, expected=expected, hint=hint))
 
     def _strange(self, at: int) -> int:
         char = self.source[at]
@@ -132,14 +132,20 @@ class Lexer:
                 end += 1
             name = self.source[at:end]
             self._error(
-                codes.CHARACTER, at, end, f"`{name}` has letters that a name cannot have",
+                codes.CHARACTER,
+                at,
+                end,
+                f"`{name}` has letters that a name cannot have",
                 expected="a name of the letters a to z, digits and `_`",
             )
             self.tokens.append(Token("NAME", name, at, end))
             return end
         elif char.isspace() or not char.isprintable():
             self._error(
-                codes.CHARACTER, at, at + 1, f"the character U+{ord(char):04X}, which cannot be seen",
+                codes.CHARACTER,
+                at,
+                at + 1,
+                f"the character U+{ord(char):04X}, which cannot be seen",
                 hint="write a plain blank, or `\\u{…}` inside a text",
             )
         else:
@@ -163,7 +169,9 @@ class Lexer:
                 hint = "numbers are written in decimal"
             else:
                 hint = "a name cannot begin with a digit"
-            self._error(codes.NUMBER, start, end, f"`{text}` is not a number", expected="`42`, `1_000` or `1.50`", hint=hint)
+            self._error(
+                codes.NUMBER, start, end, f"`{text}` is not a number", expected="`42`, `1_000` or `1.50`", hint=hint
+            )
             self.tokens.append(Token("INT", "0", start, end))
 
     def _foreign(self, text: str, start: int, end: int) -> None:
@@ -223,8 +231,11 @@ class Lexer:
         assert match is not None  # it begins with the backslash that was found
         text = match.group()
         self._error(
-            codes.ESCAPE, at, match.end(), f"`{text}` is not an escape",
-            expected="`\\n`, `\\t`, `\\r`, `\\\"`, `\\\\`, `\\$` or `\\u{10FFFF}`",
+            codes.ESCAPE,
+            at,
+            match.end(),
+            f"`{text}` is not an escape",
+            expected='`\\n`, `\\t`, `\\r`, `\\"`, `\\\\`, `\\$` or `\\u{10FFFF}`',
             hint="write `\\\\` for a backslash",
         )
         return match.end()
@@ -232,18 +243,28 @@ class Lexer:
     def _unfinished(self, quote: str, opened: int, at: int) -> None:
         if quote == '"':
             self._error(
-                codes.TEXT_OPEN, opened, at, "this text does not end on its line", expected='a closing `"`',
+                codes.TEXT_OPEN,
+                opened,
+                at,
+                "this text does not end on its line",
+                expected='a closing `"`',
                 hint='write `\\"` for a quotation mark inside, `"""` around a text of several lines',
             )
         else:
             self._error(
-                codes.TEXT_OPEN_LONG, opened, opened + 3, "this text does not end", expected='a closing `"""`',
+                codes.TEXT_OPEN_LONG,
+                opened,
+                opened + 3,
+                "this text does not end",
+                expected='a closing `"""`',
             )
 
     def _close_texts(self, at: int, *, line_end: bool) -> None:
         """End the texts whose interpolation is still open at `at`: one-line texts at a line end, all at the end."""
         while True:
-            index = next((i for i, (quote, _) in enumerate(self._open) if quote == '"' or (quote and not line_end)), None)
+            index = next(
+                (i for i, (quote, _) in enumerate(self._open) if quote == '"' or (quote and not line_end)), None
+            )
             if index is None:
                 return
             missing = self._open[index:]

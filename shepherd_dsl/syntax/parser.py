@@ -113,12 +113,16 @@ class _Parser:
         else:
             start = end = ends[-1] if ends else token.start
             depth = 0
-            value = [] if action[0] == "_" else ACTIONS_BY_NAME[action](self.builder, Span(start, end), [None] * len(plan))
+            value = (
+                [] if action[0] == "_" else ACTIONS_BY_NAME[action](self.builder, Span(start, end), [None] * len(plan))
+            )
         if depth > MAX_TREE_DEPTH and not self._deep:
             self._deep = True
             message = f"this is nested more than {MAX_TREE_DEPTH} deep"
             self.errors.append(
-                Diagnostic(codes.DEEP, Span(start, min(end, start + 1)), self.file, message, hint="name its parts with `let`")
+                Diagnostic(
+                    codes.DEEP, Span(start, min(end, start + 1)), self.file, message, hint="name its parts with `let`"
+                )
             )
         states.append(GOTOS[states[-1]][left])
         values.append(value)
