@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 
 KEY = "sk-test-0123456789abcdef"
 MODEL = "model-1-20250101"
@@ -88,8 +88,9 @@ def _strict(schema: dict[str, Any]) -> None:
         _demand(schema.get("additionalProperties") is False, "strict: additionalProperties must be false")
         wanted = sorted(schema.get("properties", {}))
         _demand(sorted(schema.get("required", [])) == wanted, "strict: every property must be required")
-    for inner in [*schema.get("properties", {}).values(), schema.get("items", {})]:
-        _strict(inner)
+    for inner in [*schema.get("properties", {}).values(), schema.get("items")]:
+        if inner is not None:
+            _strict(inner)
 
 
 # ---- Anthropic Messages
@@ -126,7 +127,8 @@ def check_anthropic(headers: Mapping[str, str], body: Any) -> None:
     key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     if key != KEY:
         raise Refused(401, "authentication_error", f"invalid x-api-key {key}")
-    _demand(headers.get("anthropic-version") == "2023-06-01", "anthropic-version: header is required")
+    version = headers.get("anthropic-version", "")
+    _demand(re.fullmatch(r"\d{4}-\d{2}-\d{2}", version), "anthropic-version: header is required")
     _demand(headers.get("content-type") == "application/json", "content-type must be application/json")
     _fits(body, _A_BODY)
     _demand(json.dumps(body).count('"cache_control"') <= 4, "at most 4 blocks with cache_control may be provided")
