@@ -123,9 +123,15 @@ def dec(coef: int, scale: int = 0) -> Dec:
     return Dec(coef, scale)
 
 
+_HOLDERS = frozenset((tuple, Record, Con))
+_SMALL = 4096  # so many parts are compared before those already compared are remembered
+
+
 def equal(left: Value, right: Value) -> bool:
     """Structural equality. Values of different kinds are unequal (`1` is not `true`). No recursion: any depth goes."""
     todo: list[tuple[Value, Value]] = [(left, right)]
+    compared = 0
+    seen: set[tuple[int, int]] = set()  # sharing makes values of 2^60 parts in a few steps
     while todo:
         a, b = todo.pop()
         if a is b:
@@ -133,6 +139,11 @@ def equal(left: Value, right: Value) -> bool:
         kind = type(a)
         if kind is not type(b):
             return False
+        compared += 1
+        if compared > _SMALL and kind in _HOLDERS:
+            if (id(a), id(b)) in seen:
+                continue
+            seen.add((id(a), id(b)))
         if kind is tuple:
             if len(a) != len(b):  # type: ignore[arg-type]
                 return False
@@ -177,11 +188,17 @@ def handles_in(value: Value) -> Iterator[int]:
 
 
 def depth(value: Value) -> int:
-    """The number of nested containers in `value`; 0 for a value that contains none."""
-    deepest = 0
-    todo: list[tuple[Value, int]] = [(value, 0)]
+    """The number of nested containers in `value`; 0 for a value that contains none. A shared part is measured once."""
+    deepest: dict[int, int] = {}  # the depth of each container seen, by its identity
+    todo: list[tuple[Value, bool]] = [(value, False)]
     while todo:
-        top, level = todo.pop()
-        deepest = max(deepest, level)
-        todo.extend((inner, level + 1) for inner in children(top))
-    return deepest
+        top, measured = todo.pop()
+        inner = children(top)
+        if not inner or (not measured and id(top) in deepest):
+            continue
+        if measured:
+            deepest[id(top)] = 1 + max(deepest.get(id(item), 0) for item in inner)
+        else:
+            todo.append((top, True))
+            todo.extend((item, False) for item in inner if type(item) in _HOLDERS)
+    return deepest.get(id(value), 0)
