@@ -55,8 +55,8 @@ class Handler(Protocol):
 
     `perform` returns `Ok(v)`, `Err({code, text})` or `Unknown`, and raises only for its own bugs. It is cancelled
     through anyio and must then leave nothing running. `probe` says what became of an intent that a crash left open:
-    its outcome, or None where that cannot be known. Secrets must not appear in what it returns or shows; the driver
-    redacts once more.
+    its outcome, or None where that cannot be known; `Err` with the code `not_done` where it certainly was not carried
+    out. Secrets must not appear in what it returns or shows; the driver redacts once more.
     """
 
     operations: Mapping[str, OperationSpec]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +139,21 @@ def test_the_context_declares_what_the_configuration_names(tmp_path: Path) -> No
         "‹secret ONE› ‹secret TWO› ‹secret THREE› value-four"
     )
     assert not any(value in repr(context) for value in ("value-one", "value-two", "value-three"))
+
+
+def test_the_documentation_shows_every_setting_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "handlers.md").read_text()
+    block = page.partition("```toml\n")[2].partition("```")[0]
+    assert parse_config(block) == Config()
+    # The examples in comments are sound too, and with them nothing is left out.
+    whole = parse_config(re.sub(r"^# ", "", block, flags=re.MULTILINE))
+    for table in attrs.fields(Config):
+        shown = block.partition(f"[{table.name}]\n")[2].partition("\n[")[0]
+        if table.name == "handlers":
+            assert whole.handlers
+            continue
+        defaults: Any = table.default
+        for setting in attrs.fields(type(defaults)):
+            in_table = f"[{table.name}.{setting.name}]" in block
+            assert in_table or re.search(rf"^(# )?{setting.name} = ", shown, re.MULTILINE), (table.name, setting.name)
+    assert whole.http.secrets
