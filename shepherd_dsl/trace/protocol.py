@@ -58,9 +58,16 @@ class TreeWriter(Protocol):
 
     def close(self) -> None: ...
 
+    def __len__(self) -> int: ...
+
 
 class TreeReader(Protocol):
-    """A consistent view of one tree, taken without a lock."""
+    """A consistent view of one tree, taken without a lock.
+
+    `entries` gives the log in order, `tail` its last entries at the cost of those alone. `trace` gives the events of a
+    run, in a copy the inherited ones first; it is read from its end, so `trace[-1]` is cheap however long it is.
+    `runs` are in the order of their first entries. `notes` are the texts kept beside an event, by name.
+    """
 
     name: str
     program: str
@@ -68,16 +75,26 @@ class TreeReader(Protocol):
 
     def entries(self) -> Iterator[Recorded]: ...
 
+    def tail(self, count: int) -> Sequence[Recorded]: ...
+
     def trace(self, run: str) -> Sequence[Recorded]: ...
 
     def runs(self) -> Sequence[str]: ...
 
+    def notes(self, run: str, index: int) -> Mapping[str, str]: ...
+
     def blob(self, hash: str) -> bytes: ...
+
+    def __len__(self) -> int: ...
 
 
 class TraceStore(Protocol):
     """All trees of a workspace. `create` gives a new tree the next free name. `info` is a small map of texts kept with
-    the tree (source file, agent, …), none of which is part of any event."""
+    the tree (source file, agent, …), none of which is part of any event.
+
+    `fork` makes a tree whose log is that of `name` up to event `at` of its root run, then what `forked` gives; it is
+    there whole or not at all. `names` lists the trees that have an event: numbers in order, then others.
+    """
 
     def create(self, *, program: str, info: Mapping[str, str]) -> TreeWriter: ...
 

@@ -42,7 +42,7 @@ class GitStore:
     # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def names(self) -> Sequence[str]:
-        """The names of all trees: numbers in order, then others. A tree counts once something of it is recorded."""
+        """The names of all trees: numbers in order, then others. A tree counts once it has an event."""
         found = set(self._packed_names())
         for name in self._folders():
             if name not in found and self._has_journal(name):
@@ -87,7 +87,8 @@ class GitStore:
                     return False
             except FileNotFoundError:
                 return False
-        return take(self._repo, self.folder(name), name) is not None
+        snapshot = take(self._repo, self.folder(name), name)
+        return snapshot is not None and bool(snapshot.entries)
 
     def _allocate(self) -> tuple[str, TreeLock]:
         """A new name with its folder and its lock; several processes get different ones."""

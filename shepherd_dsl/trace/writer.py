@@ -262,13 +262,18 @@ class GitWriter:
             self._rotate()
 
     def close(self) -> None:
-        """Make everything durable, pack it and give the lock back. Raises StoreError; then the lock is back all the
-        same, and what was acknowledged is in the journal."""
+        """Make everything durable, pack it and give the lock back; a tree without an event leaves nothing.
+
+        Raises StoreError; then the lock is back all the same, and what was acknowledged is in the journal.
+        """
         with self._mutex:
             if self._closed:
                 return
             try:
-                self.pack()
+                if len(self) or self._log is not None:
+                    self.pack()
+                else:  # nothing happened in this tree: it need not be listed
+                    (self._folder / "journal").unlink(missing_ok=True)
             except StoreError:
                 if self._journal is not None:
                     self._write([])

@@ -1,0 +1,47 @@
+"""Which events of a trace are live (`core.md`: "`live(trace)` leaves out what was reverted").
+
+A `reverted(k)` takes back what came after event k; it is not live itself, nor is what it took back, unless a later
+revert goes to a place where that was live: undoing a revert is reverting to the event before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shepherd_dsl.core.event import Outcome, Reverted
+from shepherd_dsl.core.value import Con, Record
+from shepherd_dsl.trace.protocol import Recorded
+
+
+def live(trace: Sequence[Recorded]) -> tuple[int, ...]:
+    """The indices of the live events, in order."""
+    return tuple(place.index for place in live_backwards(trace))[::-1]
+
+
+def live_backwards(trace: Sequence[Recorded]) -> Iterator[Recorded]:
+    """The live events, newest first, reading no more of the trace than is asked for."""
+    index = len(trace) - 1
+    while index >= 0:
+        recorded = trace[index]
+        if isinstance(recorded.event, Reverted):
+            index = recorded.event.to
+        else:
+            yield recorded
+            index -= 1
+
+
+def last_green(trace: Sequence[Recorded]) -> int | None:
+    """The index of the newest live outcome `Ok(r)` with `r.code` = 0, as the standard library's `last_green` finds it;
+    None where there is none."""
+    for recorded in live_backwards(trace):
+        event = recorded.event
+        if isinstance(event, Outcome) and _is_green(event.answer):
+            return recorded.index
+    return None
+
+
+def _is_green(answer: Con) -> bool:
+    if answer.name != "Ok" or type(answer.args[0]) is not Record:
+        return False
+    code = answer.args[0].get("code")
+    return type(code) is int and code == 0
