@@ -318,12 +318,14 @@ def _finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Mer
     left: list[str] = []
     at.forget()
     for number, step in reversed(list(enumerate(steps))):
-        if step.old is not None and step.old != EMPTY_FOLDER and step.new in (None, EMPTY_FOLDER):
-            if _entry_at(at, step.path) == step.old:
-                at.unlink(step.path)
-                reached(f"unlink {number}")
-            elif not _is(at, step.path, step.new) and not (step.path in filled and _is_folder(at, step.path)):
-                left.append(step.path)
+        if step.old in (None, EMPTY_FOLDER) or step.new not in (None, EMPTY_FOLDER):
+            continue
+        now = _entry_at(at, step.path)
+        if now == step.old:
+            at.unlink(step.path)
+            reached(f"unlink {number}")
+        elif now not in (None, step.new) and not (now == EMPTY_FOLDER and step.path in filled):
+            left.append(step.path)
     for folder in folders:
         if _is_folder(at, folder) and at.rmdir(folder):
             reached(f"rmdir {folder}")
