@@ -52,10 +52,6 @@ class Builder:
             )
         return text
 
-    def cased(self, name: t.Name) -> t.Name:
-        """A name after a dot, which has to begin in lower case; the grammar sees to the others."""
-        return name
-
 
 def _tuple(children: Children) -> tuple[Any, ...]:
     return tuple(child for child in children if child is not None)
@@ -121,9 +117,9 @@ def script_line(_: Builder, span: Span, c: Children) -> Any:
 def _answer(value: t.Expr) -> t.ScriptAnswer:
     if isinstance(value, t.Var) and value.name == "unknown":
         return t.ScriptUnknown(value.span)
-    if isinstance(value, t.Call) and isinstance(value.callee, t.Var) and value.callee.name == "error":
-        if len(value.args) == 2:
-            return t.ScriptError(value.args[0], value.args[1], value.span)
+    callee = value.callee if isinstance(value, t.Call) and len(value.args) == 2 else None
+    if isinstance(value, t.Call) and isinstance(callee, t.Var) and callee.name == "error":
+        return t.ScriptError(value.args[0], value.args[1], value.span)
     return t.ScriptValue(value, value.span)
 
 

@@ -19,8 +19,8 @@ CONTROL = register(
     "E002",
     "a control character",
     """
-Outside of texts, a program has blanks, tabs, line ends (LF or CRLF) and visible characters only. NUL is allowed nowhere;
-inside a text it can be written `\\u{0}`.
+Outside of texts, a program has blanks, tabs, line ends (LF or CRLF) and visible characters only. NUL is allowed
+nowhere; inside a text it can be written `\\u{0}`.
 
 A NUL near the beginning usually means that the file is UTF-16, or not a text at all.
 """,
@@ -68,8 +68,8 @@ ESCAPE = register(
     "E006",
     "an unknown escape",
     """
-These escapes exist: `\\n` (line feed), `\\t` (tab), `\\r` (carriage return), `\\"`, `\\\\`, `\\$` and `\\u{…}` with up to six
-hexadecimal digits of a Unicode scalar value (no surrogates).
+These escapes exist: `\\n` (line feed), `\\t` (tab), `\\r` (carriage return), `\\"`, `\\\\`, `\\$` and `\\u{…}` with
+up to six hexadecimal digits of a Unicode scalar value (no surrogates).
 
 Write `\\\\` for a backslash itself: `"C:\\\\temp"`.
 """,
@@ -78,16 +78,16 @@ NUMBER = register(
     "E007",
     "a malformed number",
     """
-Numbers are integers (`42`, `1_000`) and exact decimals (`1.50`). There are no floats, so there is no `1e9`; there are no
-leading zeros and no other bases; a decimal has digits on both sides of its point.
+Numbers are integers (`42`, `1_000`) and exact decimals (`1.50`). There are no floats, so there is no `1e9`; there are
+no leading zeros and no other bases; a decimal has digits on both sides of its point.
 """,
 )
 UNCLOSED = register(
     "E008",
     "a bracket is not closed",
     """
-The bracket shown has no partner. What comes next cannot stand inside it: the file ends, a declaration begins, a statement
-begins inside `( )` or `[ ]`, or a bracket closes that is opened further out.
+The bracket shown has no partner. What comes next cannot stand inside it: the file ends, a declaration begins, a
+statement begins inside `( )` or `[ ]`, or a bracket closes that is opened further out.
 
     let xs = list_of(1, 2      // `)` is missing
     let y = 3
@@ -104,15 +104,16 @@ DEEP = register(
     "E010",
     "nested too deeply",
     """
-Brackets may nest 100 deep, and an expression, a statement or a type may be 200 deep when drawn as a tree. No program that
-is meant to be read comes near that; generated programs should name parts with `let`, or build lists.
+Brackets may nest 100 deep, and an expression, a statement or a type may be 200 deep when drawn as a tree. No program
+that is meant to be read comes near that; generated programs should name parts with `let`, or build lists.
 """,
 )
 UNEXPECTED = register(
     "E011",
     "something else is expected here",
     """
-The program could be read up to the place shown, and nothing goes on in this way. `expected` lists what could stand there.
+The program could be read up to the place shown, and nothing goes on in this way. `expected` lists what could stand
+there.
 
 Nothing after it on the same line has been read; the next statement has.
 """,
@@ -123,9 +124,10 @@ INCOMPLETE = register(
     """
 The statement or declaration is not complete at the end of its line.
 
-A line goes on where it ends in an operator, a comma, `=`, `->`, `=>`, `:` or an open bracket, and where the next one begins
-with `.`, a binary operator other than `-`, a closing bracket, `{` of a block, or one of the words `else`, `where`, `when`, `with`,
-`grants`, `and`, `or`, `matches`. A line that begins with `(`, `[` or `-` is a statement of its own.
+A line goes on where it ends in an operator, a comma, `=`, `->`, `=>`, `:` or an open bracket, and where the next one
+begins with `.`, a binary operator other than `-`, a closing bracket, `{` of a block, or one of the words `else`,
+`where`, `when`, `with`, `grants`, `and`, `or`, `matches`. A line that begins with `(`, `[` or `-` is a
+statement of its own.
 
     let total =
       a + b            // goes on
@@ -137,8 +139,8 @@ RESERVED = register(
     "E013",
     "a reserved word is used as a name",
     """
-This word has a meaning of its own, so a variable, a parameter or an agent cannot be called so. Fields and the parts of an
-operation's name after the dot can: `report.failed`, `run.merge`.
+This word has a meaning of its own, so a variable, a parameter or an agent cannot be called so. Fields and the parts of
+an operation's name after the dot can: `report.failed`, `run.merge`.
 """,
 )
 TWO_STATEMENTS = register(
@@ -175,8 +177,8 @@ INTERPOLATED = register(
     "E017",
     "a plain text is needed",
     """
-The path of an import, the name of a test, the text that describes an agent or an effect, and texts in patterns and grants
-are known before the program runs. They cannot contain `${…}`.
+The path of an import, the name of a test, the text that describes an agent or an effect, and texts in patterns and
+grants are known before the program runs. They cannot contain `${…}`.
 
 What depends on an agent's parameters need not be in its instruction: the parameters are given to the model too.
 """,
@@ -193,8 +195,8 @@ TOP_LEVEL = register(
     "E019",
     "only declarations stand outside of braces",
     """
-A file is a list of declarations: `import`, `effect`, `type`, `agent` and `test`. Statements stand in the body of an agent
-or of a test.
+A file is a list of declarations: `import`, `effect`, `type`, `agent` and `test`. Statements stand in the body of an
+agent or of a test.
 
     agent main() -> Text {
       return "hello"
@@ -226,8 +228,8 @@ TRY_WITHOUT_DO = register(
     "E022",
     "`try` belongs to `do`",
     """
-`try do op(…)` gives the outcome of one operation as `Ok(v)`, `Err(e)` or `Unknown`, to match on. There is nothing else to
-try: an error elsewhere is a fault, which ends the run; whoever awaits the run can look at it.
+`try do op(…)` gives the outcome of one operation as `Ok(v)`, `Err(e)` or `Unknown`, to match on. There is nothing else
+to try: an error elsewhere is a fault, which ends the run; whoever awaits the run can look at it.
 
     match try do shell.run("pytest") {
       Ok(exit) => exit.code

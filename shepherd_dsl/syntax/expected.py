@@ -6,16 +6,16 @@ from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.diagnostics import Diagnostic
 from shepherd_dsl.syntax.layout import DECLARATIONS, OPERATORS, RESERVED, SOFT, STATEMENTS
 from shepherd_dsl.syntax.table import END, FIXED
-from shepherd_dsl.syntax.token import Token
+from shepherd_dsl.syntax.token import Token, kinds
 from shepherd_dsl.syntax.tree import Span
 
 _COMPARISONS = frozenset({"EQ", "NE", "LT", "LE", "GT", "GE", "MATCHES"})
-_EXPRESSION = frozenset(
+_EXPRESSION = kinds(
     "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LFUN LSQB LREC NAME CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE "
-    "FAILED ASKED INJECT REVERT DISCARD MERGE FORK".split()
+    "FAILED ASKED INJECT REVERT DISCARD MERGE FORK"
 )
 _STATEMENT = _EXPRESSION | STATEMENTS
-_PATTERN = frozenset("UNDERSCORE NAME INT DEC MINUS TEXT TEXT_BEGIN TRUE FALSE LPAR CON LREC".split())
+_PATTERN = kinds("UNDERSCORE NAME INT DEC MINUS TEXT TEXT_BEGIN TRUE FALSE LPAR CON LREC")
 _TYPE = frozenset({"CON", "LREC", "LPAR", "AGENT"})
 _CLASS = frozenset({"PURE", "REVERSIBLE", "IRREVERSIBLE", "COMPENSABLE"})
 _AFTER_OPERAND = OPERATORS | {"DOT", "LPAR", "LSQB"}

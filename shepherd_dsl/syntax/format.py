@@ -1,8 +1,8 @@
 """The formatter: blanks, indentation and blank lines, never the tokens.
 
-It keeps the line breaks of the source, so that authors decide what stands together, and breaks lines over 120 columns at
-their outermost brackets and commas. Comments stay where they are. The result parses to the same tree, and formatting it
-again changes nothing.
+It keeps the line breaks of the source, so that authors decide what stands together, and breaks lines over 120 columns
+at their outermost brackets and commas. Comments stay where they are. The result parses to the same tree, and
+formatting it again changes nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from shepherd_dsl.syntax.diagnostics import program_error
 from shepherd_dsl.syntax.layout import SOFT, Layout
 from shepherd_dsl.syntax.lexer import Lexer
 from shepherd_dsl.syntax.parser import parse
-from shepherd_dsl.syntax.token import COMMENT, NL, Token
+from shepherd_dsl.syntax.token import COMMENT, NL, Token, kinds
 
 WIDTH = 120
 INDENT = 2
 
 _OPENERS = frozenset({"LPAR", "LFUN", "LSQB", "LBRACE", "LREC"})
 _CLOSERS = frozenset({"RPAR", "RSQB", "RBRACE"})
-_OPERAND_END = frozenset("NAME CON INT DEC TEXT TRUE FALSE UNDERSCORE RPAR RSQB RBRACE PASS".split()) | SOFT
+_OPERAND_END = kinds("NAME CON INT DEC TEXT TRUE FALSE UNDERSCORE RPAR RSQB RBRACE PASS") | SOFT
 _TIGHT_BEFORE_INDEX = frozenset({"NAME", "CON", "RPAR", "RSQB"})
 _TIGHT_BEFORE_CALL = frozenset({"NAME", "CON", "RPAR", "RSQB", "ALL", "FAILED", "ASKED", "AGENT"})
 
@@ -111,9 +111,7 @@ def _lines(tokens: list[Token]) -> list[_Line]:
 def _tight(lines: list[_Line]) -> list[_Line]:
     """No blank line after an opening bracket or before a closing one."""
     for index, line in enumerate(lines):
-        if index == 0 or line.tokens[0].kind in _CLOSERS:
-            line.blank_before = False
-        elif lines[index - 1].tokens[-1].kind in _OPENERS:
+        if index == 0 or line.tokens[0].kind in _CLOSERS or lines[index - 1].tokens[-1].kind in _OPENERS:
             line.blank_before = False
     return lines
 
@@ -138,41 +136,31 @@ def _top_level(lines: list[_Line]) -> list[_Line]:
 
 
 def _declares(tokens: list[Token]) -> bool:
-    return len(tokens) > 1 and tokens[1].kind in ("NAME", "CON", "TEXT") or (len(tokens) > 1 and tokens[1].kind in SOFT)
+    return len(tokens) > 1 and (tokens[1].kind in ("NAME", "CON", "TEXT") or tokens[1].kind in SOFT)
 
 
 def _split(lines: list[_Line], index: int) -> bool:
     """Break a line at the brackets that hold most of it, or at commas outside of brackets; false if it cannot be."""
     tokens = lines[index].tokens
-    best: tuple[int, int] | None = None
     stack: list[int] = []
-    commas = [i for i, token in enumerate(tokens) if token.kind == "COMMA"]
-    pairs: list[tuple[int, int, int]] = []
+    pairs: list[tuple[int, int, int]] = []  # minus depth, length, opening
+    closing: dict[int, int] = {}
     for at, token in enumerate(tokens):
         if token.kind in _OPENERS:
             stack.append(at)
         elif token.kind in _CLOSERS and stack:
             opened = stack.pop()
             if at > opened + 1:
-                pairs.append((len(stack), opened, at))
+                pairs.append((-len(stack), token.start - tokens[opened].start, -opened))
+                closing[opened] = at
+    commas = [at for at, token in enumerate(tokens) if token.kind == "COMMA"]
     if pairs:
-        outer = min(depth for depth, _, _ in pairs)
-        _, first, last = max(
-            (
-                (tokens[last].start - tokens[first].start, -first, (first, last))
-                for d, first, last in pairs
-                if d == outer
-            )
-        )
-        best = last
-    if best is not None:
-        first, last = best
-        inner = tokens[first].depth + 1
-        cuts = [first + 1, *(i + 1 for i in commas if first < i < last and tokens[i].depth == inner), last]
-        if tokens[first].kind == "LBRACE":
-            cuts = [first + 1, last]
+        first = -max(pairs)[2]
+        last, inner = closing[first], tokens[first].depth + 1
+        between = [at + 1 for at in commas if first < at < last and tokens[at].depth == inner]
+        cuts = [first + 1, *([] if tokens[first].kind == "LBRACE" else between), last]
     else:
-        cuts = [i + 1 for i in commas if i + 1 < len(tokens) and not any(a < i < b for _, a, b in pairs)]
+        cuts = [at + 1 for at in commas]
     cuts = sorted({cut for cut in cuts if 0 < cut < len(tokens) and tokens[cut].kind != COMMENT})
     if not cuts:
         return False

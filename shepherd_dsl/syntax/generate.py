@@ -23,7 +23,7 @@ def table() -> str:
     `rules`: `[left side, length, action, plan]`; the plan says of which symbols the action gets the values:
     -1 is None, `2i` the value of symbol i, `2i + 1` the values in the list of symbol i; action "" is the identity.
     `actions[row]`, `gotos[row]`: `[symbol, target, symbol, target…]`; a target below zero is a reduction by rule
-    `-1 - target`. `states`: the row of each state in both. State 0 is the first; in state `end` the end of input accepts.
+    `-1 - target`. `states`: the row of each state in both. State 0 is the first; reaching `end` accepts.
     """
     from lark import Lark
     from lark.grammar import Terminal
@@ -39,8 +39,8 @@ def table() -> str:
 
     grammar = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
     lark = Lark(grammar, parser="lalr", lexer=NoLexer, maybe_placeholders=True)
-    analyzer = LALR_Analyzer(lark.parser.parser_conf, debug=True, strict=True)  # type: ignore[attr-defined]
-    analyzer.compute_lalr()
+    analyzer = LALR_Analyzer(lark.parser.parser_conf, debug=True, strict=True)
+    analyzer.compute_lalr()  # type: ignore[no-untyped-call]
     parsed = analyzer.parse_table
 
     terminals = sorted(

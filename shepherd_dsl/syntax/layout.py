@@ -11,14 +11,14 @@ from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.diagnostics import Diagnostic, Note
 from shepherd_dsl.syntax.lexer import WORDS
 from shepherd_dsl.syntax.table import END
-from shepherd_dsl.syntax.token import COMMENT, NL, Token
+from shepherd_dsl.syntax.token import COMMENT, NL, Token, kinds
 
 MAX_DEPTH = 100
 """How deep brackets may nest."""
 
-SOFT = frozenset(
+SOFT = kinds(
     "IMPORT EFFECT TYPE TEST PURE REVERSIBLE IRREVERSIBLE COMPENSABLE BY AT MOST TO INTO FROM STARTING "
-    "INTENT OUTCOME DENIED INJECTED".split()
+    "INTENT OUTCOME DENIED INJECTED"
 )
 """Words that are names wherever the grammar does not ask for them."""
 
@@ -28,19 +28,21 @@ DECLARATIONS = frozenset({"IMPORT", "EFFECT", "TYPE", "AGENT", "TEST"})
 STATEMENTS = frozenset({"LET", "RETURN", "FAIL", "EXPECT", "SUPERVISE", "PASS", "ANSWER", "DENY"})
 """Words that begin a statement and nothing else."""
 
-OPERATORS = frozenset("PLUS MINUS STAR SLASH PERCENT EQ NE LT LE GT GE AND OR MATCHES".split())
+OPERATORS = kinds("PLUS MINUS STAR SLASH PERCENT EQ NE LT LE GT GE AND OR MATCHES")
 
 _CANNOT_END = (
     (RESERVED - {"PASS", "RETURN", "TRUE", "FALSE"})
     | (OPERATORS - {"GT"})
-    | frozenset("COMMA DOT COLON BAR ASSIGN ARROW FAT_ARROW LPAR LFUN LSQB LBRACE LREC TEXT_BEGIN TEXT_MID".split())
+    | kinds("COMMA DOT COLON BAR ASSIGN ARROW FAT_ARROW LPAR LFUN LSQB LBRACE LREC TEXT_BEGIN TEXT_MID")
 )
-_CANNOT_BEGIN = (OPERATORS - {"MINUS"}) | frozenset(
+_CANNOT_BEGIN = (OPERATORS - {"MINUS"}) | kinds(
     "ELSE WHERE WHEN WITH GRANTS IN DOT COMMA COLON BAR ASSIGN ARROW FAT_ARROW RPAR RSQB RBRACE LBRACE "
-    "TEXT_MID TEXT_END".split()
+    "TEXT_MID TEXT_END"
 )
-_BEFORE_EMPTY_RECORD = OPERATORS | frozenset(
-    "ASSIGN LPAR LSQB COMMA COLON ARROW RETURN FAIL ANSWER INJECT STARTING".split()
+_BEFORE_EMPTY_RECORD = OPERATORS | kinds("ASSIGN LPAR LSQB COMMA COLON ARROW RETURN FAIL ANSWER INJECT STARTING")
+_VERDICTS = frozenset({"ANSWER", "DENY"})
+_BEGIN_OPERAND = SOFT | kinds(
+    "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LSQB LBRACE NAME CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE"
 )
 _BEFORE_ARGUMENTS = frozenset({"NAME", "CON", "RPAR", "RSQB", "RBRACE"})
 _FOLLOW_DECLARATION = {
@@ -111,13 +113,13 @@ class Layout:
         if kind in RESERVED or kind in SOFT:
             after_dot = previous is not None and previous.kind == "DOT"
             label = following == "COLON" and previous is not None and previous.kind in ("LREC", "COMMA", "LPAR", "LET")
-            if after_dot or label:
+            if after_dot or label or (kind in _VERDICTS and not self._verdict(index, previous, following)):
                 token.kind = "NAME"
         elif kind == "LBRACE":
             second = tokens[index + 2].kind if index + 2 < len(tokens) else END
-            if second == "COLON" and (following in ("NAME", "CON", "TEXT") or following in RESERVED | SOFT):
-                token.kind = "LREC"
-            elif following == "RBRACE" and previous is not None and previous.kind in _BEFORE_EMPTY_RECORD:
+            labelled = second == "COLON" and (following in ("NAME", "CON", "TEXT") or following in RESERVED | SOFT)
+            empty = following == "RBRACE" and previous is not None and previous.kind in _BEFORE_EMPTY_RECORD
+            if labelled or empty:
                 token.kind = "LREC"
         elif kind == "LPAR" and (following == "NAME" or following in SOFT) and not self._operand(previous):
             at = index + 1
@@ -127,6 +129,11 @@ class Layout:
                     return
             if at + 2 < len(tokens) and tokens[at + 1].kind == "RPAR" and tokens[at + 2].kind == "FAT_ARROW":
                 token.kind = "LFUN"
+
+    def _verdict(self, index: int, previous: Token | None, following: str) -> bool:
+        """Whether `answer` or `deny` at this place begins a statement with its operand; else it is a name."""
+        begins = index in self._line_ends or (previous is not None and previous.kind in ("LBRACE", "FAT_ARROW"))
+        return begins and index + 1 not in self._line_ends and following in _BEGIN_OPERAND
 
     @staticmethod
     def _operand(previous: Token | None) -> bool:

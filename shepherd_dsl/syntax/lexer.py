@@ -28,7 +28,8 @@ _SCAN = re.compile(
   | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
   | (?P<number>[0-9][A-Za-z0-9_]*(?:\.[0-9][A-Za-z0-9_]*)?(?:(?<=[eE])[+-][0-9]+)?)
   | (?P<quote>\"\"\"|\")
-  | (?P<foreign>\#[^\r\n]*|&&|\|\||\+\+|--|\+=|-=|\*=|/=|%=|:=|::|===|!==|\.\.\.?|'(?:[^'\\\n]|\\.)*'?|`[^`\n]*`?|!(?!=)|[;?@~^&$\\])
+  | (?P<foreign>\#[^\r\n]*|'(?:[^'\\\n]|\\.)*'?|`[^`\n]*`?
+      |&&|\|\||\+\+|--|\+=|-=|\*=|/=|%=|:=|::|===|!==|\.\.\.?|!(?!=)|[;?@~^&$\\])
   | (?P<sign>=>|->|==|!=|<=|>=|[{}()\[\],.:|=<>+\-*/%])
     """,
     re.VERBOSE | re.DOTALL,
@@ -216,10 +217,8 @@ class Lexer:
                 return at
             if source[at] == "\\":
                 escape = _ESCAPE.match(source, at)
-                if escape and escape_value(escape.group()) is not None:
-                    at = escape.end()
-                else:
-                    at = self._bad_escape(at)
+                good = escape is not None and escape_value(escape.group()) is not None
+                at = escape.end() if escape is not None and good else self._bad_escape(at)
             elif source[at] == "\0":
                 self._error(codes.CONTROL, at, at + 1, "a NUL character", hint="write `\\u{0}` if you mean it")
                 at += 1

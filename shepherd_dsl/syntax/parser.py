@@ -1,7 +1,7 @@
 """The LALR(1) parser: tokens to the surface tree, with every syntax error of the file.
 
-After an error it goes on the way Yacc does: the innermost unfinished construct that may be an `ERROR` is given up, and the
-input is skipped to where something can follow it, which is the end of the statement or the body of the declaration.
+After an error it goes on the way Yacc does: the innermost unfinished construct that may be an `ERROR` is given up, and
+the input is skipped to where something can follow it, which is the end of the statement or the body of the declaration.
 """
 
 from __future__ import annotations
@@ -188,9 +188,7 @@ class _Parser:
             if token.depth == depth and kind == "LBRACE":
                 if self.accepts(kind, states):
                     return at
-            elif (token.depth == depth and kind == "NEWLINE") or (token.depth == depth - 1 and kind == "RBRACE"):
-                return at if self.accepts(kind, states) else None
-            elif kind == END:
+            elif (kind, token.depth) in (("NEWLINE", depth), ("RBRACE", depth - 1)) or kind == END:
                 return at if self.accepts(kind, states) else None
             elif token.depth < depth - 1:
                 return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 
 from shepherd_dsl.syntax.lexer import escape_value
@@ -29,10 +28,17 @@ def dedent(chunks: list[str]) -> list[str]:
     if not rest:
         return head[0].split(_HOLE)
     measured = [line for line in rest[:-1] if line.strip(" \t")] + rest[-1:]
-    indent = len(os.path.commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in measured]))
+    indent = len(_common([line[: len(line) - len(line.lstrip(" \t"))] for line in measured]))
     rest = [line[indent:] if line.strip(" \t") else "" for line in rest[:-1]] + [rest[-1][indent:]]
     if not rest[-1].strip(" \t"):
         rest.pop()
     if not head[0].strip(" \t"):
         head = []
     return "\n".join(head + rest).split(_HOLE)
+
+
+def _common(texts: list[str]) -> str:
+    """The longest common beginning."""
+    low, high = min(texts), max(texts)
+    length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[:length]

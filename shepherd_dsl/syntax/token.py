@@ -33,3 +33,8 @@ class Token:
 
     def __repr__(self) -> str:
         return f"Token({self.kind}, {self.text!r}, {self.start}, {self.end})"
+
+
+def kinds(names: str) -> frozenset[str]:
+    """A set of kinds from their names, separated by blanks."""
+    return frozenset(names.split())
