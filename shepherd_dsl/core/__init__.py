@@ -1,1 +1,1 @@
-"""The pure core: values, programs, runs and the machine of `core.md`. Nothing else of the project, no input or output."""
+"""The pure core: values, programs, runs and the machine of `core.md`. Imports nothing else, does no input or output."""

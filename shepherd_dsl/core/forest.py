@@ -22,6 +22,7 @@ from shepherd_dsl.core.run import (
     but,
     copy_id,
     jump_of,
+    maker_of,
     settled,
     split_copy,
 )
@@ -209,12 +210,16 @@ def is_live(run: Run) -> bool:
 
 @attrs.frozen(slots=True, eq=False)
 class Head:
-    """A run as it stood at a commit of a run above it: how far its trace was, and who owned it. Ids are today's."""
+    """A run as it stood at a commit of a run above it: how far its trace was, and who owned it. Ids are today's.
+
+    `then` is the run as it was, with the ids of that time.
+    """
 
     id: str
     commit: Commit
     owner: str
     givers: tuple[str, ...]
+    then: Run
 
 
 def renaming(id: str, commit: Commit) -> Callable[[str], str]:
@@ -229,16 +234,33 @@ def renaming(id: str, commit: Commit) -> Callable[[str], str]:
     return lambda other: copy_id(fork, inner(other))
 
 
-def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
-    """What stood below run `id` at `commit`, those further down first. A run without a copy today keeps its id."""
+def heads(id: str, commit: Commit) -> list[Head]:
+    """What stood below run `id` at `commit`, those further down first.
+
+    A run may no longer be there under its id of today: a copy inherits the commits of its original, but only those runs
+    were copied that stood below the original when it was forked.
+    """
     today = renaming(id, commit)
+    then = list(below(commit.heads, commit.run))
+    inside = {run.id for run in then} | {commit.run}
     found = []
-    for run in below(commit.heads, commit.run) if commit.run in commit.heads else ():
+    for run in then:
         assert run.owner is not None
         assert run.trace is not None
-        givers = tuple(today(giver) if today(giver) in m.runs else giver for giver in run.givers)
-        found.append(Head(today(run.id), run.trace, today(run.owner) if run.owner != commit.run else id, givers))
+        near = tuple([today(giver) for giver in run.givers if giver in inside])
+        far = tuple([giver for giver in run.givers if giver not in inside])
+        if far and commit.run != id:
+            # What was lent to the original from above is, in a copy, lent by the one who made the copy.
+            far = (maker_of(fork_of(id)),)
+        found.append(Head(today(run.id), run.trace, today(run.owner), near + far, run))
     return found
+
+
+def fork_of(id: str) -> str:
+    """The id made for the fork that the copy `id` belongs to."""
+    parts = split_copy(id)
+    assert parts is not None, "only a copy belongs to a fork"
+    return parts[0]
 
 
 def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:
@@ -246,7 +268,7 @@ def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:
     if commit.run == id:
         return commit.handles
     today = renaming(id, commit)
-    return tuple(today(held) if today(held) in m.runs else held for held in commit.handles)
+    return tuple([today(held) if today(held) in m.runs else held for held in commit.handles])
 
 
 # ── handles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

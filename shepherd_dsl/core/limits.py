@@ -25,5 +25,8 @@ VALUE_NODES: Final = 1 << 20
 VALUE_DEPTH: Final = 100
 """Nesting of arguments of operations and spawns, of values that end a run, and of JSON."""
 
+TRACE_DEPTH: Final = 200
+"""Nesting of the events that `run.trace` gives: those events may hold values of `VALUE_DEPTH` within others."""
+
 WIRE_DEPTH: Final = 400
 """Nesting of a value or a program in canonical text: events hold values of `VALUE_DEPTH` within others."""

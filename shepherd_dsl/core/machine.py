@@ -15,7 +15,7 @@ from rpds import HashTrieMap
 
 from shepherd_dsl.core import file_ops, run_ops, unwind
 from shepherd_dsl.core.digest import program_digest
-from shepherd_dsl.core.event import Change, Denied, End, Injected, Intent, Start
+from shepherd_dsl.core.event import Change, Denied, End, Intent, Start
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.core.forest import Machine, content, own, put, record, with_stack, with_used, with_written, world_run
 from shepherd_dsl.core.grant import Request
@@ -35,6 +35,7 @@ from shepherd_dsl.core.run import (
     Waiting,
     but,
     layer,
+    question_of,
 )
 from shepherd_dsl.core.shown import Shown, deliver, reply, shown, stop_value
 from shepherd_dsl.core.step import Asks, Ends, LocalStop, local_step, resume, run_locally
@@ -237,12 +238,10 @@ def asked(m: Machine, id: str, seen: Shown) -> Asked:
 
 
 def open_index(m: Machine, id: str) -> int:
-    """The index of the open intent or undo of run `id`: its last event but for `injected`."""
-    commit = m.runs[id].trace
-    while commit is not None and isinstance(commit.event, Injected):
-        commit = commit.parent
-    assert commit is not None
-    return commit.index
+    """The index of the open intent or undo of run `id`: see `question_of`."""
+    question = question_of(m.runs[id].trace)
+    assert question is not None, "a run that asks has an open question"
+    return question.index
 
 
 def answer(m: Machine, value: Con, change: Change = ()) -> Machine:

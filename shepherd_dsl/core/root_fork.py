@@ -9,6 +9,7 @@ from __future__ import annotations
 from shepherd_dsl.core.event import Forked
 from shepherd_dsl.core.forest import LogNode, Machine, below, heads, record
 from shepherd_dsl.core.run import ROOT, WORLD, Commit, Driving, Run, Waiting, but, nth
+from shepherd_dsl.core.shown import taken_up
 from shepherd_dsl.core.value import Handle
 
 
@@ -17,7 +18,7 @@ def fork_root(m: Machine, at: int) -> Machine:
     commit = nth(m.runs[ROOT].trace, at)
     if commit is None:
         raise IndexError(f"the root run has no event {at}")
-    then = [(head.id, head.commit) for head in heads(m, ROOT, commit)]
+    then = [(head.id, head.commit) for head in heads(ROOT, commit)]
     runs = commit.heads.insert(ROOT, _as_of(commit.heads[ROOT], commit))
     for id, head in then:
         runs = runs.insert(id, _as_of(runs[id], head))
@@ -29,7 +30,8 @@ def fork_root(m: Machine, at: int) -> Machine:
     )
     for run in [*below(forked.runs, ROOT), forked.runs[ROOT]]:
         assert run.trace is not None
-        forked = record(forked, run.id, Forked(run.id, run.trace.index), code=run.code)
+        code = run.code if run.id == ROOT else taken_up(forked, run)
+        forked = record(forked, run.id, Forked(run.id, run.trace.index), code=code)
     return forked
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from shepherd_dsl.core.event import Event
+from shepherd_dsl.core.event import Event, Forked, Injected, Intent, Undo
 from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.value import Value
@@ -39,6 +39,11 @@ def made(maker: str, count: int) -> str:
 def copy_id(fork: str, old: str) -> str:
     """The id of the copy of `old` in the fork whose own id is `fork`."""
     return f"{fork}({old})"
+
+
+def maker_of(run: str) -> str:
+    """The run that made `run`, which is a `made` id."""
+    return run[: run.rindex(".")]
 
 
 def split_copy(run: str) -> tuple[str, str] | None:
@@ -233,6 +238,20 @@ def live_commits(head: Commit | None) -> Iterator[Commit]:
             head = head.restored
         yield head
         head = head.parent
+
+
+def question_of(head: Commit | None) -> Commit | None:
+    """The intent or undo that the next outcome of the trace answers, None where none is open.
+
+    It is the last live event but for messages, and for `forked`, after which a copy goes on where its original was.
+    """
+    for commit in live_commits(head):
+        event = commit.event
+        if isinstance(event, Intent | Undo):
+            return commit
+        if not isinstance(event, Injected | Forked):
+            return None
+    return None
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

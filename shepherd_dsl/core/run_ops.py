@@ -13,8 +13,8 @@ from shepherd_dsl.core.expr import Call, Lit
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.files import merge
 from shepherd_dsl.core.forest import (
+    Head,
     Machine,
-    handles_today,
     heads,
     hold,
     is_live,
@@ -22,10 +22,12 @@ from shepherd_dsl.core.forest import (
     owns,
     put,
     record,
+    renaming,
     with_stack,
     with_used,
 )
 from shepherd_dsl.core.grant import request_from
+from shepherd_dsl.core.limits import TRACE_DEPTH
 from shepherd_dsl.core.permit import grant_value
 from shepherd_dsl.core.program import FORMAT_VERSION, Program
 from shepherd_dsl.core.run import (
@@ -33,7 +35,6 @@ from shepherd_dsl.core.run import (
     Discarded,
     Driving,
     Layer,
-    Passing,
     Run,
     Running,
     Waiting,
@@ -42,13 +43,12 @@ from shepherd_dsl.core.run import (
     layer,
     made,
     nth,
-    split_copy,
 )
-from shepherd_dsl.core.shown import deliver, map_value, reply, shown
-from shepherd_dsl.core.step import resume
+from shepherd_dsl.core.shown import deliver, map_value, passing, reply, shown, taken_up
+from shepherd_dsl.core.step import check_size, resume
 from shepherd_dsl.core.trace_value import trace_value
 from shepherd_dsl.core.unwind import begin
-from shepherd_dsl.core.value import NONE, UNIT, Agent, Con, Handle, Value, depth, err, handles_in, ok, some
+from shepherd_dsl.core.value import NONE, UNIT, Agent, Con, Handle, Value, err, handles_in, ok, some
 
 Rule = Callable[[Machine, Run, Waiting], Machine]
 
@@ -156,74 +156,73 @@ def fork(m: Machine, active: Run, code: Waiting) -> Machine:
     if commit is None:
         return reply(m, active.id, code, err("step", f"there is no event {code.args[1]}"))
     fork_id = made(active.id, active.made)
-    m = copy_tree(m, id, commit, lambda old: copy_id(fork_id, old), owner=active.id)
+    m = copy_tree(m, id, commit, fork_id, owner=active.id)
     return answer_run(m, active, code, copy_id(fork_id, id))
 
 
-def copy_tree(m: Machine, id: str, commit: Commit, name: Callable[[str], str], *, owner: str) -> Machine:
+def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) -> Machine:
     """Copies of run `id` at `commit` and of all below it then, each with `forked` appended; lower runs first.
 
-    Nothing is copied but the table of handles: code, environment, files and trace are shared.
+    Nothing is copied but the table of handles: code, environment, files and trace are shared. A limited clause that was
+    given to a run of the group counts for the copies by itself, from where it was at `commit`.
     """
-    then = [head for head in heads(m, id, commit) if head.id in m.runs]
-    group = {head.id for head in then} | {id}
+    top = Head(id, commit, owner, (), commit.heads[commit.run])
+    parts = [*heads(id, commit), top]
+    today = renaming(id, commit)
+    group = {head.id for head in parts}
+    inside = {head.then.id for head in parts}
 
-    def today(old: str) -> str:
-        return name(old) if old in group else old
+    def copied(old: str) -> str:
+        return copy_id(fork_id, old)
 
-    parts = [(head.id, head.commit, today(head.owner), head.givers) for head in then]
-    parts.append((id, commit, owner, ()))
-    # Every copy exists before any is recorded or owned: an owner may be named before it is met.
-    for old, at, _, givers in parts:
-        run = m.runs[old]
-        grant = tuple([Layer(today(part.origin), part.clauses, part.limited) for part in run.grant])
-        used = m.used
-        for part in run.grant:
+    def held_by_copy(old: str) -> str:
+        now = today(old)
+        return copied(now) if now in group else now if now in m.runs else old
+
+    used = m.used
+    ranks = {head.id: rank for rank, head in enumerate(sorted(parts, key=lambda head: head.then.born))}
+    for head in parts:
+        grant = []
+        for part in head.then.grant:
+            if part.origin not in inside:
+                grant.append(part)
+                continue
+            origin = copied(today(part.origin))
+            grant.append(Layer(origin, part.clauses, part.limited))
             for index in part.limited:
-                if part.origin in group:
-                    used = used.insert((today(part.origin), index), _used_then(commit, id, part, index))
-        m = with_used(m, used)
-        held = tuple([today(other) for other in handles_today(m, old, at)])
-        kept = tuple([today(giver) if giver in group else owner for giver in givers])
+                used = used.insert((origin, index), commit.used.get((part.origin, index), 0))
+        lent = [copied(giver) for giver in head.givers if giver in group]
+        if len(lent) < len(head.givers):
+            lent.append(owner)
         m = put(
             m,
             Run(
-                name(old),
+                copied(head.id),
                 None,
-                kept,
-                run.agent,
-                run.args,
-                at.code,
-                at.files,
-                run.base,
-                grant,
-                held,
-                at,
-                at.inbox,
-                at.made,
-                m.size + len(parts),
+                tuple(lent),
+                head.then.agent,
+                head.then.args,
+                head.commit.code,
+                head.commit.files,
+                head.then.base,
+                tuple(grant),
+                tuple([held_by_copy(held) for held in head.commit.handles]),
+                head.commit,
+                head.commit.inbox,
+                head.commit.made,
+                m.size + ranks[head.id],
                 (),
             ),
         )
-    for rank, (old, _, new_owner, _) in enumerate(sorted(parts, key=lambda part: m.runs[part[0]].born)):
-        copied = but(m.runs[name(old)], born=m.size + rank)
-        m = own(put(m, copied), name(old), new_owner, copied.givers)
-    for old, at, _, _ in parts:
-        m = record(m, name(old), Forked(old, at.index), code=at.code)
+    m = with_used(m, used)
+    # All copies exist before one is owned or recorded: an owner may be named before it is met.
+    for head in sorted(parts, key=lambda head: ranks[head.id]):
+        new_owner = owner if head is top else copied(head.owner)
+        m = own(m, copied(head.id), new_owner, m.runs[copied(head.id)].givers)
+    for head in parts:
+        code = head.commit.code if head is top else taken_up(m, m.runs[copied(head.id)])
+        m = record(m, copied(head.id), Forked(head.id, head.commit.index), code=code)
     return m
-
-
-def _used_then(commit: Commit, id: str, part: Layer, index: int) -> int:
-    """How often the limited clause had been used at `commit`, under the id its run had then."""
-    origin, holder = part.origin, id
-    while holder != commit.run:
-        inner = split_copy(holder)
-        outer = split_copy(origin)
-        assert inner is not None
-        holder = inner[1]
-        if outer is not None and outer[0] == inner[0]:
-            origin = outer[1]
-    return commit.used.get((origin, index), 0)
 
 
 # ── driving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,9 +250,7 @@ def pass_(m: Machine, active: Run, code: Waiting) -> Machine:
     id = at_intent(m, active, code.args[0]) if len(code.args) == 1 else err("type", "`run.pass` takes a run")
     if isinstance(id, Con):
         return reply(m, active.id, code, id)
-    seen = shown(m, id)
-    assert seen is not None
-    return put(m, but(active, code=Passing((id, *seen.path), seen.op, seen.args, code)))
+    return put(m, but(active, code=passing(m, id, code)))
 
 
 def answer_(m: Machine, active: Run, code: Waiting) -> Machine:
@@ -316,8 +313,10 @@ def trace(m: Machine, active: Run, code: Waiting) -> Machine:
         return wrong(m, active, code)
     id = active.handles[code.args[0].index]
     table, events = trace_value(m, active, id, max(code.args[1], 0))
-    if depth(events) > 200:
-        return reply(m, active.id, code, err("depth", "the events nest too deep to be read"))
+    try:
+        check_size(events, depth=TRACE_DEPTH)
+    except Fault as why:
+        return reply(m, active.id, code, err(why.code, f"the events cannot be read: {why.text}"))
     if table is not active.handles:
         m = put(m, but(active, handles=table))
     return reply(m, active.id, code, ok(events))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from shepherd_dsl.core.event import By, Change, Outcome
-from shepherd_dsl.core.forest import Machine, hold, put, record
-from shepherd_dsl.core.run import Discarded, Done, Failed, Passing, Run, Undoing, Waiting, but
+from shepherd_dsl.core.forest import Machine, hold, owns, put, record
+from shepherd_dsl.core.run import Code, Discarded, Done, Failed, Passing, Run, Undoing, Waiting, but
 from shepherd_dsl.core.step import resume
 from shepherd_dsl.core.value import Con, Handle, Record, Value, children, error, ok
 
@@ -37,6 +37,26 @@ def shown(m: Machine, id: str) -> Shown | None:
         debt = code.todo[0]
         return Shown(debt.run, debt.op, debt.args, (debt.run,))
     return None
+
+
+def passing(m: Machine, child: str, origin: Waiting) -> Passing:
+    """The code of a run that passes the intent of `child`, which shows one."""
+    seen = shown(m, child)
+    assert seen is not None, "only an open question is passed"
+    return Passing((child, *seen.path), seen.op, seen.args, origin)
+
+
+def taken_up(m: Machine, run: Run) -> Code:
+    """The code of a run put back to an earlier commit: where it was passing an intent that is open again, it is again.
+
+    A commit holds settled code, so that it names no run; a run below another was at a stop, and no one drives it anew.
+    """
+    code = run.code
+    if isinstance(code, Waiting) and code.op == "run.pass" and len(code.args) == 1 and type(code.args[0]) is Handle:
+        child = run.handles[code.args[0].index]
+        if owns(m, run.id, child) and shown(m, child) is not None:
+            return passing(m, child, code)
+    return code
 
 
 def rehandle(m: Machine, value: Value, source: str, target: str) -> tuple[Machine, Value]:

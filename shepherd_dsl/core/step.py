@@ -12,11 +12,11 @@ import attrs
 
 from shepherd_dsl.core.expr import Call, Comp, Expr, If, Let, Lit, Return, Var
 from shepherd_dsl.core.fault import Fault
-from shepherd_dsl.core.limits import VALUE_DEPTH
+from shepherd_dsl.core.limits import TEXT_CHARS, VALUE_DEPTH, VALUE_NODES
 from shepherd_dsl.core.prim import PRIMITIVES
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import Env, Running, Stack
-from shepherd_dsl.core.value import Agent, Con, Value, depth, error, handles_in
+from shepherd_dsl.core.value import Agent, Con, Value, children, error, handles_in
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -72,7 +72,7 @@ def local_step(program: Program, code: Running) -> Running | LocalStop:
         if isinstance(comp, Return):
             value = evaluate(comp.expr, env)
             if stack is None:
-                check_depth(value)
+                check_size(value)
                 return Ends(value)
             name, body, saved, rest = stack
             return Running(body, (name, value, saved), rest, steps)
@@ -114,12 +114,31 @@ def enter(program: Program, call: Call, env: Env) -> tuple[Comp, Env]:
     return found.body, bound
 
 
-def check_depth(value: Value) -> None:
-    """Fault `depth` where a value that enters the trace nests more than `VALUE_DEPTH` deep."""
+def check_size(value: Value, *, depth: int = VALUE_DEPTH) -> None:
+    """Faults where a value may not enter the trace: `depth` where it nests too deep, `size` where it is too large.
+
+    Values share their parts, so a few steps can build one whose text would not fit into any memory.
+    """
     if type(value) in _FLAT:
         return
-    if depth(value) > VALUE_DEPTH:
-        raise Fault("depth", f"a value nests more than {VALUE_DEPTH} deep")
+    nodes, chars = 0, 0
+    level: list[Value] = [value]
+    for _ in range(depth + 1):
+        nodes += len(level)
+        below: list[Value] = []
+        for top in level:
+            if type(top) is str:
+                chars += len(top)
+            else:
+                below.extend(children(top))
+                if nodes + len(below) > VALUE_NODES:
+                    raise Fault("size", f"a value in a trace holds at most {VALUE_NODES} values")
+        if chars > TEXT_CHARS:
+            raise Fault("size", f"a value in a trace holds at most {TEXT_CHARS} characters")
+        if not below:
+            return
+        level = below
+    raise Fault("depth", f"a value in a trace nests at most {depth} deep")
 
 
 _FLAT = (str, int, bool, Agent)
@@ -130,7 +149,7 @@ def check_args(op: str, args: tuple[Value, ...]) -> None:
     for arg in args:
         if type(arg) in _FLAT:
             continue
-        check_depth(arg)
+        check_size(arg)
         if not op.startswith("run.") and next(handles_in(arg), None) is not None:
             raise Fault("handle", f"`{op}` cannot take a run")
 
@@ -154,7 +173,7 @@ def run_locally(program: Program, code: Running) -> tuple[int, LocalStop]:
                 expr = comp.expr  # type: ignore[union-attr]
                 value = expr.value if type(expr) is Lit else evaluate(expr, env)
                 if stack is None:
-                    check_depth(value)
+                    check_size(value)
                     return steps, Ends(value)
                 name, comp, saved, stack = stack
                 env = (name, value, saved)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from shepherd_dsl.core.event import End, Event, Forked, Injected, Intent, Outcome, Reverted, Undo
+from shepherd_dsl.core.event import End, Forked, Intent, Outcome, Reverted, Undo
 from shepherd_dsl.core.expr import Lit, Prim, Return
 from shepherd_dsl.core.forest import (
     Head,
@@ -32,8 +32,10 @@ from shepherd_dsl.core.run import (
     but,
     live_commits,
     nth,
+    question_of,
+    settled,
 )
-from shepherd_dsl.core.shown import reply
+from shepherd_dsl.core.shown import reply, taken_up
 from shepherd_dsl.core.step import Ends, Faults, resume
 from shepherd_dsl.core.value import UNIT, Con, Record, equal, err, ok
 from shepherd_dsl.core.value import record as record_value
@@ -45,8 +47,9 @@ ABANDONED = err("abandoned", "the run was taken back before the answer came")
 class Plan:
     """What a revert or discard of `run` would do: which commits go, what is owed, what cannot be taken back.
 
-    `to` is None for a discard. `heads` is what stood below then. `undone` counts the live events that are taken back;
-    `irreversible` and `unknown` list operations, newest first.
+    `to` is None for a discard. `heads` is what stood below then. `undone` counts the live events that are taken back.
+    `irreversible` lists operations that the world did, or may have done, for good; `unknown` those with a compensation
+    which is not made, for nobody knows whether they were done. Both newest first, a copy's only since it was forked.
     """
 
     run: str
@@ -75,10 +78,8 @@ def answered(trace: Commit | None, *, after: int) -> list[Answered]:
     at = trace
     while at is not None and at.index > after:
         if isinstance(at.event, Outcome):
-            question = at.parent
-            while question is not None and isinstance(question.event, Injected):
-                question = question.parent
-            assert question is not None
+            question = question_of(at.parent)
+            assert question is not None, "an outcome answers a question"
             found.append(Answered(question, at))
         at = at.parent
     found.reverse()
@@ -166,7 +167,7 @@ def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
         if target is None:
             last = -1 if run.trace is None else run.trace.index
             return err("step", f"there is no event {to}; the last one is {last}")
-        then = heads(m, id, target)
+        then = heads(id, target)
         moved = [head.id for head in then if head.id not in m.runs or not is_below(m, head.id, id)]
         if moved:
             return err("moved", "no longer below the run: " + ", ".join(moved))
@@ -181,13 +182,18 @@ def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
     members = [*below(m.runs, id), run]
     owed = [debt for member in members for debt in debts(m.program, member, after=kept.get(member.id, -1))]
     owed.sort(key=lambda debt: -debt.seq)
-    undone, lasting = 0, []
+    undone = 0
+    lasting: list[tuple[int, str, str]] = []
     for member in members:
+        stays: list[tuple[int, tuple[int, str, str]]] = []
         for commit in live_commits(member.trace):
             if commit.index <= kept.get(member.id, -1):
                 break
             undone += 1
-            lasting += _lasting(m.program, member.id, commit)
+            stays += [(commit.index, item) for item in _lasting(m.program, commit)]
+        if stays:
+            floor = last_forked(member.trace)
+            lasting += [item for index, item in stays if index > floor]
     lasting.sort(key=lambda item: -item[0])
     return Plan(
         id,
@@ -200,21 +206,20 @@ def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
     )
 
 
-def _lasting(program: Program, id: str, commit: Commit) -> list[tuple[int, str, str]]:
+def _lasting(program: Program, commit: Commit) -> list[tuple[int, str, str]]:
     """(place in the log, operation, why it stays) where the commit is an outcome that cannot be taken back."""
     event = commit.event
     if not isinstance(event, Outcome) or event.by != "world":
         return []
-    question = commit.parent
-    while question is not None and isinstance(question.event, Injected):
-        question = question.parent
+    question = question_of(commit.parent)
     if question is None or not isinstance(question.event, Intent) or question.event.op.startswith("run."):
         return []
-    declared = program.ops.get(question.event.op)
+    op, answer = question.event.op, event.answer.name
+    declared = program.ops.get(op)
     kind = "irreversible" if declared is None else declared.effect_class
-    if event.answer.name == "Unknown":
-        return [] if kind in ("pure", "reversible") else [(commit.seq, question.event.op, "unknown")]
-    return [(commit.seq, question.event.op, "irreversible")] if kind == "irreversible" else []
+    if kind == "irreversible" and answer != "Err":
+        return [(commit.seq, op, "irreversible")]
+    return [(commit.seq, op, "unknown")] if kind == "compensable" and answer == "Unknown" else []
 
 
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,30 +231,24 @@ def begin(m: Machine, asker: str, origin: Waiting | Running, id: str, to: int | 
     if isinstance(made, Con):
         return made
     m = abandon(m, id)
-    code = Undoing(id, to, made.debts, False, (), (), made.undone, made.irreversible, origin)
+    code = Undoing(id, to, made.debts, False, (), made.unknown, made.undone, made.irreversible, origin)
     return put(m, but(m.runs[asker], code=code))
 
 
 def abandon(m: Machine, id: str) -> Machine:
     """Open intents and undos of run `id` and all below get `Err(abandoned)`, by the machine; lower runs first."""
     for run in [*below(m.runs, id), m.runs[id]]:
-        event = _last_question(run.trace)
-        if event is None:
+        question = question_of(run.trace)
+        if question is None:
             continue
         code = run.code
-        if isinstance(event, Undo):
+        if isinstance(question.event, Undo):
             m = record(m, run.id, Outcome(ABANDONED, (), "machine"), code=code)
             continue
         waiting = code.origin if isinstance(code, Passing | Driving | Undoing) else code
         assert isinstance(waiting, Waiting)
         m = record(m, run.id, Outcome(ABANDONED, (), "machine"), code=resume(ABANDONED, waiting.stack))
     return m
-
-
-def _last_question(trace: Commit | None) -> Event | None:
-    while trace is not None and isinstance(trace.event, Injected):
-        trace = trace.parent
-    return trace.event if trace is not None and isinstance(trace.event, Intent | Undo) else None
 
 
 def undo_step(m: Machine, active: Run, code: Undoing) -> Machine | None:
@@ -279,27 +278,36 @@ def restore(m: Machine, id: str, to: int | None) -> Machine:
         return m
     target = nth(m.runs[id].trace, to)
     assert target is not None
-    then = {head.id: head for head in heads(m, id, target)}
+    then = {head.id: head for head in heads(id, target)}
     for run in list(below(m.runs, id)):
         head = then.get(run.id)
         if head is None:
             m = discard(m, run.id)
             continue
         m = own(m, run.id, head.owner, head.givers)
-        if m.runs[run.id].trace is not head.commit:
-            m = rewind(m, run.id, head.commit)
-    return rewind(m, id, target)
+        now = m.runs[run.id]
+        if now.trace is not head.commit:
+            m = rewind(m, run.id, head.commit, below=True)
+        elif isinstance(now.code, Undoing):
+            # It was about to end, discarding what it made: that begins again, for those runs are as they were.
+            m = put(m, but(now, code=settled(now.code)))
+    return rewind(m, id, target, below=False)
 
 
-def rewind(m: Machine, id: str, commit: Commit) -> Machine:
-    """`reverted(k)`: code, files, handles and inbox are again those after `commit`."""
+def rewind(m: Machine, id: str, commit: Commit, *, below: bool) -> Machine:
+    """`reverted(k)`: code, files, handles and inbox are again those after `commit`.
+
+    `below` says that the run is not the one taken back but stood below it, at a stop.
+    """
+    handles = handles_today(m, id, commit)
+    code = taken_up(m, but(m.runs[id], code=commit.code, handles=handles)) if below else commit.code
     return record(
         m,
         id,
         Reverted(commit.index),
-        code=commit.code,
+        code=code,
         files=commit.files,
-        handles=handles_today(m, id, commit),
+        handles=handles,
         inbox=commit.inbox,
         restored=commit if commit.restored is None else commit.restored,
     )
