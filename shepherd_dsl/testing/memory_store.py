@@ -208,7 +208,12 @@ class MemoryWriter:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreError("store.closed", f"the writer of tree {self.name} is closed", where=self.name)
+            raise StoreError(
+                "store.closed",
+                f"the writer of tree {self.name} is closed",
+                where=self.name,
+                hint="this is a bug: report it",
+            )
 
 
 class MemoryReader:
@@ -262,4 +267,6 @@ def _blob(blobs: Mapping[str, bytes], name: str) -> bytes:
     try:
         return blobs[name]
     except KeyError:
-        raise CorruptError("store.object_missing", f"the blob {name} is missing", where=name) from None
+        raise CorruptError(
+            "store.object_missing", f"the blob {name} is missing", where=name, hint="put it first"
+        ) from None

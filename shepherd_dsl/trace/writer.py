@@ -177,9 +177,10 @@ class GitWriter:
             self._check_open()
             new: dict[str, GitObject] = {}
             now = self._clock()
-            items = [self._item(entry, now, new) for entry in entries]
-            built, before = self._chain.extend(items)
+            before: list[tuple[str, Head | None]] = []
             try:
+                items = [self._item(entry, now, new) for entry in entries]
+                built, before = self._chain.extend(items)
                 place = self._write([*new.values(), *items])
             except BaseException:
                 self._chain.roll_back(before)
@@ -368,7 +369,12 @@ class GitWriter:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreError("store.closed", f"the writer of tree {self.name} is closed", where=self.name)
+            raise StoreError(
+                "store.closed",
+                f"the writer of tree {self.name} is closed",
+                where=self.name,
+                hint="this is a bug: report it",
+            )
 
     # ── packing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
