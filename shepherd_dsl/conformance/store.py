@@ -272,6 +272,8 @@ def forks_share_the_past(make: MakeStore) -> None:
             writer.append(step)
         writer.note("root", 0, "seen", "1")
         writer.note("root", 3, "seen", "2")
+        steps.append([LogEntry("root.0", Injected("more"), Files.empty())])
+        writer.append(steps[-1])
         if packed:
             writer.pack()
         prefix = flat(steps[:1]) + steps[1][:1]

@@ -132,6 +132,8 @@ class GitWriter:
         self._times += times
         self._notes += notes
         self._objects.update(objects)
+        self._blobs.update(oid for oid, item in objects.items() if item.kind == BLOB)
+        self._trees.update(oid for oid, item in objects.items() if item.kind == TREE)
         self._moved = dict.fromkeys(self._chain.heads)
 
     def resume(
