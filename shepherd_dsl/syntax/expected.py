@@ -116,7 +116,14 @@ def diagnose(source: str, file: str, tokens: list[Token], index: int, expected: 
         return say(codes.CASE, f"`{token.text}` begins in lower case", hint=f"write `{_TYPES.get(token.text, upper)}`")
     if "NEWLINE" in could and (kind in _STATEMENT | DECLARATIONS or kind in SOFT):
         return say(codes.TWO_STATEMENTS, f"{shown(token)} begins a second statement on this line")
-    return say(codes.UNEXPECTED, f"{shown(token)} cannot stand here")
+    hint = ""
+    if kind == "ARROW" and "FAT_ARROW" in could:
+        hint = "write `=>`"
+    elif kind == "FAT_ARROW" and "ARROW" in could:
+        hint = "write `->`"
+    elif kind == "ASSIGN" and {"COMMA", "RPAR"} <= could:
+        hint = "parameters have no default values"
+    return say(codes.UNEXPECTED, f"{shown(token)} cannot stand here", hint=hint)
 
 
 _TYPES = {"int": "Int", "str": "Text", "string": "Text", "text": "Text", "bool": "Bool", "float": "Dec", "list": "List",

@@ -252,8 +252,10 @@ def _spaced(tokens: list[Token]) -> str:
 
 def _blank(before: Token, token: Token, earlier: Token | None, unary: bool) -> bool:
     a, b = before.kind, token.kind
-    if a in ("LPAR", "LFUN", "LSQB", "DOT") or b in ("RPAR", "RSQB", "COMMA", "COLON", "DOT") or unary:
+    if a in ("LPAR", "LFUN", "LSQB", "DOT") or b in ("RPAR", "RSQB", "COMMA", "COLON", "DOT"):
         return False
+    if unary:
+        return b == "MINUS"  # `--` would be another sign
     if a in ("LBRACE", "LREC") and b == "RBRACE":
         return False
     if b in ("LPAR", "LSQB"):

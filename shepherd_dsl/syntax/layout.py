@@ -42,7 +42,8 @@ _CANNOT_BEGIN = (OPERATORS - {"MINUS"}) | kinds(
 _BEFORE_EMPTY_RECORD = OPERATORS | kinds("ASSIGN LPAR LSQB COMMA COLON ARROW RETURN FAIL ANSWER INJECT STARTING")
 _VERDICTS = frozenset({"ANSWER", "DENY"})
 _BEGIN_OPERAND = SOFT | kinds(
-    "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LSQB LBRACE NAME CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE"
+    "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LSQB LBRACE NAME CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE "
+    "FAILED ASKED INJECT REVERT DISCARD MERGE FORK"
 )
 _BEFORE_ARGUMENTS = frozenset({"NAME", "CON", "RPAR", "RSQB", "RBRACE"})
 _FOLLOW_DECLARATION = {
@@ -69,12 +70,13 @@ class Layout:
             elif token.kind != COMMENT:
                 count += 1
         self._stack: list[Token] = []
+        self._guards: list[int] = []  # depths of guards whose `=>` has not come yet
         self.tokens: list[Token] = []
         self.diagnostics: list[Diagnostic] = []
         self.too_deep = False
 
-    def run(self) -> None:
-        """Fill `tokens`."""
+    def run(self, *, text_open: bool = False) -> None:
+        """Fill `tokens`; `text_open` says that a text went on to the end of the file, which is reported already."""
         tokens = self._in
         for index, token in enumerate(tokens):
             previous = self.tokens[-1] if self.tokens else None
@@ -82,6 +84,10 @@ class Layout:
             following = tokens[index + 1].kind if index + 1 < len(tokens) else END
             self._kind(index, token, previous, following)
             kind = token.kind
+            if kind == "WHEN":
+                self._guards.append(len(self._stack))
+            elif kind == "FAT_ARROW" and self._guards and self._guards[-1] >= len(self._stack):
+                self._guards.pop()
             if line_end is not None and self._stack:
                 self._recover(token, following)
             if line_end is not None and previous is not None and self._ends(token):
@@ -104,6 +110,8 @@ class Layout:
                         return
             self.tokens.append(token)
         end = Token(END, "", len(self._source), len(self._source))
+        if text_open:  # the closing brackets are inside it
+            del self._stack[:]
         self._unwind(0, end, "the file ends")
         self.tokens.append(end)
 
@@ -112,7 +120,7 @@ class Layout:
         kind, tokens = token.kind, self._in
         if kind in RESERVED or kind in SOFT:
             after_dot = previous is not None and previous.kind == "DOT"
-            label = following == "COLON" and previous is not None and previous.kind in ("LREC", "COMMA", "LPAR", "LET")
+            label = following == "COLON" and bool(self._stack) and self._stack[-1].kind == "LREC"
             if after_dot or label or (kind in _VERDICTS and not self._verdict(index, previous, following)):
                 token.kind = "NAME"
         elif kind == "LBRACE":
@@ -121,7 +129,7 @@ class Layout:
             empty = following == "RBRACE" and previous is not None and previous.kind in _BEFORE_EMPTY_RECORD
             if labelled or empty:
                 token.kind = "LREC"
-        elif kind == "LPAR" and (following == "NAME" or following in SOFT) and not self._operand(previous):
+        elif kind == "LPAR" and (following == "NAME" or following in SOFT) and not self._plain(previous):
             at = index + 1
             while at + 2 < len(tokens) and tokens[at + 1].kind == "COMMA":
                 at += 2
@@ -135,9 +143,10 @@ class Layout:
         begins = index in self._line_ends or (previous is not None and previous.kind in ("LBRACE", "FAT_ARROW"))
         return begins and index + 1 not in self._line_ends and following in _BEGIN_OPERAND
 
-    @staticmethod
-    def _operand(previous: Token | None) -> bool:
-        """Whether a bracket after this token holds arguments."""
+    def _plain(self, previous: Token | None) -> bool:
+        """Whether a bracket after this token cannot be that of a lambda: it holds arguments, or stands in a guard."""
+        if self._guards and self._guards[-1] == len(self._stack):
+            return True
         return previous is not None and (previous.kind in _BEFORE_ARGUMENTS or previous.kind in SOFT)
 
     def _ends(self, token: Token) -> bool:

@@ -129,6 +129,8 @@ class Lexer:
             self._error(codes.CHARACTER, at, at + 1, f"`{char}` is not a quotation mark here", hint='write `"`')
         elif char.isalpha():
             end = at
+            if self.tokens and self.tokens[-1].end == at and self.tokens[-1].text[-1:].isalnum():
+                at = self.tokens.pop().start  # the beginning of the same word
             while end < len(self.source) and (self.source[end].isalnum() or self.source[end] == "_"):
                 end += 1
             name = self.source[at:end]

@@ -32,7 +32,7 @@ def parse(source: str, *, file: str) -> tuple[Module, tuple[Diagnostic, ...]]:
     lexer = Lexer(source, file)
     lexer.run()
     layout = Layout(lexer.tokens, file, source)
-    layout.run()
+    layout.run(text_open=any(found.code == codes.TEXT_OPEN_LONG for found in lexer.diagnostics))
     found = lexer.diagnostics + layout.diagnostics
     if layout.too_deep:
         return Module(file, source, (), Span(0, len(source))), ordered(found)
