@@ -52,7 +52,10 @@ def read(files: Files, read_blob: ReadBlob, path: str) -> Con:
         return err("not_found", f"no file {path}")
     if entry.mode == LINK:
         return err("link", f"{path} is a symbolic link, which is not followed")
-    data = read_blob(entry.hash)
+    try:
+        data = read_blob(entry.hash)
+    except KeyError:
+        return err("not_found", f"the content of {path} is not known here")
     if len(data) > MAX_READ:
         return err("too_large", f"{path} has {len(data)} bytes; a text has at most {MAX_READ}")
     try:

@@ -16,9 +16,13 @@ from rpds import HashTrieMap
 from shepherd_dsl.core import file_ops, run_ops, unwind
 from shepherd_dsl.core.digest import program_digest
 from shepherd_dsl.core.event import Change, Denied, End, Intent, Start
+from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.folder import check_entry
 from shepherd_dsl.core.forest import Machine, content, own, put, record, with_stack, with_used, with_written, world_run
 from shepherd_dsl.core.grant import Request
+from shepherd_dsl.core.limits import VALUE_DEPTH
+from shepherd_dsl.core.names import normal_path
 from shepherd_dsl.core.permit import allowed, charge, grant_value
 from shepherd_dsl.core.program import FORMAT_VERSION, Program
 from shepherd_dsl.core.run import (
@@ -38,8 +42,8 @@ from shepherd_dsl.core.run import (
     question_of,
 )
 from shepherd_dsl.core.shown import Shown, deliver, reply, shown, stop_value
-from shepherd_dsl.core.step import Asks, Ends, LocalStop, local_step, resume, run_locally
-from shepherd_dsl.core.value import Con, Handle, Value, depth, err, handles_in
+from shepherd_dsl.core.step import Asks, Ends, LocalStop, check_size, local_step, resume, run_locally
+from shepherd_dsl.core.value import Con, Handle, Value, err, handles_in
 
 
 class AnswerError(ValueError):
@@ -57,7 +61,8 @@ def start(
 ) -> Machine:
     """A tree with the root run just started: `agent(args…)` with `request` as its grant, on `files`.
 
-    Raises ValueError where the program has no such agent, or the arguments do not fit its parameters.
+    Raises ValueError where the program has no such agent or a run among its literals, or where the arguments do not fit
+    the agent's parameters or are too large.
     """
     found = program.defs.get(agent)
     if found is None:
@@ -66,6 +71,10 @@ def start(
         raise ValueError(f"`{agent}` takes {len(found.params)} arguments, not {len(args)}")
     if any(next(handles_in(arg), None) is not None for arg in args):
         raise ValueError("the root run cannot be started with a run")
+    try:
+        check_size(args)
+    except Fault as why:
+        raise ValueError(why.text) from None
     world = but(world_run(files), handles=(ROOT,))
     grant = (layer(ROOT, request),)
     code = run_ops.body_of(program, agent, args)
@@ -272,11 +281,30 @@ def check_answer(program: Program, op: str, value: Con, change: Change) -> None:
         raise AnswerError("an answer is Ok(v), Err(e) or Unknown")
     if next(handles_in(value), None) is not None:
         raise AnswerError("an answer from outside contains no run")
-    if depth(value) > 101:
-        raise AnswerError("an answer nests at most 100 deep")
+    try:
+        check_size(value, depth=VALUE_DEPTH + 1)
+    except Fault as why:
+        raise AnswerError(why.text) from None
     declared = program.ops.get(op)
-    if change and declared is not None and declared.effect_class == "pure":
-        raise AnswerError(f"`{op}` is declared pure and cannot change files")
+    if change and (op == "run.pick" or (declared is not None and declared.effect_class == "pure")):
+        raise AnswerError(f"`{op}` is pure and cannot change files")
+    check_change(change)
+
+
+def check_change(change: Change) -> None:
+    """Raises AnswerError where a change to files is not well-formed: normal paths, sorted, each once, real entries."""
+    last = ""
+    for path, entry in change:
+        if normal_path(path) is None:
+            raise AnswerError(f"not a normal relative path: {path[:200]!r}")
+        if path <= last:
+            raise AnswerError("the paths of a change are sorted, and each stands once")
+        last = path
+        if entry is not None:
+            try:
+                check_entry(entry)
+            except ValueError as why:
+                raise AnswerError(str(why)) from None
 
 
 def world_asks(m: Machine, op: str, args: tuple[Value, ...]) -> Machine:

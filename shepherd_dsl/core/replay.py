@@ -41,9 +41,9 @@ Log: TypeAlias = Sequence[tuple[str, Event]]
 class Replayed:
     """How far a log could be followed.
 
-    `machine` has followed the first `followed` entries, and possibly some more of its own. `problem` says why it went
-    no further; it is empty where the whole log was followed. `expected` is what the program does at that place, None
-    where it waits or has ended.
+    `machine` has followed the first `followed` entries, and possibly some more of its own; None where nothing was
+    started. `problem` says why it went no further; it is empty where the whole log was followed. `expected` is what
+    the program does at that place, None where it waits or has ended.
     """
 
     machine: Machine | None
@@ -60,7 +60,7 @@ def follow(
     With `other_program` the digest in `start` events is not compared: the program is another one, on purpose.
     """
     if not log:
-        return Replayed(None, 0, "the log is empty")
+        return Replayed(None, 0, "")
     run, first = log[0]
     if run != ROOT or not isinstance(first, Start):
         return Replayed(None, 0, "a log begins with the `start` of the root run")
@@ -168,8 +168,10 @@ def replay(program: Program, log: Log, files: Files, *, read_blob: Callable[[str
     produced it.
     """
     result = follow(program, log, files, read_blob=read_blob)
-    if result.problem or result.machine is None:
+    if result.problem:
         raise ValueError(f"entry {result.followed}: {result.problem}")
+    if result.machine is None:
+        raise ValueError("the log is empty: nothing was started")
     return result.machine
 
 
