@@ -409,7 +409,7 @@ def test_an_integer_of_more_bits_is_refused() -> None:
 def _nested(kind: str, depth: int) -> Value:
     value: Value = 0
     for _ in range(depth):
-        value = {"list": (value,), "rec": Record((("a", value),)), "con": some(value)}[kind]
+        value = (value,) if kind == "list" else Record((("a", value),)) if kind == "rec" else some(value)
     return value
 
 

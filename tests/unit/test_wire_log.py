@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from shepherd_dsl.core.event import Intent
 from shepherd_dsl.core.wire import WireError, canonical, event_text, parse, program_text, value_from, value_text
