@@ -51,7 +51,9 @@ def report_error(error: ShepherdError, *, as_json: bool) -> int:
         sys.stderr.write(error.rendered.rstrip("\n") + "\n")
         return error.exit_status
     place = f"{error.where}: " if error.where else ""
-    sys.stderr.write(f"{paint('error', 'red', 'bold', on=on)} {place}{error.what} {paint(f'[{error.code}]', 'dim', on=on)}\n")
+    sys.stderr.write(
+        f"{paint('error', 'red', 'bold', on=on)} {place}{error.what} {paint(f'[{error.code}]', 'dim', on=on)}\n"
+    )
     if error.hint:
         sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {error.hint}\n")
     return error.exit_status

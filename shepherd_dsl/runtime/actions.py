@@ -72,7 +72,8 @@ def run_task(
     keep: bool = False,
     named: Callable[[str], None] | None = None,
 ) -> Ended:
-    """Start `task` as a new tree and drive it to its end; a run that is done is merged into the workspace unless `keep`.
+    """Start `task` as a new tree and drive it to its end; one that is done is merged into the workspace unless
+    `keep`.
 
     `named` is told the tree's name before anything runs. Raises HandlerError before anything is recorded where an
     operation that is granted has no handler. KeyboardInterrupt leaves a run that `resume_run` goes on with.
@@ -152,10 +153,8 @@ def _drive(
         code = _run_async(main).code
         ended = _ended(name, code)
         if ended.kind == "done" and not keep:
-            root = tree.machine.runs[ROOT]
-            assert root.trace is not None
             try:
-                record = _merge(workspace, name, root.trace.index, root.base, root.files, tree.writer.blob)
+                record = _merge_root(workspace, tree)
                 ended = attrs.evolve(ended, merged=record)
             except RefusedError as why:
                 ended = attrs.evolve(ended, refused=why)
@@ -190,7 +189,7 @@ def _ended(name: str, code: object) -> Ended:
 
 @attrs.frozen(slots=True, eq=False)
 class BackPlan:
-    """What taking a run back would do; nothing is changed. `workspace` is what would be written there, None: nothing."""
+    """What taking a run back would do; nothing is changed. `workspace` is what would be written there, if anything."""
 
     plan: Plan
     workspace: MergeRecord | None
@@ -246,12 +245,10 @@ def take_back(
             raise _refusal(name, outcome)
         report = outcome.args[0]
         assert isinstance(report, Record)
-        root = tree.machine.runs[ROOT]
-        assert root.trace is not None
         merged = None if keep or to is None else merged_files(workspace, name)
         record = None
         if merged is not None:
-            record = _merge(workspace, name, root.trace.index, merged, root.files, tree.writer.blob)
+            record = _merge_root(workspace, tree)
         fields: dict[str, Any] = dict(report.fields)
         return TakenBack(
             name, to, fields["undone"], fields["compensated"], fields["failed"], fields["irreversible"], record
@@ -273,56 +270,105 @@ def _refusal(name: str, outcome: Con) -> ShepherdError:
     return RefusedError(f"run.{code}", str(text), where=f"run {name}", hint=hints.get(str(code), ""))
 
 
-def undo_target(reader: TreeReader) -> tuple[int, str]:
-    """The event of the root run before the last thing the user did to it, and what that was.
+@attrs.frozen(slots=True)
+class Action:
+    """The last thing a user did to a run: `revert`, `discard` or `merge`; `to` is the event before the first two."""
 
-    Raises RevisionError where there is nothing to undo.
-    """
+    kind: str
+    to: int | None
+
+
+def last_action(workspace: Workspace, name: str) -> Action:
+    """The last revert, discard or merge of a tree. Raises RevisionError where there was none."""
+    reader = workspace.store().read(name)
     machine, _ = machine_of(reader)
     world = machine.runs[WORLD].trace
     while world is not None and not isinstance(world.event, Intent):
         world = world.parent
+    root: Commit | None = machine.runs[ROOT].trace
+    assert root is not None
+    merges = _merges(workspace, name)
+    if merges and merges[-1]["tree"] == name and (world is None or merges[-1]["log"] > world.seq):
+        return Action("merge", None)
     if world is None or not isinstance(world.event, Intent):
         raise RevisionError(
             "undo.nothing",
-            "nothing was reverted or discarded yet",
+            "nothing was reverted, discarded or merged yet",
             where=f"run {reader.name}",
             hint=f"`shepherd revert {reader.name}@EVENT` takes the run back to an event.",
         )
-    root: Commit | None = machine.runs[ROOT].trace
     while root is not None and root.seq > world.seq:
         root = root.parent
     assert root is not None
-    return root.index, world.event.op.removeprefix("run.")
+    return Action(world.event.op.removeprefix("run."), root.index)
 
 
 # ── the workspace ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _merged_path(workspace: Workspace, name: str) -> Path:
-    return workspace.state / "runs" / name / "merged.json"
+def _merges_path(workspace: Workspace, name: str) -> Path:
+    return workspace.state / "runs" / name / "merges.json"
+
+
+def _merges(workspace: Workspace, name: str) -> list[dict[str, Any]]:
+    """What a run, and the one it was forked from, gave the workspace: tree, event of its root run, length of its log."""
+    try:
+        found: list[dict[str, Any]] = json.loads(_merges_path(workspace, name).read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    return found
+
+
+def _save_merges(workspace: Workspace, name: str, merges: list[dict[str, Any]]) -> None:
+    path = _merges_path(workspace, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(merges), "utf-8")
+    temporary.replace(path)
 
 
 def merged_files(workspace: Workspace, name: str) -> Files | None:
     """What the workspace was last given by the run `name`, or by the run it was forked from; None where nothing."""
-    try:
-        found = json.loads(_merged_path(workspace, name).read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    return workspace.store().read(found["tree"]).trace(ROOT)[found["index"]].files
+    merges = _merges(workspace, name)
+    return _files_of(workspace, merges[-1]) if merges else None
+
+
+def _files_of(workspace: Workspace, merge: dict[str, Any]) -> Files:
+    return workspace.store().read(merge["tree"]).trace(ROOT)[merge["index"]].files
 
 
 def _merge(
-    workspace: Workspace, name: str, index: int, base: Files, result: Files, read_blob: Callable[[str], bytes]
+    workspace: Workspace,
+    name: str,
+    *,
+    index: int,
+    log: int,
+    base: Files,
+    result: Files,
+    read_blob: Callable[[str], bytes],
 ) -> MergeRecord:
     """Write the difference into the workspace, and remember that it now has the files after event `index`."""
     merged = merged_files(workspace, name)
     record = merge_into(workspace.root, base if merged is None else merged, result, read_blob=read_blob)
-    path = _merged_path(workspace, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps({"index": index, "tree": name}), "utf-8")
-    temporary.replace(path)
+    if record.steps:
+        merges = _merges(workspace, name)
+        _save_merges(workspace, name, [*merges, {"index": index, "log": log, "tree": name}])
+    return record
+
+
+def undo_merge_of(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
+    """Take back the last merge of a run: the workspace gets what it had from it before.
+
+    Raises RefusedError where the user has changed the same files since.
+    """
+    finish_interrupted(workspace.root)
+    merges = _merges(workspace, name)
+    reader = workspace.store().read(name)
+    after = _files_of(workspace, merges[-1])
+    before = _files_of(workspace, merges[-2]) if len(merges) > 1 else reader.trace(ROOT)[0].files
+    record = merge_into(workspace.root, after, before, read_blob=reader.blob, dry_run=dry_run)
+    if not dry_run:
+        _save_merges(workspace, name, merges[:-1])
     return record
 
 
@@ -340,7 +386,30 @@ def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> Merg
     if dry_run:
         base = trace[0].files if merged is None else merged
         return merge_into(workspace.root, base, last.files, read_blob=reader.blob, dry_run=True)
-    return _merge(workspace, name, last.index, trace[0].files, last.files, reader.blob)
+    return _merge(
+        workspace,
+        name,
+        index=last.index,
+        log=len(list(reader.entries())),
+        base=trace[0].files,
+        result=last.files,
+        read_blob=reader.blob,
+    )
+
+
+def _merge_root(workspace: Workspace, tree: LiveTree) -> MergeRecord:
+    """Merge the root run of a tree that is still open."""
+    root = tree.machine.runs[ROOT]
+    assert root.trace is not None
+    return _merge(
+        workspace,
+        tree.writer.name,
+        index=root.trace.index,
+        log=tree.recorded,
+        base=root.base,
+        result=root.files,
+        read_blob=tree.writer.blob,
+    )
 
 
 # ── forks and replays ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,11 +419,9 @@ def fork_run(workspace: Workspace, name: str, at: int) -> str:
     """A new tree from event `at` of the root run of `name`; its name."""
     reader = workspace.store().read(name)
     fork = fork_tree(workspace, name, at=at, info={**reader.info, "forked": f"{name}@{at}"})
-    merged = _merged_path(workspace, name)
-    if merged.exists():
-        copy = _merged_path(workspace, fork)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(merged.read_text("utf-8"), "utf-8")
+    merges = _merges(workspace, name)
+    if merges:
+        _save_merges(workspace, fork, merges)
     return fork
 
 
@@ -382,7 +449,7 @@ def replay_run(workspace: Workspace, name: str) -> ReplayReport:
 def made_again(reader: TreeReader, result: Replayed) -> Sequence[str]:
     """The commit hashes of the entries that a replay made, computed from the events alone."""
     from shepherd_dsl.core.forest import log_since
-    from shepherd_dsl.trace.chain import commit_hashes
+    from shepherd_dsl.trace.hashes import commit_hashes
     from shepherd_dsl.trace.protocol import LogEntry
 
     if result.machine is None:

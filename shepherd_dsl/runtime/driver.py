@@ -298,4 +298,3 @@ class Driver:
         for scope in self._open.values():
             scope.close()
         self._open.clear()
-

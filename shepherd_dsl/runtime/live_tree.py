@@ -39,4 +39,3 @@ class LiveTree:
         self.writer.append([LogEntry(commit.run, commit.event, commit.files) for commit in new], durable=True)
         self.recorded = self.machine.size
         return new
-

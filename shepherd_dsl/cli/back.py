@@ -1,0 +1,227 @@
+"""`fork`, `revert`, `undo`, `discard`, `merge`: what moves a head, or the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shepherd_dsl.cli.common import (
+    dry_option,
+    event_of,
+    json_option,
+    revision,
+    root_of,
+    workspace_at,
+    workspace_option,
+)
+from shepherd_dsl.cli.output import plain, print_json
+
+if TYPE_CHECKING:
+    from shepherd_dsl.runtime.actions import BackPlan, TakenBack
+    from shepherd_dsl.runtime.workspace import Workspace
+    from shepherd_dsl.scope.apply import MergeRecord
+
+keep_option = click.option(
+    "--keep", is_flag=True, help="Leave the workspace as it is, even where the run was merged into it."
+)
+
+
+@click.command("fork")
+@click.argument("event")
+@click.option("--by", "number", type=click.IntRange(1, 1000), default=1, help="How many forks.")
+@dry_option
+@workspace_option
+@json_option
+def fork_command(event: str, number: int, dry_run: bool, folder: Path, as_json: bool) -> None:
+    """Make a new run from EVENT of another: the same trace up to there, then its own.
+
+    Code and files fork together; nothing is copied and nothing runs. `shepherd resume` goes on with the fork.
+    """
+    from shepherd_dsl.runtime.actions import fork_run
+
+    workspace = workspace_at(folder)
+    found = event_of(workspace, event)
+    name = root_of(found, workspace)
+    assert found.index is not None
+    made = [] if dry_run else [fork_run(workspace, name, found.index) for _ in range(number)]
+    if as_json:
+        print_json({"from": str(found), "forks": made, "dry_run": dry_run})
+    elif dry_run:
+        click.echo(f"would fork {found} into {number} new run{'s' * (number != 1)}")
+    else:
+        for fork in made:
+            click.echo(f"run {fork} is a fork of {found}; `shepherd resume {fork}` goes on with it")
+
+
+@click.command("revert")
+@click.argument("event")
+@keep_option
+@dry_option
+@workspace_option
+@json_option
+def revert_command(event: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
+    """Put code and files of a run back to EVENT, byte for byte, and say what could not be taken back.
+
+    Compensations that are due are made first, newest first. Nothing is forgotten: `shepherd undo` takes it back.
+    """
+    workspace = workspace_at(folder)
+    found = event_of(workspace, event)
+    name = root_of(found, workspace)
+    assert found.index is not None
+    _back(workspace, name, found.index, keep=keep, dry_run=dry_run, as_json=as_json, verb="reverted")
+
+
+@click.command("discard")
+@click.argument("run")
+@dry_option
+@workspace_option
+@json_option
+def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
+    """Unwind a run, with the compensations that are due, and end it. Files already merged stay."""
+    workspace = workspace_at(folder)
+    name = root_of(revision(workspace, run), workspace)
+    _back(workspace, name, None, keep=True, dry_run=dry_run, as_json=as_json, verb="discarded")
+
+
+@click.command("undo")
+@click.argument("run", default="")
+@keep_option
+@dry_option
+@workspace_option
+@json_option
+def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
+    """Take back the last revert, discard or merge of a run; an undone revert can be undone again.
+
+    Refused where compensations were made: those effects are gone.
+    """
+    from shepherd_dsl.runtime.actions import last_action, undo_merge_of
+
+    workspace = workspace_at(folder)
+    name = root_of(revision(workspace, run), workspace)
+    action = last_action(workspace, name)
+    if action.kind == "merge":
+        record = undo_merge_of(workspace, name, dry_run=dry_run)
+        if as_json:
+            print_json({"run": name, "undone": "merge", "dry_run": dry_run, "workspace": _merge_json(record)})
+            return
+        click.echo(f"{'would take' if dry_run else 'took'} back the last merge of run {name}")
+        _say_merge(record, "would change" if dry_run else "changed")
+        return
+    _back(
+        workspace, name, action.to, keep=keep, dry_run=dry_run, as_json=as_json,
+        verb=f"undid the last {action.kind}: went back",
+    )  # fmt: skip
+
+
+@click.command("merge")
+@click.argument("run", default="")
+@dry_option
+@workspace_option
+@json_option
+def merge_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
+    """Write what a run changed into the workspace. Refused, with the list, where you changed the same files."""
+    from shepherd_dsl.runtime.actions import merge_run
+
+    workspace = workspace_at(folder)
+    name = root_of(revision(workspace, run), workspace)
+    record = merge_run(workspace, name, dry_run=dry_run)
+    if as_json:
+        print_json({"run": name, "dry_run": dry_run, "workspace": _merge_json(record)})
+        return
+    _say_merge(record, "would change" if dry_run else "changed")
+
+
+# ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _back(
+    workspace: Workspace, name: str, to: int | None, *, keep: bool, dry_run: bool, as_json: bool, verb: str
+) -> None:
+    from shepherd_dsl.cli.terminal import TerminalDisplay
+    from shepherd_dsl.handlers.context import open_context
+    from shepherd_dsl.runtime.actions import plan_back, take_back
+
+    if dry_run:
+        _say_plan(name, to, plan_back(workspace, name, to, keep=keep), as_json=as_json)
+        return
+    display = TerminalDisplay(quiet=True)
+    done = take_back(workspace, name, to, context=open_context(workspace.root), display=display, keep=keep)
+    if as_json:
+        print_json(_done_json(done))
+        return
+    place = f" to event {to}" if to is not None else ""
+    click.echo(f"run {name} {verb}{place}: {done.undone} event{'s' * (done.undone != 1)} taken back")
+    for op in done.compensated:
+        click.echo(f"  compensated by {op}")
+    for op in done.failed:
+        click.echo(f"  compensation failed: {op}")
+    for op in done.irreversible:
+        click.echo(f"  cannot be taken back: {op}")
+    if done.workspace is not None:
+        _say_merge(done.workspace, "changed")
+
+
+def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> None:
+    plan = found.plan
+    if as_json:
+        print_json(
+            {
+                "run": name,
+                "to": to,
+                "dry_run": True,
+                "undone": plan.undone,
+                "compensations": [debt.op for debt in plan.debts],
+                "irreversible": list(plan.irreversible),
+                "unknown": list(plan.unknown),
+                "workspace": None if found.workspace is None else _merge_json(found.workspace),
+            }
+        )
+        return
+    click.echo(f"would take back {plan.undone} event{'s' * (plan.undone != 1)} of run {name}")
+    for debt in plan.debts:
+        click.echo(f"  would be compensated by {debt.op}")
+    for op in plan.irreversible:
+        click.echo(f"  cannot be taken back: {op}")
+    for op in plan.unknown:
+        click.echo(f"  nobody knows whether it happened: {op}")
+    if found.workspace is not None:
+        _say_merge(found.workspace, "would change")
+
+
+def _say_merge(record: MergeRecord, verb: str) -> None:
+    if not record.steps:
+        click.echo("the workspace has these files already")
+        return
+    click.echo(f"{verb} {len(record.steps)} path{'s' * (len(record.steps) != 1)} in the workspace:")
+    for step in record.steps[:40]:
+        sign = "+" if step.old is None else "-" if step.new is None else "~"
+        click.echo(f"  {sign} {plain(step.path)}")
+    if len(record.steps) > 40:
+        click.echo(f"  … and {len(record.steps) - 40} more")
+    for path in record.left:
+        click.echo(f"  left alone, it changed meanwhile: {plain(path)}")
+
+
+def _merge_json(record: MergeRecord) -> dict[str, Any]:
+    def entry(value: Any) -> Any:
+        return None if value is None else {"mode": f"{value.mode:06o}", "hash": value.hash}
+
+    return {
+        "paths": [{"path": step.path, "from": entry(step.old), "to": entry(step.new)} for step in record.steps],
+        "left": list(record.left),
+    }
+
+
+def _done_json(done: TakenBack) -> dict[str, Any]:
+    return {
+        "run": done.name,
+        "to": done.to,
+        "dry_run": False,
+        "undone": done.undone,
+        "compensated": list(done.compensated),
+        "failed": list(done.failed),
+        "irreversible": list(done.irreversible),
+        "workspace": None if done.workspace is None else _merge_json(done.workspace),
+    }
