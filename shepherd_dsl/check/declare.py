@@ -41,7 +41,7 @@ MODEL_CHAT = Clause("model.chat")
 """An agent without a body is performed by a model, so it always holds this."""
 
 
-def declare(env: ModuleEnv, *, prefix: str, taken: set[str], std: bool = False) -> None:
+def declare(env: ModuleEnv, *, prefix: str, taken: set[str]) -> None:
     """Add the module's own declarations to `env`; what the file imports and the library are there already.
 
     `prefix` goes before the core names of the module's agents (the library's is `std.`); `taken` are the core names in
@@ -52,8 +52,6 @@ def declare(env: ModuleEnv, *, prefix: str, taken: set[str], std: bool = False) 
     pending = [_signature(env, types, decl, _core_name(prefix, decl.name.text, taken)) for decl in _agents(env)]
     env.effects.update(effects)
     _check_undo(env, effects)
-    for sig in pending:
-        env.agents[sig.name if std and False else sig.decl.name.text] = sig
     _grants(env, pending)
 
 
@@ -452,8 +450,8 @@ def _clause(env: ModuleEnv, grant: tree.Grant) -> Clause | None:
     return Clause(op, tuple(patterns), grant.limit)
 
 
-def argument_pattern(env: ModuleEnv, written: tree.Pattern, label: str, wanted: Type) -> Pattern | None:
-    """A pattern for an argument of the type `wanted`, or None where it is no constant (and not reported).
+def argument_pattern(env: ModuleEnv | None, written: tree.Pattern, label: str, wanted: Type) -> Pattern | None:
+    """A pattern for an argument of the type `wanted`; None where it cannot be one, which is reported to `env`.
 
     Path -> path glob, Command -> words, Text -> text glob, others: that value.
     """
@@ -467,6 +465,8 @@ def argument_pattern(env: ModuleEnv, written: tree.Pattern, label: str, wanted: 
         return Pattern(kind, value)  # type: ignore[arg-type]
     kinds = {"Int": int, "Bool": bool, "Text": str}
     if value is None or (wanted in (BASICS["Int"], BASICS["Bool"], TEXT) and type(value) is not kinds[show(wanted)]):
+        if env is None:
+            return None
         env.report(
             codes.GRANT_PATTERN,
             written.span,

@@ -18,14 +18,14 @@ from shepherd_dsl.check.env import AgentSig, EffectSig, ModuleEnv, Tables
 from shepherd_dsl.check.grants import INBOX, RUN_FAMILY
 from shepherd_dsl.check.types import TEXT, UNIT, Rec, Type, resolve
 from shepherd_dsl.core.grant import Clause
-from shepherd_dsl.errors import ProgramError
+from shepherd_dsl.errors import UserError
 from shepherd_dsl.syntax import tree
 from shepherd_dsl.syntax.diagnostics import Diagnostic, Note, ordered, program_error
 
 LIBRARY = ("prelude.shep", "lists.shep", "runs.shep", "ask.shep", "perform.shep")
 """The files of the standard library, in the order in which they see each other."""
 
-Read = Callable[[Path], str]
+Read = Callable[[Path], bytes]
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -97,8 +97,12 @@ def analyse(path: Path, *, source: str | None = None, root: Path | None = None, 
     loader.taken.update(sig.name for env in library for sig in own_agents(env))
     loader.tables = Tables()
     if source is None:
-        source = loader.read(path)
-    loader.enter(path, str(path), source)
+        try:
+            source = loader.text(path, str(path))
+        except OSError as error:
+            raise UserError("file.unreadable", f"the program cannot be read: {error.strerror}", where=str(path)) from None
+    if source is not None:
+        loader.enter(path, str(path), source)
     diagnostics = ordered(loader.diagnostics)
     modules = tuple(loader.modules)
     loaded = None
@@ -108,10 +112,8 @@ def analyse(path: Path, *, source: str | None = None, root: Path | None = None, 
     return Analysis(diagnostics, loader.sources, modules, loader.tables, loaded)
 
 
-def _read(path: Path) -> str:
-    from shepherd_dsl.syntax import read_source
-
-    return read_source(path)
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _root(path: Path) -> Path:
@@ -124,7 +126,8 @@ def _root(path: Path) -> Path:
 
 def own_agents(env: ModuleEnv) -> tuple[AgentSig, ...]:
     """The agents that a file declares, in order."""
-    return tuple(sig for sig in env.agents.values() if sig.env is env)
+    found = [sig for sig in env.agents.values() if sig.env is env]
+    return tuple(sorted(found, key=lambda sig: sig.decl.span))
 
 
 # Imports -------------------------------------------------------------------------------------------------------------
@@ -143,6 +146,15 @@ class _Loader:
     busy: list[Path] = attrs.field(factory=list)
     checked: list[str] = attrs.field(factory=list)
 
+    def text(self, path: Path, shown: str) -> str | None:
+        """The text of a file; None where it is not text, which is reported. Raises OSError."""
+        from shepherd_dsl.syntax import decode
+
+        source, diagnostics = decode(self.read(path), file=shown)
+        self.sources[shown] = source
+        self.diagnostics.extend(diagnostics)
+        return None if diagnostics else source
+
     def enter(self, path: Path, shown: str, source: str) -> ModuleEnv | None:
         """Parse and check one file and, before it, what it imports. None where it does not parse."""
         from shepherd_dsl.syntax import parse
@@ -150,13 +162,11 @@ class _Loader:
         real = path.resolve()
         self.sources[shown] = source
         self.done[real] = None
-        try:
-            module = parse(source, file=shown)
-        except ProgramError as error:
-            self.diagnostics.extend(getattr(error, "diagnostics", ()))
+        module, diagnostics = parse(source, file=shown)
+        if diagnostics:
+            self.diagnostics.extend(diagnostics)
             return None
         env = ModuleEnv(module, self.diagnostics)
-        place = len(self.modules)
         self.modules.append(env)
         _see_library(env, library_modules())
         self.busy.append(real)
@@ -174,7 +184,6 @@ class _Loader:
         for item in module.items:
             if isinstance(item, tree.TestDecl):
                 check_test(env, item, self.tables)
-        del place
         return env
 
     def _import(self, env: ModuleEnv, path: Path, item: tree.Import) -> None:
@@ -194,13 +203,14 @@ class _Loader:
         if real not in self.done:
             shown = _shown(target)
             try:
-                source = self.read(target)
-            except (OSError, ProgramError) as error:
-                why = error.strerror if isinstance(error, OSError) else str(error)
-                env.report(codes.NO_IMPORT, item.span, f"`{written}` cannot be read: {why}")
+                source = self.text(target, shown)
+            except OSError as error:
+                env.report(codes.NO_IMPORT, item.span, f"`{written}` cannot be read: {error.strerror}")
+                return
+            if source is None:
                 return
             self.enter(target, shown, source)
-        other = self.done[real]
+        other = self.done.get(real)
         if other is not None:
             _see(env, other, item)
 
@@ -339,7 +349,10 @@ def library_modules() -> tuple[ModuleEnv, ...]:
     for name in LIBRARY:
         shown = f"std/{name}"
         source = (folder / name).read_text("utf-8")
-        env = ModuleEnv(parse(source, file=shown), [])
+        module, diagnostics = parse(source, file=shown)
+        if diagnostics:
+            raise program_error(diagnostics, {shown: source})
+        env = ModuleEnv(module, [])
         _see_library(env, tuple(found))
         declare(env, prefix="std.", taken=taken)
         if env.diagnostics:

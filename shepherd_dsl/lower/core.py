@@ -71,7 +71,7 @@ class Namer:
 
 def lift(main: Def, local: Mapping[str, Def]) -> tuple[Def, dict[str, Def]]:
     """`main` and its local functions with every variable they need as a parameter."""
-    calls = {name: _mentioned(found.body, local) for name, found in local.items()}
+    calls = {name: [n for n in called(found.body) if n in local] for name, found in local.items()}
     free = {name: _free(found.body, found.params) for name, found in local.items()}
     changed = True
     while changed:
@@ -124,13 +124,12 @@ def _flat(comp: Comp) -> Iterable[Comp]:
             todo.extend((top.orelse, top.then))
 
 
-def _mentioned(body: Comp, local: Mapping[str, Def]) -> dict[str, None]:
+def called(body: Comp) -> dict[str, None]:
+    """The agents that a computation calls by name, in the order in which they are met."""
     found: dict[str, None] = {}
     for inner in _flat(body):
         if isinstance(inner, Call) and isinstance(inner.agent, Lit) and isinstance(inner.agent.value, Agent):
-            name = inner.agent.value.name
-            if name in local:
-                found[name] = None
+            found[inner.agent.value.name] = None
     return found
 
 
