@@ -53,10 +53,11 @@ class Request:
 class Handler(Protocol):
     """Performs operations. One instance serves a whole driver; calls may overlap.
 
-    `perform` returns `Ok(v)`, `Err({code, text})` or `Unknown`, and raises only for its own bugs. It is cancelled
-    through anyio and must then leave nothing running. `probe` says what became of an intent that a crash left open:
-    its outcome, or None where that cannot be known; `Err` with the code `not_done` where it certainly was not carried
-    out. Secrets must not appear in what it returns or shows; the driver redacts once more.
+    `perform` returns `Ok(v)`, `Err({code, text})` or `Unknown`, and raises only for its own bugs, or a UserError or
+    HandlerError before anything was done. It is cancelled through anyio and must then leave nothing running. `probe`
+    says what became of an intent that a crash left open: its outcome, or None where that cannot be known; `Err` with
+    the code `not_done` where it certainly was not carried out. Secrets must not appear in what it returns or shows;
+    the driver redacts once more.
     """
 
     operations: Mapping[str, OperationSpec]

@@ -14,7 +14,7 @@ import attrs
 
 from shepherd_dsl.core.program import Operation
 from shepherd_dsl.core.value import UNKNOWN, Con, Value, err
-from shepherd_dsl.errors import HandlerError, ShepherdError
+from shepherd_dsl.errors import HandlerError, ShepherdError, UserError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import check_type, misfit
 from shepherd_dsl.handlers.protocol import Handler, OperationSpec, Request
@@ -108,9 +108,11 @@ class Registry:
     async def perform(self, request: Request) -> Con:
         """The outcome of `request`, without secrets.
 
-        Arguments that are not of the declared types give `Err(type)` and nothing is done. A handler that fails by a
-        bug of its own, or whose answer is not of the declared type, gives `Err(handler)`, or `Unknown` where the effect
-        cannot be taken back with the files, because it may have happened; what went wrong is then noted as `handler`.
+        Arguments that are not of the declared types give `Err(type)` and nothing is done. A UserError or HandlerError
+        says that nothing was done and becomes an error of its code (a missing package, a wrong setting). A handler
+        that fails by a bug of its own, or whose answer is not of the declared type, gives `Err(handler)`, or
+        `Unknown` where the effect cannot be taken back with the files, because it may have happened; what went wrong
+        is then noted as `handler`.
         """
         spec = self.spec(request.op)
         problem = args_misfit(spec, request.args)
@@ -119,7 +121,7 @@ class Registry:
         handler = self.handler(request.op)
         try:
             outcome: object = await handler.perform(request)
-        except ShepherdError as error:
+        except (UserError, HandlerError) as error:
             return self._clean(err(error.code, str(error)))
         except Exception as bug:
             return self._bug(spec, request, f"{type(bug).__name__}: {bug}")

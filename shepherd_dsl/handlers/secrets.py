@@ -1,8 +1,9 @@
 """Secrets: which environment variables are secret, and taking their values out of everything that is recorded or shown.
 
 A secret's value is replaced by `‹secret NAME›` wherever it stands, as it is or in a usual disguise: URL-encoded,
-base64 (also inside a longer encoded text, as in `Authorization: Basic`), JSON-escaped, hexadecimal, and each long line
-of a value of several lines. What is compressed or encrypted is not seen through, and an integer is never replaced.
+base64 (also inside a longer encoded text, as in `Authorization: Basic`), escaped for JSON, HTML, Python or a shell,
+hexadecimal, and each long line of a value of several lines. What is compressed or encrypted is not seen through, and
+an integer is never replaced.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import hashlib
+import html
 import json
 import logging
 import os
@@ -131,7 +133,6 @@ class Redactor:
                 forms.setdefault(form, name)
         # Longest first, so that at one place the longest form names the secret.
         self._forms = sorted(forms.items(), key=lambda item: (-len(item[0]), item[0]))
-        self._longest = len(self._forms[0][0]) if self._forms else 0
 
     def fingerprint(self, salt: bytes) -> str:
         """A salted, slow hash of all secrets: tells whether they are the same as before, and nothing else."""
@@ -306,9 +307,16 @@ def _forms(value: str) -> list[bytes]:
     for quoted in (urllib.parse.quote_from_bytes(raw, safe=safe) for safe in ("", "/", "/:@")):
         forms += [quoted.encode(), _lower_escapes(quoted).encode(), quoted.replace("%20", "+").encode()]
     forms += [raw.hex().encode(), raw.hex().upper().encode()]
+    forms += [html.escape(text, quote=quote).encode() for quote in (True, False)]
+    forms += [repr(text)[1:-1].encode(), repr(raw)[2:-1].encode()]
     forms.append(raw.replace(b"'", b"'\"'\"'"))
     if len(raw) >= _BASE64_MINIMUM:
         forms += _base64_forms(raw)
+        # As `base64` and `openssl` break their lines.
+        encoded = base64.b64encode(raw)
+        for width in (76, 64):
+            pieces = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+            forms += [piece for piece in pieces if len(piece) >= _LINE_MINIMUM]
     lines = raw.splitlines()
     if len(lines) > 1:
         forms += [line.strip() for line in lines if len(line.strip()) >= _LINE_MINIMUM and b"-----" not in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import itertools
 import json
 import logging
@@ -28,6 +29,9 @@ FORMS = {
     "url": urllib.parse.quote(VALUE),
     "url, all": urllib.parse.quote(VALUE, safe=""),
     "form": urllib.parse.quote_plus(VALUE),
+    "html": html.escape(VALUE),
+    "python": repr(VALUE)[1:-1],
+    "python bytes": repr(VALUE.encode())[2:-1],
     "hex": VALUE.encode().hex(),
     "HEX": VALUE.encode().hex().upper(),
     "base64": base64.b64encode(VALUE.encode()).decode(),
@@ -67,6 +71,15 @@ def test_inside_a_longer_base64_text(before: bytes, after: bytes) -> None:
         text = redactor.text(encode(whole).decode())
         assert MARK in text
         assert not leaks(text, "AKIAIOSFODNN7EXAMPLE")
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_in_lines(width: int) -> None:
+    value = "".join(f"{number:04d}-" for number in range(60))
+    encoded = base64.b64encode(value.encode()).decode()
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    clean = Redactor({"MY_TOKEN": value}).text("\n".join(lines))
+    assert not any(line in clean for line in lines if len(line) >= 16)
 
 
 def test_the_lines_of_a_key() -> None:

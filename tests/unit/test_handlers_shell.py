@@ -380,6 +380,28 @@ def test_a_process_left_by_a_crash_is_ended_by_probe(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    script = (
+        "import anyio, pathlib, sys\n"
+        "from shepherd_dsl.handlers.shell import ShellHandler\n"
+        "from shepherd_dsl.testing.requests import make_context, make_request\n"
+        "place = pathlib.Path(sys.argv[1])\n"
+        "request = make_request('shell.script', 'echo $$ > pid; sleep 300; sleep 300', folder=place / 'files')\n"
+        "anyio.run(ShellHandler(make_context(place)).perform, request)\n"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    noted = tmp_path / "files" / "pid"
+    until(lambda: noted.exists() and noted.read_text().endswith("\n"))
+    driver.kill()
+    driver.wait()
+    group = int(noted.read_text())
+    assert group_alive(group)
+    request = make_request("shell.script", "", folder=None)
+    assert anyio.run(ShellHandler(make_context(tmp_path)).probe, request) is None
+    until(lambda: not group_alive(group))
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_reused_process_id_is_left_alone(tmp_path: Path) -> None:
     context = make_context(tmp_path)
     request = make_request("shell.script", "sleep 300", folder=tmp_path / "files")
