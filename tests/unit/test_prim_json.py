@@ -1,4 +1,4 @@
-"""`json_print`, `json_parse` and `decode`: what is printed for a type is read back as it was, and misfits are placed."""
+"""`json_print`, `json_parse` and `decode`: what is printed for a type is read back as it was; misfits are placed."""
 
 from __future__ import annotations
 
