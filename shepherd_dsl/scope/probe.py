@@ -1,0 +1,82 @@
+"""Chooses the backend for a machine, and says why: for the driver and for `shepherd doctor`.
+
+A faster backend (reflinks, an overlay, FUSE) is one more module with a `ScopeBackend` that passes
+`conformance.scope`, and one more entry in `CANDIDATES`: its `usable` finds out, at the folder where copies will stand,
+whether the machine can do it. The first usable candidate is chosen. Nothing else knows which backends there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from shepherd_dsl.errors import UserError
+from shepherd_dsl.scope.ignore import Ignored
+from shepherd_dsl.scope.protocol import ScopeBackend
+
+Make = Callable[[Path, Callable[[str], bytes], Ignored], ScopeBackend]
+
+
+@attrs.frozen(slots=True)
+class Candidate:
+    """A backend: `usable(folder)` gives (whether it works there, why or why not), `make` makes one."""
+
+    name: str
+    usable: Callable[[Path], tuple[bool, str]]
+    make: Make
+
+
+@attrs.frozen(slots=True)
+class Probed:
+    """What was found of one candidate; `chosen` is true of exactly one."""
+
+    name: str
+    usable: bool
+    chosen: bool
+    reason: str
+
+
+def _copy(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+    from shepherd_dsl.scope.copy import CopyBackend
+
+    return CopyBackend(folder, read_blob=read_blob, ignored=ignored)
+
+
+CANDIDATES: tuple[Candidate, ...] = (
+    Candidate(
+        "copy",
+        lambda folder: (True, "works on any file system; no faster backend is part of this version"),
+        _copy,
+    ),
+)
+"""The backends of this version, the fastest first. The last one works everywhere."""
+
+
+def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
+    """What each candidate says of `folder`, and which is chosen: `wanted`, else the first that is usable.
+
+    Raises UserError where `wanted` is not a backend, or not usable there.
+    """
+    found = [(candidate.name, *candidate.usable(folder)) for candidate in CANDIDATES]
+    usable = [name for name, works, _ in found if works]
+    if wanted is not None and wanted not in usable:
+        why = {name: reason for name, _, reason in found}.get(wanted, "there is no such backend")
+        raise UserError(
+            "scope.backend",
+            f"the scope backend {wanted} cannot be used: {why}",
+            where=str(folder),
+            hint=f"Usable here: {', '.join(usable)}.",
+        )
+    chosen = wanted or usable[0]
+    return tuple(Probed(name, works, name == chosen, reason) for name, works, reason in found)
+
+
+def open_backend(
+    folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored, wanted: str | None = None
+) -> ScopeBackend:
+    """The chosen backend for copies below `folder`. Raises UserError as `probe` does."""
+    chosen = next(found.name for found in probe(folder, wanted=wanted) if found.chosen)
+    make = next(candidate.make for candidate in CANDIDATES if candidate.name == chosen)
+    return make(folder, read_blob, ignored)
