@@ -261,3 +261,16 @@ def test_a_cancelled_request_ends(api: str, stream: bool) -> None:
 
     with FakeModelServer(Hangs()) as server:
         assert anyio.run(main)
+
+
+def test_a_driver_on_trio_is_served_too(api: str, stream: bool) -> None:
+    async def main() -> Con:
+        handler = open_model(f"{api}:m", options_for(api, server, stream=stream))
+        try:
+            return await handler.perform(make_request("model.chat", value_of(HELLO)))
+        finally:
+            await handler.aclose()
+
+    with FakeModelServer(Fails(status=500), Says(text="ok")) as server:
+        outcome = anyio.run(main, backend="trio")
+    assert reply_in(outcome)["retries"] == ("model.server (HTTP 500)",)

@@ -98,6 +98,15 @@ def test_a_missing_answer_says_which_and_how_to_record_it(tmp_path: Path) -> Non
         assert part in text
 
 
+def test_what_may_pass_is_not_recorded(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with FakeModelServer(Fails(status=503), Fails(status=401), Says(text="ok")) as server:
+        options = attrs.evolve(options_for("openai", server), attempts=1)
+        outcomes = ask(f"record:{tape}=openai:m", HELLO, HELLO, HELLO, options=options)
+    assert [error_in(outcome)[0] for outcome in outcomes[:2]] == ["model.overloaded", "model.auth"]
+    assert texts(ask(f"cassette:{tape}", HELLO)) == ["ok"]
+
+
 def test_answers_written_by_hand_come_in_order(tmp_path: Path) -> None:
     spec = written(
         tmp_path / "hand.jsonl",
@@ -186,6 +195,12 @@ def test_a_cassette_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HandlerError) as caught:
         open_model(f"record:{tmp_path}/no/such/folder.jsonl=openai:m", attrs.evolve(PLAIN, api_key="k"))
     assert "cannot be written" in caught.value.what
+
+
+def test_a_text_in_a_file_is_made_of_scalar_values(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text('{"cassette":1}\n{"any":true,"reply":{"text":"\\ud83d\\ude00 \\ud83d"}}\n')
+    assert texts(ask(f"cassette:{tape}", HELLO)) == ["😀 \ufffd"]
 
 
 _WORDS = st.text(st.characters(codec="utf-8"), max_size=10)

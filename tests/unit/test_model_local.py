@@ -69,7 +69,10 @@ class Local:
 @pytest.fixture(scope="module")
 def local() -> Iterator[Local]:
     options = ModelOptions(pause=0.01)
-    with start_blocking_portal() as portal:
+    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
+        # Requests to this machine must not go by a proxy; nobody listens at this one.
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")
         backend = LocalBackend(options)
         yield Local(portal, ModelHandler(PatientBackend(backend, options)), backend)
         process = backend.process_id

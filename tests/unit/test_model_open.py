@@ -122,3 +122,21 @@ def test_the_factory_takes_the_model_from_command_line_environment_and_configura
     assert text(line, {"SHEPHERD_MODEL": env}) == "line"
     assert text(None, {"SHEPHERD_MODEL": env}) == "env"
     assert text(None, {}) == "config"
+
+
+def test_the_configurations_base_url_is_not_for_another_provider(tmp_path: Path) -> None:
+    environ = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
+    with FakeModelServer(Says(text="ok")) as other, FakeModelServer(Says(text="ok")) as own:
+        environ["ANTHROPIC_BASE_URL"] = own.url
+        config = f'[model]\ndefault = "openai:m"\nbase_url = "{other.url}/v1"'
+        context = make_context(tmp_path, config=config, environ=environ)
+
+        async def ask_both() -> None:
+            for model in ("anthropic:m", "openai:m"):
+                handler = model_handler(attrs.evolve(context, model=model))
+                reply_in(await handler.perform(make_request("model.chat", value_of(HELLO))))
+                await handler.aclose()
+
+        anyio.run(ask_both)
+        assert [seen.path for seen in own.seen] == ["/v1/messages"]
+        assert [seen.path for seen in other.seen] == ["/v1/chat/completions"]

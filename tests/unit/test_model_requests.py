@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -223,3 +227,24 @@ def test_a_request_survives_the_way_through_its_value(
 )
 def test_strict_mode_is_used_only_for_schemas_that_allow_it(schema: dict[str, Any], strict: bool) -> None:
     assert is_strict(schema) is strict
+
+
+_RENDERING = """
+from shepherd_dsl.handlers.model import ModelOptions, openai_chat, openai_responses
+from shepherd_dsl.handlers.model.chat import compact
+from shepherd_dsl.handlers.model.layout import lay_out
+from tests.fake_model_client import AFTER_TOOLS
+for api in (openai_chat, openai_responses):
+    print(compact(api.body_of(lay_out(AFTER_TOOLS), model="m", options=ModelOptions(), is_openai=True)))
+"""
+
+
+def test_the_rendering_does_not_depend_on_the_hash_seed() -> None:
+    root = Path(__file__).parents[2]
+    outputs = []
+    for seed in ("0", "1", "4711"):
+        environ = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", _RENDERING]
+        outputs.append(subprocess.run(command, cwd=root, env=environ, capture_output=True, check=True).stdout)
+    assert outputs[0].count(b"call_1_1") == 4
+    assert outputs[0] == outputs[1] == outputs[2]

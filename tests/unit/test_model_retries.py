@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shepherd_dsl.handlers.model import Chat, ModelOptions, Reply, User
+from shepherd_dsl.handlers.model import Chat, ModelOptions, Reply, ToolCall, User
 from shepherd_dsl.handlers.model.backend import Show
 from shepherd_dsl.handlers.model.chat import Trouble
 from shepherd_dsl.handlers.model.failure import of_status, of_word, scrub, wait_of
@@ -65,6 +65,11 @@ def test_an_error_after_retries_says_how_many_tries_there_were() -> None:
     answer, _ = patient([of_status(500, "x"), of_status(400, "no")])
     assert isinstance(answer, Trouble)
     assert (answer.code, answer.text) == ("model.request", "HTTP 400: no (try 2)")
+
+
+def test_halves_of_characters_are_joined_or_replaced() -> None:
+    answer, _ = patient([Reply("\ud83d" + "\ude00 \ud83d", (ToolCall("n", '"\ude00"'),))])
+    assert answer == Reply("😀 \ufffd", (ToolCall("n", '"\ufffd"'),))
 
 
 @given(attempt=st.integers(0, 40), salt=st.text(max_size=5))

@@ -37,12 +37,16 @@ from shepherd_dsl.handlers.model.chat import (
     compact,
     digest,
     plain,
+    sound,
+    sound_reply,
 )
+from shepherd_dsl.handlers.model.failure import MALFORMED, REFUSED, REQUEST
 
 VERSION = 1
 CODE = "model.cassette"
 PLAYED = "cassette"
 """`Reply.model` of an entry that names none."""
+_LASTING = (MALFORMED, REFUSED, REQUEST)
 
 
 @attrs.frozen(slots=True)
@@ -93,7 +97,7 @@ def reply_of(data: Any) -> Reply:
     retries = _of(list, fields, "retries", [])
     if not all(isinstance(text, str) for text in retries):
         raise _Unfit("retries is not a list of texts")
-    return Reply(
+    reply = Reply(
         text=_of(str, fields, "text", ""),
         calls=calls,
         stop=_of(str, fields, "stop", CALLS if calls else END),
@@ -101,6 +105,7 @@ def reply_of(data: Any) -> Reply:
         model=_of(str, fields, "model", PLAYED),
         retries=tuple(retries),
     )
+    return sound_reply(reply)
 
 
 def plain_reply(reply: Reply) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _entry_of(data: Any) -> Entry:
         answer = reply_of(fields["reply"])
     else:
         error = _only(fields["error"], "error", ("code", "text"))
-        answer = Trouble(_of(str, error, "code", None), _of(str, error, "text", ""))
+        answer = Trouble(sound(_of(str, error, "code", None)), sound(_of(str, error, "text", "")))
     return Entry(
         answer,
         request=_of(dict, fields, "request", None) if "request" in fields else None,
@@ -306,11 +311,10 @@ class RecordingBackend:
             return known
         answer = await self._inner.ask(chat, show)
         if isinstance(answer, Reply):
-            entry = {"request": request, "reply": _redacted(plain_reply(answer), self._redact)}
-        else:
-            error = {"code": answer.code, "text": self._redact(answer.text)}
-            entry = {"request": request, "error": error}
-        self._append(entry)
+            self._append({"request": request, "reply": _redacted(plain_reply(answer), self._redact)})
+        elif answer.code in _LASTING:
+            # Other errors speak of the provider's day, not of the request: they are asked again next time.
+            self._append({"request": request, "error": {"code": answer.code, "text": self._redact(answer.text)}})
         return answer
 
     async def aclose(self) -> None:

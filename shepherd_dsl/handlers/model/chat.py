@@ -256,6 +256,24 @@ def reply_value(reply: Reply) -> Record:
     )
 
 
+def sound(text: str) -> str:
+    """The text as Unicode scalar values, as values of the core are.
+
+    A provider may escape halves of a surrogate pair, even in two pieces of a stream: halves that meet are joined, a
+    half that stays alone becomes U+FFFD.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def sound_reply(reply: Reply) -> Reply:
+    """The answer with every text `sound`."""
+    calls = tuple(ToolCall(sound(call.name), sound(call.args)) for call in reply.calls)
+    retries = tuple(sound(text) for text in reply.retries)
+    return Reply(sound(reply.text), calls, sound(reply.stop), reply.usage, sound(reply.model), retries)
+
+
 def plain(chat: Chat) -> dict[str, Any]:
     """The request as plain JSON data in a fixed order of keys, as cassettes show it."""
 

@@ -93,18 +93,28 @@ def open_model(spec: str, options: ModelOptions | None = None) -> ModelHandler:
     return ModelHandler(_backend(parse_spec(spec), options))
 
 
+def _provider(spec: ModelSpec) -> str:
+    """Whose server a model's requests go to."""
+    return _provider(spec.inner) if spec.inner is not None else spec.api.removesuffix("-responses")
+
+
 def model_handler(context: HandlerContext) -> ModelHandler:
     """The factory for the entry point `model`.
 
     The model is the one asked for on the command line, else `SHEPHERD_MODEL`, else the workspace's configuration,
     else the embedded one. A cassette's file counts from the current folder, one of the configuration from the
-    workspace. Raises as `open_model` does.
+    workspace. The configuration's base URL goes with its default model: it is not used for a model of another
+    provider, whose key it must not get. Raises as `open_model` does.
     """
     settings = context.config.model
     asked = context.model or context.environ.get(VARIABLE)
+    chosen = asked or settings.default or DEFAULT
+    base_url = settings.base_url
+    if settings.default is not None and _provider(parse_spec(chosen)) != _provider(parse_spec(settings.default)):
+        base_url = None
     defaults = ModelOptions()
     options = ModelOptions(
-        base_url=settings.base_url,
+        base_url=base_url,
         max_tokens=settings.max_tokens or 0,
         deadline=defaults.deadline if settings.time_limit is None else settings.time_limit,
         attempts=defaults.attempts if settings.retries is None else settings.retries + 1,
@@ -112,4 +122,4 @@ def model_handler(context: HandlerContext) -> ModelHandler:
         redact=context.redactor.text,
         environ=context.environ,
     )
-    return open_model(asked or settings.default or DEFAULT, options)
+    return open_model(chosen, options)

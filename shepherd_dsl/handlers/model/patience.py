@@ -6,7 +6,7 @@ import anyio
 import attrs
 
 from shepherd_dsl.handlers.model.backend import Backend, Show
-from shepherd_dsl.handlers.model.chat import Chat, Reply, Trouble, digest, plain
+from shepherd_dsl.handlers.model.chat import Chat, Reply, Trouble, digest, plain, sound, sound_reply
 from shepherd_dsl.handlers.model.failure import timeout
 from shepherd_dsl.handlers.model.options import ModelOptions
 
@@ -29,7 +29,8 @@ class PatientBackend:
 
     async def _once(self, chat: Chat, show: Show) -> Reply | Trouble:
         with anyio.move_on_after(self._options.deadline):
-            return await self._inner.ask(chat, show)
+            answer = await self._inner.ask(chat, show)
+            return sound_reply(answer) if isinstance(answer, Reply) else attrs.evolve(answer, text=sound(answer.text))
         return timeout(f"no answer within {self._options.deadline:g} s")
 
     async def ask(self, chat: Chat, show: Show) -> Reply | Trouble:
@@ -41,7 +42,7 @@ class PatientBackend:
             def piece(text: str) -> None:
                 nonlocal shown
                 shown = True
-                show(text)
+                show(sound(text))
 
             answer = await self._once(chat, piece)
             if isinstance(answer, Reply):
