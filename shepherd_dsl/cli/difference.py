@@ -10,6 +10,7 @@ from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 
 _LARGEST = 1 << 20
+_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def changed_paths(old: Files, new: Files) -> list[dict[str, Any]]:
@@ -38,19 +39,12 @@ def difference(old: Files, new: Files, read_blob: Callable[[str], bytes], *, sta
         plus = sum(line.startswith("+") for line in body[2:])
         minus = sum(line.startswith("-") for line in body[2:])
         if stat:
-            yield f" {shown}  {paint(f'+{plus}', 'green', on=on)} {paint(f'-{minus}', 'red', on=on)}  {_kind(before, after)}"
+            counts = f"{paint(f'+{plus}', 'green', on=on)} {paint(f'-{minus}', 'red', on=on)}"
+            yield f" {shown}  {counts}  {_kind(before, after)}"
             continue
         yield paint(f"{shown}  {_kind(before, after)}", "bold", on=on)
         for line in body:
-            style = (
-                "green"
-                if line.startswith("+")
-                else "red"
-                if line.startswith("-")
-                else "cyan"
-                if line.startswith("@")
-                else ""
-            )
+            style = _STYLES.get(line[:1])
             yield paint(plain(line), style, on=on) if style else plain(line)
 
 

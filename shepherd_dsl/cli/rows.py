@@ -113,7 +113,8 @@ def _end(item: Recorded, event: End, live: bool) -> Row:
 
 def _pair(question: Recorded, outcome: Recorded, live: bool, read_blob: ReadBlob) -> Row:
     asked, answered = question.event, outcome.event
-    assert isinstance(asked, Intent | Undo) and isinstance(answered, Outcome)
+    assert isinstance(asked, Intent | Undo)
+    assert isinstance(answered, Outcome)
     family, text = call_text(asked.op, asked.args)
     mark, result = answer_text(answered.answer)
     if isinstance(asked, Undo):

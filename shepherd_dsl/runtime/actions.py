@@ -311,7 +311,7 @@ def _merges_path(workspace: Workspace, name: str) -> Path:
 
 
 def _merges(workspace: Workspace, name: str) -> list[dict[str, Any]]:
-    """What a run, and the one it was forked from, gave the workspace: tree, event of its root run, length of its log."""
+    """What a run, and the one it was forked from, gave the workspace: tree, event of the root run, length of the log."""
     try:
         found: list[dict[str, Any]] = json.loads(_merges_path(workspace, name).read_text("utf-8"))
     except FileNotFoundError:
@@ -334,7 +334,8 @@ def merged_files(workspace: Workspace, name: str) -> Files | None:
 
 
 def _files_of(workspace: Workspace, merge: dict[str, Any]) -> Files:
-    return workspace.store().read(merge["tree"]).trace(ROOT)[merge["index"]].files
+    index: int = merge["index"]
+    return workspace.store().read(merge["tree"]).trace(ROOT)[index].files
 
 
 def _merge(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from shepherd_dsl.core.event import Event, Intent
-from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.machine import Asked, asked, open_index, outer_stop, start
@@ -118,7 +118,7 @@ def machine_of(reader: TreeReader) -> tuple[Machine, int]:
             "trace.diverges",
             f"the trace is not one of its program: at entry {result.followed} of the log, {result.problem}",
             where=f"run {reader.name}, {run}",
-            hint=f"`shepherd replay {reader.name}` shows the place; the trace was changed, or an older version made it.",
+            hint="The trace was changed, or another version of shepherd made it.",
         )
     return result.machine, len(log)
 
@@ -183,18 +183,3 @@ def fork_tree(workspace: Workspace, name: str, *, at: int, info: Mapping[str, st
         return [LogEntry(made.run, made.event, made.files) for made in log_since(forked, commit.seq + 1)]
 
     return store.fork(name, at=at, forked=entries, info=info)
-
-
-__all__ = [
-    "Opened",
-    "Started",
-    "Task",
-    "fork_tree",
-    "git_blob_hash",
-    "interrupted",
-    "machine_of",
-    "open_tree",
-    "recorded",
-    "replay_tree",
-    "start_tree",
-]
