@@ -9,9 +9,13 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 from shepherd_dsl.errors import LockedError
 from shepherd_dsl.trace.faults import storing
+
+_TRIES: Final = 3
+_WAIT_S: Final = 0.01
 
 
 class TreeLock:
@@ -19,13 +23,12 @@ class TreeLock:
 
     __slots__ = ("_fd",)
 
-    def __init__(self, path: Path, *, tree: str, probe: bool = False) -> None:
-        """Take the lock; with `probe` without saying so in the file. Raises LockedError (`store.locked`) where another
-        process has it, StoreError otherwise."""
+    def __init__(self, path: Path, *, tree: str) -> None:
+        """Take the lock. Raises LockedError (`store.locked`) where another process has it, StoreError otherwise."""
         with storing(path):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(fd)
         except BlockingIOError:
             holder = holder_text(os.pread(fd, 4096, 0))
             os.close(fd)
@@ -39,8 +42,6 @@ class TreeLock:
             os.close(fd)
             raise
         self._fd = fd
-        if probe:
-            return
         holder_bytes = json.dumps(
             {
                 "pid": os.getpid(),
@@ -59,6 +60,32 @@ class TreeLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _take(fd: int) -> None:
+    """Take the lock, waiting a little: a probe may hold it for an instant. Raises BlockingIOError."""
+    for _ in range(_TRIES):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_WAIT_S)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`. Raises StoreError where it cannot be opened."""
+    with storing(path):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+    return False
 
 
 def holder_text(data: bytes) -> str:

@@ -18,6 +18,9 @@ from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject
 from shepherd_dsl.trace.points import reached
 
+UNFINISHED: Final = "tmp_shepherd_"
+"""How the name of a pack begins that is still being written."""
+
 _KINDS: Final = {COMMIT: 1, TREE: 2, BLOB: 3}
 _LARGE: Final = 1 << 31
 _SMALL_BODY: Final = 4096
@@ -56,7 +59,7 @@ class PackWriter:
     def __init__(self, folder: Path, *, unique: str) -> None:
         """Begin a pack in `folder` (…/objects/pack). `unique` is not in use by any other living writer."""
         self._folder = folder
-        self._path = folder / f"tmp_shepherd_{unique}.pack"
+        self._path = folder / f"{UNFINISHED}{unique}.pack"
         with storing(folder):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o444)
         self._entries: dict[str, tuple[int, int]] = {}
@@ -110,7 +113,8 @@ class PackWriter:
             reached("pack.written")
             name = checksum.hex()
             final = self._folder / f"pack-{name}"
-            write_durably(final.with_suffix(".keep"), keep.encode("utf-8") + b"\n")
+            # Need not survive a crash of the machine: until a ref names the pack, the journal has what is in it.
+            final.with_suffix(".keep").write_bytes(keep.encode("utf-8") + b"\n")
             reached("pack.kept")
             os.rename(self._path, final.with_suffix(".pack"))
             reached("pack.pack_named")

@@ -32,7 +32,6 @@ POINTS: Final = (
     "keep.removed",
     "rotate.written",
     "rotate.renamed",
-    "fork.packed",
     "fork.done",
 )
 """Every point, in the order in which a run first meets it (`fork` apart)."""

@@ -120,8 +120,11 @@ class Refs:
                             found[ref] = oid
         return dict(sorted(found.items()))
 
-    def update(self, ref: str, oid: str) -> None:
-        """Let `ref` name `oid`, durably and at one stroke. Raises StoreError."""
+    def update(self, ref: str, oid: str, *, durable: bool = True) -> None:
+        """Let `ref` name `oid`, at one stroke. Without `durable` a crash of the machine may bring the old one back.
+
+        Raises StoreError.
+        """
         path = self._git / ref
         lock = path.with_name(path.name + ".lock")
         with storing(path):
@@ -138,7 +141,8 @@ class Refs:
                 os.close(fd)
             os.rename(lock, path)
             reached("ref.renamed")
-            sync_folder(path.parent)
+            if durable:
+                sync_folder(path.parent)
 
     def _lock(self, path: Path, lock: Path) -> int:
         deadline = None

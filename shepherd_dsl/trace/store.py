@@ -8,20 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from shepherd_dsl.errors import LockedError, RevisionError, StoreError
+from shepherd_dsl.errors import RevisionError, StoreError
 from shepherd_dsl.trace.chain import Chain, Head
 from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.journal import HEAD_SIZE, Torn
-from shepherd_dsl.trace.lock import TreeLock
+from shepherd_dsl.trace.lock import TreeLock, is_held
 from shepherd_dsl.trace.log import dumps
 from shepherd_dsl.trace.objects import BLOB, object_id
+from shepherd_dsl.trace.packs import UNFINISHED
 from shepherd_dsl.trace.points import reached
 from shepherd_dsl.trace.protocol import LogEntry
 from shepherd_dsl.trace.reader import GitReader
 from shepherd_dsl.trace.refs import LOG_PREFIX, text_of_ref
 from shepherd_dsl.trace.repository import FOLDER, GIT_FOLDER, RUNS_FOLDER, Repository, init_repository
 from shepherd_dsl.trace.snapshot import take
-from shepherd_dsl.trace.writer import GitWriter, now_ms
+from shepherd_dsl.trace.writer import KEEP_MARK, GitWriter, now_ms
 
 ROOT: Final = "root"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\Z")
@@ -151,6 +152,7 @@ class GitStore:
             if not unpacked:
                 writer.start_journal()
             writer.repair_refs()
+            self._clean()
         except BaseException:
             lock.release()
             raise
@@ -244,14 +246,22 @@ class GitStore:
 
     def is_locked(self, name: str) -> bool:
         """Whether a process writes the tree just now."""
-        path = self.folder(name) / "lock"
-        if not path.exists():
-            return False
-        try:
-            TreeLock(path, tree=name, probe=True).release()
-        except LockedError:
-            return True
-        return False
+        return is_held(self.folder(name) / "lock")
+
+    def _clean(self) -> None:
+        """Remove what writers left that died while they packed: marks that spare packs from `git gc`, and unfinished
+        packs. What is in them and counts is in a journal, or was packed again."""
+        folder = self._repo.pack_folder
+        with storing(folder):
+            for path in sorted(folder.glob("pack-*.keep")):
+                text = path.read_text("utf-8", "replace") if path.exists() else ""
+                name = text.removeprefix(KEEP_MARK).strip()
+                if text.startswith(KEEP_MARK) and _NAME.match(name) and not self.is_locked(name):
+                    path.unlink(missing_ok=True)
+            for path in sorted(folder.glob(f"{UNFINISHED}*")):
+                name = path.stem.removeprefix(UNFINISHED)
+                if _NAME.match(name) and not self.is_locked(name):
+                    path.unlink(missing_ok=True)
 
     @property
     def repository(self) -> Repository:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +39,9 @@ PACK_ENTRIES: Final = 1024
 
 PACK_BYTES: Final = 1 << 25
 """A journal larger than this is packed, however few its entries."""
+
+KEEP_MARK: Final = "shepherd tree "
+"""What a `.keep` file of this store says before the name of the tree that it is for."""
 
 _FLUSH_BYTES: Final = 1 << 22
 _FOLDER: Final = 0o040000
@@ -412,12 +414,11 @@ class GitWriter:
             loose=self._loose,
         )
         objects += made
-        pack = PackWriter(self._repo.pack_folder, unique=f"{os.getpid()}_{id(self):x}")
+        pack = PackWriter(self._repo.pack_folder, unique=self.name)
         try:
             for item in objects:
                 pack.add(item)
-            pack.seal(keep=f"shepherd tree {self.name}")
-            reached("fork.packed")
+            pack.seal(keep=f"{KEEP_MARK}{self.name}")
             self._repo.refs.update(log_ref(self.name), commit)
         except BaseException:
             pack.abandon()
@@ -439,7 +440,7 @@ class GitWriter:
         for run in list(self._moved):
             ref = run_ref(self.name, run)
             if ref is not None:
-                self._repo.refs.update(ref, self._chain.heads[run].commit)
+                self._repo.refs.update(ref, self._chain.heads[run].commit, durable=False)
                 reached("ref.run_done")
             del self._moved[run]
         reached("refs.done")
@@ -449,8 +450,12 @@ class GitWriter:
         for run, head in self._chain.heads.items():
             ref = run_ref(self.name, run)
             if ref is not None and self._repo.refs.read(ref) != head.commit:
-                self._repo.refs.update(ref, head.commit)
-        mark = f"shepherd tree {self.name}\n".encode()
+                self._repo.refs.update(ref, head.commit, durable=False)
+        self._drop_marks()
+
+    def _drop_marks(self) -> None:
+        """Let `git gc` treat the packs of this tree as any other again."""
+        mark = f"{KEEP_MARK}{self.name}\n".encode()
         with storing(self._repo.pack_folder):
             for keep in sorted(self._repo.pack_folder.glob("pack-*.keep")):
                 if keep.read_bytes() == mark:
