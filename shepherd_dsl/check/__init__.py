@@ -1,8 +1,8 @@
 """The checker: types, grants and effects of a program.
 
-    load(path) -> Loaded                 raises ProgramError with all diagnostics rendered
-    load_source(text, file=…) -> Loaded
-    analyse(path, source=…) -> Analysis  for editors: never raises for what the program says
+load(path) -> Loaded                 raises ProgramError with all diagnostics rendered
+load_source(text, file=…) -> Loaded
+analyse(path, source=…) -> Analysis  for editors: never raises for what the program says
 """
 
 from __future__ import annotations

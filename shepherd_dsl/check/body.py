@@ -124,10 +124,7 @@ class Body:
                     return self.infer(expr, None) if wanted is None else self.check(expr, wanted)
             case tree.Let(name, written, value, _):
                 with self.inside(exits=isinstance(value, DIRECT)):
-                    if written is None:
-                        found = self.infer(value)
-                    else:
-                        found = self.check(value, self.written(written))
+                    found = self.infer(value) if written is None else self.check(value, self.written(written))
                 self.bind(name.text, found, name.span, stmt)
                 return NEVER if resolve(found) == NEVER and written is None else UNIT
             case tree.Return(value, span):
@@ -167,7 +164,7 @@ class Body:
     # Expressions -----------------------------------------------------------------------------------------------------
 
     def check(self, expr: tree.Expr, wanted: Type) -> Type:
-        """Check that an expression fits where `wanted` is expected; gives `wanted`, or `Never` where it does not end."""
+        """Check that an expression fits where `wanted` is expected; gives `wanted`, `Never` where it does not end."""
         found = self.infer(expr, wanted)
         if resolve(found) == NEVER:
             return NEVER if isinstance(expr, (tree.If, tree.Match)) else wanted
@@ -398,7 +395,9 @@ class Body:
         if isinstance(items, ListOf):
             item = items.item
         elif items != NEVER:
-            self.mismatch(expr.iterable.span, items, ListOf(Hole()), hint="`for` goes over a list; `range(0, n)` counts")
+            self.mismatch(
+                expr.iterable.span, items, ListOf(Hole()), hint="`for` goes over a list; `range(0, n)` counts"
+            )
         target = resolve(wanted) if wanted is not None else None
         inner = target.item if isinstance(target, ListOf) and not isinstance(resolve(target.item), Hole) else None
         with self.scope():

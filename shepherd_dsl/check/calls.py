@@ -219,9 +219,7 @@ def require_op(body: Body, op: str, span: tree.Span, args: Sequence[Value | None
                         hint=f"add `{grant}` to the grants of the signature")  # fmt: skip
 
 
-def require(
-    body: Body, grants: Sequence[Clause], span: tree.Span, what: str, sig: AgentSig | None = None
-) -> None:
+def require(body: Body, grants: Sequence[Clause], span: tree.Span, what: str, sig: AgentSig | None = None) -> None:
     """Report what a callee is granted and the signature here can be proved not to allow."""
     missing = uncovered(body.held, grants)
     if missing:
@@ -231,7 +229,9 @@ def require(
             codes.NOT_COVERED,
             span,
             f"{what} may ask for {shown}, which is not granted here",
-            hint=f"add `all({name})` to the grants of the signature" if name else "add it to the grants of the signature",
+            hint=f"add `all({name})` to the grants of the signature"
+            if name
+            else "add it to the grants of the signature",
             notes=[Note("its signature", sig.decl.name.span, sig.env.module.file)] if sig is not None else [],
         )
 
@@ -278,7 +278,7 @@ def spawn(body: Body, expr: tree.Spawn) -> Type:
         excess = uncovered(grants, request)
         if excess:
             shown = ", ".join(f"`{show_clause(clause)}`" for clause in excess)
-            body.env.report(codes.NOT_COVERED, expr.span, f"`{expr.agent.text}` is not granted {shown} by its signature",
-                            hint="grants after `spawn` only narrow")  # fmt: skip
+            message = f"`{expr.agent.text}` is not granted {shown} by its signature"
+            body.env.report(codes.NOT_COVERED, expr.span, message, hint="grants after `spawn` only narrow")
     body.tables.requests[expr] = request
     return RunOf(result)

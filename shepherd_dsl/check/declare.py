@@ -190,7 +190,9 @@ class TypeReader:
             )
             return BASICS["Never"]
         if wanted:
-            return {"List": ListOf, "Option": option, "Run": RunOf}[text](args[0])
+            if text == "Option":
+                return option(args[0])
+            return ListOf(args[0]) if text == "List" else RunOf(args[0])
         if text in params:
             return params[text]
         if text in self.own:
@@ -236,7 +238,9 @@ def _effects(env: ModuleEnv, types: TypeReader) -> dict[str, EffectSig]:
                 hint="answers of the world hold no runs and no agents",
             )
         if name.startswith(("run.", "inbox.")) or name in MACHINE_OPS:
-            env.report(codes.EFFECT_NAME, item.name.span, f"`{name}` belongs to the machine", hint="choose another family")
+            env.report(
+                codes.EFFECT_NAME, item.name.span, f"`{name}` belongs to the machine", hint="choose another family"
+            )
             continue
         if item.cls is None:
             env.report(
@@ -297,7 +301,9 @@ def _check_undo(env: ModuleEnv, own: dict[str, EffectSig]) -> None:
                 codes.BAD_UNDO,
                 span,
                 f"no effect is called `{sig.undo}`",
-                hint=f"did you mean `{near_name}`?" if near_name else f"declare it: effect {sig.undo}(…) -> … irreversible",
+                hint=f"did you mean `{near_name}`?"
+                if near_name
+                else f"declare it: effect {sig.undo}(…) -> … irreversible",
             )
         elif len(undo.params) != 1 or not fits(sig.result, undo.params[0][1]):
             taken = ", ".join(show(t) for _, t in undo.params)
@@ -461,8 +467,7 @@ def argument_pattern(env: ModuleEnv | None, written: tree.Pattern, label: str, w
         return None
     value = constant(written.value)
     if isinstance(value, str) and (wanted in TEXTS or wanted == BASICS["Content"]):
-        kind = {PATH: "path", COMMAND: "words"}.get(wanted, "text")  # type: ignore[arg-type]
-        return Pattern(kind, value)  # type: ignore[arg-type]
+        return Pattern("path" if wanted == PATH else "words" if wanted == COMMAND else "text", value)
     kinds = {"Int": int, "Bool": bool, "Text": str}
     if value is None or (wanted in (BASICS["Int"], BASICS["Bool"], TEXT) and type(value) is not kinds[show(wanted)]):
         if env is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import attrs
 
@@ -69,7 +69,7 @@ class Local:
     span: tree.Span
 
 
-Ref: TypeAlias = Union[Local, AgentSig, Builtin]
+Ref: TypeAlias = Local | AgentSig | Builtin
 
 
 @attrs.define(slots=True, eq=False)

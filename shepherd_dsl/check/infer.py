@@ -151,8 +151,8 @@ def _join(left: Type, right: Type, trail: _Trail) -> Type | None:
             item = _join(x, y, trail)
             return None if item is None else RunOf(item)
         case Rec(xs), Rec(ys) if [label for label, _ in xs] == [label for label, _ in ys]:
-            fields = _join_all([x for _, x in xs], [y for _, y in ys], trail)
-            return None if fields is None else Rec(tuple((n, f) for (n, _), f in zip(xs, fields, strict=True)))
+            inner = _join_all([x for _, x in xs], [y for _, y in ys], trail)
+            return None if inner is None else Rec(tuple((n, f) for (n, _), f in zip(xs, inner, strict=True)))
         case Variant(xs), Variant(ys):
             cases = dict(xs)
             for name, args in ys:

@@ -16,7 +16,7 @@ from shepherd_dsl.check.constant import constant
 from shepherd_dsl.check.declare import argument_pattern, declare
 from shepherd_dsl.check.env import AgentSig, EffectSig, ModuleEnv, Tables
 from shepherd_dsl.check.grants import INBOX, RUN_FAMILY
-from shepherd_dsl.check.types import TEXT, UNIT, Rec, Type, resolve
+from shepherd_dsl.check.types import TEXT, UNIT, Rec, Type, resolve, show
 from shepherd_dsl.core.grant import Clause
 from shepherd_dsl.errors import UserError
 from shepherd_dsl.syntax import tree
@@ -100,7 +100,9 @@ def analyse(path: Path, *, source: str | None = None, root: Path | None = None, 
         try:
             source = loader.text(path, str(path))
         except OSError as error:
-            raise UserError("file.unreadable", f"the program cannot be read: {error.strerror}", where=str(path)) from None
+            raise UserError(
+                "file.unreadable", f"the program cannot be read: {error.strerror}", where=str(path)
+            ) from None
     if source is not None:
         loader.enter(path, str(path), source)
     diagnostics = ordered(loader.diagnostics)
@@ -279,7 +281,7 @@ def check_agent(sig: AgentSig, tables: Tables) -> None:
             codes.NO_RETURN,
             tree.Span(decl.body.span.end - 1, decl.body.span.end),
             f"`{decl.name.text}` may end here without a value",
-            expected=f"return, with a value of type {calls.show(sig.result)}",
+            expected=f"return, with a value of type {show(sig.result)}",
         )
 
 

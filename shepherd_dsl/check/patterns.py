@@ -91,9 +91,7 @@ def _may_be(found: Type, kind: Type) -> bool:
 
 
 def _wrong(body: Body, span: tree.Span, subject: Type, why: str, *, expected: str = "") -> None:
-    body.env.report(
-        codes.BAD_PATTERN, span, f"this pattern cannot fit a `{show(subject)}`: {why}", expected=expected
-    )
+    body.env.report(codes.BAD_PATTERN, span, f"this pattern cannot fit a `{show(subject)}`: {why}", expected=expected)
 
 
 def literal_type(value: tree.Expr) -> Type:
@@ -152,13 +150,18 @@ def coverage(body: Body, expr: tree.Match, subject: Type) -> None:
     for arm in expr.arms:
         row = (arm.pattern,)
         if rows and _missing(rows, [subject], row) is None:
-            body.env.report(codes.UNREACHABLE, arm.pattern.span, "no value reaches this arm", hint="remove it, or move it up")
+            body.env.report(
+                codes.UNREACHABLE, arm.pattern.span, "no value reaches this arm", hint="remove it, or move it up"
+            )
         if arm.guard is None:
             rows.append(row)
     missing = _missing(rows, [subject], None)
     if missing is not None:
         body.env.report(
-            codes.NOT_EXHAUSTIVE, expr.subject.span, f"no arm takes `{missing[0]}`", hint=f"add an arm: {missing[0]} => …"
+            codes.NOT_EXHAUSTIVE,
+            expr.subject.span,
+            f"no arm takes `{missing[0]}`",
+            hint=f"add an arm: {missing[0]} => …",
         )
 
 

@@ -18,7 +18,6 @@ from shepherd_dsl.check.types import (
     ListOf,
     RunOf,
     Type,
-
 )
 from shepherd_dsl.syntax import tree
 
@@ -61,7 +60,9 @@ def _infer(body: Body, expr: tree.Expr, used: bool) -> Type:
             result: Type = Hole()
             found = body.infer(of, ListOf(RunOf(result)))
             if not fits(found, ListOf(RunOf(result))):
-                body.mismatch(of.span, found, ListOf(RunOf(result)), hint="`await all` takes a list of runs of one type")
+                body.mismatch(
+                    of.span, found, ListOf(RunOf(result)), hint="`await all` takes a list of runs of one type"
+                )
             return ListOf(result)
         case tree.Fork(run, step, count, span):
             _needs(body, span, "run.fork")
@@ -163,8 +164,9 @@ def supervise(body: Body, stmt: tree.Supervise) -> Type:
     names = [run.name for run in stmt.runs if isinstance(run, tree.Var)]
     for clause in stmt.clauses:
         if clause.run is not None and clause.run.text not in names:
-            body.env.report(codes.HANDLES, clause.run.span, f"`{clause.run.text}` is not supervised here",
-                            expected=f"one of {', '.join(names)}" if names else "a variable after `supervise`")  # fmt: skip
+            expected = f"one of {', '.join(names)}" if names else "a variable after `supervise`"
+            message = f"`{clause.run.text}` is not supervised here"
+            body.env.report(codes.HANDLES, clause.run.span, message, expected=expected)
         with body.scope():
             _event(body, clause.op, clause.value, clause.kind)
             if clause.guard is not None:
@@ -196,5 +198,3 @@ def verdict(body: Body, stmt: tree.Pass | tree.Answer | tree.Deny) -> Type:
                 _needs(body, span, "run.deny")
                 body.check(text, TEXT)
     return NEVER
-
-

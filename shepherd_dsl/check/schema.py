@@ -62,9 +62,9 @@ def json_schema(found: Type) -> Json:
         case Rec(fields):
             return object_schema(fields)
         case Variant(cases):
-            item = option_item(top)
-            if item is not None:
-                return {"anyOf": [json_schema(item), {"type": "null"}]}
+            inner = option_item(top)
+            if inner is not None:
+                return {"anyOf": [json_schema(inner), {"type": "null"}]}
             names = [name for name, args in cases if not args]
             choices: list[Json] = [{"type": "string", "enum": names}] if names else []
             for name, args in cases:
@@ -129,8 +129,8 @@ def type_value(found: Type) -> Value:
         case Rec(fields):
             return Con("Rec", (tuple((label, type_value(inner)) for label, inner in fields),))
         case Variant(cases):
-            item = option_item(top)
-            if item is not None:
-                return Con("Option", (type_value(item),))
+            inner = option_item(top)
+            if inner is not None:
+                return Con("Option", (type_value(inner),))
             return Con("Var", (tuple((name, tuple(type_value(arg) for arg in args)) for name, args in cases),))
     raise TypeError(f"no JSON form: {top}")

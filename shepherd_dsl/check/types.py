@@ -7,7 +7,7 @@ Types are structural: two records with the same fields are the same type, and so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import attrs
 
@@ -86,7 +86,7 @@ class Hole:
     firm: bool = False
 
 
-Type: TypeAlias = Union[Basic, ListOf, RunOf, Rec, Variant, AgentOf, Param, Hole]
+Type: TypeAlias = Basic | ListOf | RunOf | Rec | Variant | AgentOf | Param | Hole
 
 UNIT = Basic("Unit")
 BOOL = Basic("Bool")
@@ -246,9 +246,9 @@ def show(found: Type) -> str:
         case Rec(fields):
             return "{ " + ", ".join(f"{label}: {show(inner)}" for label, inner in fields) + " }" if fields else "{}"
         case Variant(cases):
-            item = option_item(top)
-            if item is not None:
-                return f"Option[{show(item)}]"
+            inner = option_item(top)
+            if inner is not None:
+                return f"Option[{show(inner)}]"
             return " | ".join(
                 name + (f"({', '.join(show(arg) for arg in args)})" if args else "") for name, args in cases
             )

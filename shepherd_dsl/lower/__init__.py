@@ -1,6 +1,6 @@
 """Lowering: from a checked program to a core program.
 
-    lower(loaded) -> Lowered(program, agents, tests)
+lower(loaded) -> Lowered(program, agents, tests)
 """
 
 from __future__ import annotations

@@ -84,15 +84,13 @@ def lift(main: Def, local: Mapping[str, Def]) -> tuple[Def, dict[str, Def]]:
                         free[name][variable] = None
                         changed = True
     extra = {name: tuple(variables) for name, variables in free.items()}
-    lifted = {
-        name: Def((*found.params, *extra[name]), _pass_on(found.body, extra)) for name, found in local.items()
-    }
+    lifted = {name: Def((*found.params, *extra[name]), _pass_on(found.body, extra)) for name, found in local.items()}
     return Def(main.params, _pass_on(main.body, extra)), lifted
 
 
-def _subcomps(comp: Comp) -> tuple[list[tuple[str | None, Comp]], Comp]:
+def _subcomps(comp: Comp) -> tuple[list[Binding], Comp]:
     """The bindings at the head of `comp` and what they end in."""
-    spine: list[tuple[str | None, Comp]] = []
+    spine: list[Binding] = []
     while isinstance(comp, Let):
         spine.append((comp.name, comp.bound))
         comp = comp.body
@@ -165,6 +163,5 @@ def _pass_on(comp: Comp, extra: Mapping[str, tuple[str, ...]]) -> Comp:
         case Call(Lit(Agent(name)), args) if name in extra:
             last = Call(last.agent, (*args, *(Var(variable) for variable in extra[name])))
     for name, bound in reversed(spine):
-        assert name is not None
         last = Let(name, _pass_on(bound, extra), last)
     return last

@@ -297,8 +297,8 @@ class Frame:
             case tree.Do(op, args, trying, _):
                 return self.operation(op.text, self.values(args), name, trying=trying)
             case tree.If() | tree.Match() | tree.For():
-                inner = self.apart(lambda: self.control(expr, RETURN, used=used))
-                return self.let(inner, name if used else "_")
+                made = self.apart(lambda: self.control(expr, RETURN, used=used))
+                return self.let(made, name if used else "_")
             case tree.Lambda(_, _, span):
                 raise lowering_error("E301", span, "a function is kept as data", self)
         return runs.value(self, expr, name, used)
@@ -477,4 +477,3 @@ class Frame:
     def effect(self, node: object) -> EffectSig | None:
         """The operation that a pattern names."""
         return self.tables.effects.get(node)
-

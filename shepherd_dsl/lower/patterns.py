@@ -103,7 +103,8 @@ def _fit(frame: Frame, todo: list[tuple[tree.Pattern, Expr]], body: Make, rest: 
                     conditions += [prim("contains", prim("labels", subject), lit(f.name.text)) for f in fields]
                 inner = [(f.pattern, prim("field", subject, lit(f.name.text))) for f in fields]
         if conditions:
-            return _all(frame, conditions, lambda inner=inner, todo=todo: _fit(frame, [*inner, *todo], body, rest), rest)  # type: ignore[misc]
+            after = [*inner, *todo]
+            return _all(frame, conditions, lambda: _fit(frame, after, body, rest), rest)
         todo = [*inner, *todo]
     return body()
 

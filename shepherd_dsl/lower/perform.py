@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shepherd_dsl.check.env import AgentSig, EffectSig
 from shepherd_dsl.check.grants import names
 from shepherd_dsl.check.schema import object_schema, plain, schema_text
-from shepherd_dsl.check.types import TEXTS, rec, show_clause
+from shepherd_dsl.check.types import TEXTS, Param, Type, rec, show_clause
 from shepherd_dsl.core.expr import Comp, Do, Expr, If, Lit, Prim, Return, Var
 from shepherd_dsl.core.value import Value, record
 from shepherd_dsl.lower.core import con_arg, is_con, lit, prim
@@ -64,7 +64,7 @@ def lower(frame: Frame, sig: AgentSig, params: list[str], effects: Mapping[str, 
 
     def one(effect: EffectSig, given: Expr) -> Comp:
         reader = library["tool_args"]
-        types = {reader.type_params[0]: rec(dict(effect.params))}
+        types: dict[Param, Type] = {reader.type_params[0]: rec(dict(effect.params))}
         args = frame.let(frame.call_with(reader, types, [given]), "args")
 
         def do() -> Comp:

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 import attrs
 
 from shepherd_dsl.check.constant import constant
+from shepherd_dsl.check.declare import argument_pattern
 from shepherd_dsl.check.env import AgentSig, EffectSig, Params
 from shepherd_dsl.check.grants import INBOX, united
 from shepherd_dsl.check.load import Loaded, check_agent, everything, own_agents
-from shepherd_dsl.check.declare import argument_pattern
-from shepherd_dsl.check.types import TEXT, Hole, ListOf, Param, Rec, Type, Variant, contains, resolve
-from shepherd_dsl.core.expr import Comp, Return, Var
+from shepherd_dsl.check.types import BOOL, DEC, INT, TEXT, ListOf, Param, Rec, Type, Variant, resolve
+from shepherd_dsl.check.types import UNIT as UNIT_TYPE
+from shepherd_dsl.core.expr import Comp, Var
 from shepherd_dsl.core.grant import Pattern, Request
 from shepherd_dsl.core.program import Def, Operation, Program
 from shepherd_dsl.core.value import UNIT, UNKNOWN, Con, Value, dec, err, ok, record
-from shepherd_dsl.errors import ProgramError
 from shepherd_dsl.lower import perform, runtime
-from shepherd_dsl.lower.core import Namer, lift, lit
+from shepherd_dsl.lower.core import Namer, lift
 from shepherd_dsl.lower.frame import RETURN_UNIT, Frame, Unit
 from shepherd_dsl.lower.walk import everything as nodes
 from shepherd_dsl.syntax import tree
@@ -53,7 +53,7 @@ class ScriptRule:
 
 @attrs.frozen(slots=True, eq=False)
 class TestInfo:
-    """A test, ready to run: `agent` of `program` with `request` as its grant. `expects` are the places of its `expect`s."""
+    """A test, ready to run: `agent` of `program` granted `request`; `expects` are the places of its expectations."""
 
     __test__ = False
 
@@ -78,7 +78,7 @@ class Lowered:
 
 
 def lower(loaded: Loaded) -> Lowered:
-    """The core program of a checked program. Raises ProgramError for the little that only lowering can see (E300 on)."""
+    """The core program of a checked program. Raises ProgramError for what only lowering can see (E300 on)."""
     builder = _Builder(loaded)
     infos: dict[str, AgentInfo] = {}
     for sig in own_agents(loaded.entry):
@@ -155,10 +155,7 @@ class _Builder:
                 param = frame.fresh(written.name.text)
                 params.append(param)
                 frame.bind(written, Var(param))
-            if sig.decl.body is None:
-                body = frame.apart(lambda f=frame, s=sig, p=params: perform.lower(f, s, p, self._effects(s), self._library()))  # type: ignore[misc]
-            else:
-                body = frame.body(sig)
+            body = self._performed(frame, sig, params) if sig.decl.body is None else frame.body(sig)
             self.add(unit, tuple(params), body)
 
     def add(self, unit: Unit, params: tuple[str, ...], body: Comp) -> None:
@@ -167,8 +164,8 @@ class _Builder:
         self.defs[unit.name] = main
         self.defs.update(local)
 
-    def _effects(self, sig: AgentSig) -> Mapping[str, EffectSig]:
-        return sig.env.effects
+    def _performed(self, frame: Frame, sig: AgentSig, params: list[str]) -> Comp:
+        return frame.apart(lambda: perform.lower(frame, sig, params, sig.env.effects, self._library()))
 
     def _library(self) -> Mapping[str, AgentSig]:
         """The library's agents by name, whatever the program calls its own."""
@@ -228,10 +225,14 @@ def _answer(answer: tree.ScriptAnswer, wanted: Type) -> Con:
                 found = record((label, found if label == "text" else empty(inner)) for label, inner in wanted.fields)
             return ok(found)
         case tree.ScriptError(code, text, _):
-            pair = constant(code), constant(text)
-            assert isinstance(pair[0], str) and isinstance(pair[1], str)
-            return err(*pair)
+            return err(_text(code), _text(text))
     return UNKNOWN
+
+
+def _text(expr: tree.Expr) -> str:
+    found = constant(expr)
+    assert isinstance(found, str)
+    return found
 
 
 def empty(found: Type) -> Value:
@@ -248,7 +249,8 @@ def empty(found: Type) -> Value:
                 return Con(bare[0])
             name, args = cases[0]
             return Con(name, tuple(empty(arg) for arg in args))
-    return {"Bool": False, "Int": 0, "Dec": dec(0), "Unit": UNIT}.get(getattr(top, "name", ""), "")
+    basics: dict[Type, Value] = {BOOL: False, INT: 0, DEC: dec(0), UNIT_TYPE: UNIT}
+    return basics.get(top, "")
 
 
 __all__ = ["AgentInfo", "Lowered", "ScriptRule", "TestInfo", "empty", "lower"]

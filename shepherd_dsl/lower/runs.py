@@ -42,7 +42,9 @@ def value(frame: Frame, expr: tree.Expr, name: str, used: bool) -> Expr:
             merged = frame.operation("run.merge", [frame.value(run)], name)
             return merged if used else frame.let(call(runtime.MERGED, merged), name)
         case tree.Merge():
-            return frame.let(frame.apart(lambda: frame.control(expr, _return(), used=False)), "_")
+            from shepherd_dsl.lower.frame import RETURN_UNIT
+
+            return frame.let(frame.apart(lambda: frame.control(expr, RETURN_UNIT, used=False)), "_")
         case tree.Failed():
             return failed(frame, expr)
         case tree.Asked():
@@ -50,12 +52,6 @@ def value(frame: Frame, expr: tree.Expr, name: str, used: bool) -> Expr:
         case tree.Observe():
             return _observe(frame, expr, name)
     raise TypeError(f"not an expression about runs: {type(expr).__name__}")
-
-
-def _return() -> object:
-    from shepherd_dsl.lower.frame import RETURN
-
-    return RETURN
 
 
 def _spawn(frame: Frame, expr: tree.Spawn, name: str) -> Expr:
@@ -103,9 +99,7 @@ def asked(frame: Frame, expr: tree.Asked) -> Expr:
     event_name = frame.fresh("event")
     helper = frame.unit.helper("asked")
     turn = frame.apart(lambda: body(helper))
-    frame.unit.local[helper] = Def(
-        (over, at), If(prim("lt", Var(at), prim("len", Var(over))), turn, Return(FALSE))
-    )
+    frame.unit.local[helper] = Def((over, at), If(prim("lt", Var(at), prim("len", Var(over))), turn, Return(FALSE)))
     return frame.let(call(helper, events, lit(0)), "asked")
 
 

@@ -97,15 +97,20 @@ def _pick() -> Def:
     one = prim("eq", prim("len", _runs), lit(1))
     return Def(
         ("runs",),
-        If(one, Return(prim("get", _runs, lit(0))), Let("outcome", Do("run.pick", (_runs,)), call(UNWRAP, _o, lit("run.pick")))),
+        If(
+            one,
+            Return(prim("get", _runs, lit(0))),
+            Let("outcome", Do("run.pick", (_runs,)), call(UNWRAP, _o, lit("run.pick"))),
+        ),
     )
 
 
 def _await_all() -> Def:
     """`await_all'(runs)`: several runs in flight; their values in the order of the list."""
+    found = call(READY, _runs, lit(0), lit(()))
     return Def(
         ("runs",),
-        sequence([("found", call(READY, _runs, lit(0), lit(())))], Let("value", call(_PASS, _found), call(_VALUES, _runs, lit(0), lit(())))),
+        sequence([("found", found), ("value", call(_PASS, _found))], call(_VALUES, _runs, lit(0), lit(()))),
     )
 
 
@@ -198,5 +203,3 @@ def definitions() -> Mapping[str, Def]:
         MERGED: _merged(),
         FORKS: _forks(),
     }
-
-

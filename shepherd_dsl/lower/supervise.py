@@ -1,8 +1,8 @@
 """`supervise`: a loop that drives runs from stop to stop and asks the clauses at each.
 
-    loop:    the next run that stands at an intent; where there is none, what comes after the statement
-    judge:   the `intent` clauses, in order; the first that fits gives the verdict; none, or no verdict: pass
-    passed:  `run.pass`, then the first `outcome` clause that fits what the world answered; then the loop again
+loop:    the next run that stands at an intent; where there is none, what comes after the statement
+judge:   the `intent` clauses, in order; the first that fits gives the verdict; none, or no verdict: pass
+passed:  `run.pass`, then the first `outcome` clause that fits what the world answered; then the loop again
 """
 
 from __future__ import annotations
@@ -92,5 +92,3 @@ def lower(frame: Frame, stmt: tree.Supervise, then: Then) -> Comp:
     frame.unit.local[passed] = Def((run, op, args), frame.apart(after))
     frame.unit.local[loop] = Def((), frame.apart(turn))
     return again
-
-

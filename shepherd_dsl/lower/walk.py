@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
+from typing import Any
 
 import attrs
 
 from shepherd_dsl.syntax import tree
 
 
-@lru_cache(maxsize=None)
-def _names(kind: type) -> tuple[str, ...]:
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(kind) if field.name != "span")
 
 

@@ -16,7 +16,7 @@ from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.grant import Clause, matches
 from shepherd_dsl.core.machine import Finished, outer_stop, start
-from shepherd_dsl.core.oracle import Oracle, Query, run_to_end
+from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.run import Commit, Discarded, Done, Failed
 from shepherd_dsl.core.value import Con, Record, Value, err, ok
 from shepherd_dsl.core.wire import value_text
