@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -182,7 +182,12 @@ def group_alive(group: int) -> bool:
         return False
     if sys.platform != "linux":
         return not _is_over(group)
-    for entry in os.listdir("/proc"):
+    return any(True for _ in group_members(group))
+
+
+def group_members(group: int) -> Iterator[int]:
+    """The processes of the group that run, from `/proc`; none where that is not there."""
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if not entry.isdigit():
             continue
         try:
@@ -191,8 +196,7 @@ def group_alive(group: int) -> bool:
         except OSError:
             continue
         if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
-            return True
-    return False
+            yield int(entry)
 
 
 def _drain(reader: int, receive: Callable[[bytes], bool]) -> None:

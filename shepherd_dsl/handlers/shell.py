@@ -23,7 +23,7 @@ from shepherd_dsl.core.value import Con, err, ok, record
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.environment import command_environment
 from shepherd_dsl.handlers.fits import rec_of
-from shepherd_dsl.handlers.leftover import forget_process, note_process, stop_leftover
+from shepherd_dsl.handlers.leftover import PRIVATE_PREFIX, forget_process, note_process, stop_leftover
 from shepherd_dsl.handlers.output import Output
 from shepherd_dsl.handlers.process import run_process
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
@@ -92,7 +92,7 @@ class ShellHandler:
         if request.folder is None:
             raise ValueError("shell operations need the run's folder")
         config = self._context.config.shell
-        private = Path(tempfile.mkdtemp(prefix="shepherd-"))
+        private = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX))
         output = Output(
             limit=config.output_limit, most=config.output_max, redactor=self._context.redactor, show=request.show
         )
@@ -113,7 +113,7 @@ class ShellHandler:
                     time_limit=config.time_limit,
                     grace=config.grace,
                     receive=output.receive,
-                    started=lambda pid: note_process(self._context.state, request, pid),
+                    started=lambda pid: note_process(self._context.state, request, pid, private),
                 )
             except OSError as problem:
                 return _cannot_start(argv[0], problem)

@@ -16,9 +16,9 @@ from shepherd_dsl.conformance.handler import CHECKS, SECRET, SECRET_NAME, Check,
 from shepherd_dsl.core.program import EffectClass
 from shepherd_dsl.core.value import Con, Value, err, ok, record
 from shepherd_dsl.errors import HandlerError
-from shepherd_dsl.handlers import clock, http, human, random, shell, tracker
+from shepherd_dsl.handlers import clock, http, human, model, random, shell, tracker
 from shepherd_dsl.handlers.context import HandlerContext
-from shepherd_dsl.handlers.protocol import OperationSpec, Request
+from shepherd_dsl.handlers.protocol import Handler, OperationSpec, Request
 
 SHELL = HandlerCase(
     "shell",
@@ -86,6 +86,26 @@ TRACKER = HandlerCase(
 )
 
 
+def open_cassette(context: HandlerContext) -> Handler:
+    """A model that plays recorded answers; the recording is made here."""
+    answers = ['{"cassette":1}', *['{"any":true,"reply":{"text":"hello"}}'] * 9]
+    (context.workspace / "answers.jsonl").write_text("\n".join(answers) + "\n")
+    return model.model_handler(context)
+
+
+MODEL = HandlerCase(
+    "model",
+    open_cassette,
+    config='[model]\ndefault = "cassette:answers.jsonl"',
+    samples=(
+        Sample(
+            op="model.chat",
+            args=(record(system="", messages=(Con("User", ("Hello?",)),), tools=(), schema=Con("None"), max_tokens=0),),
+        ),
+    ),
+)
+
+
 class _Server(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -143,7 +163,7 @@ def http_case() -> Iterator[HandlerCase]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("case", [SHELL, CLOCK, RANDOM, HUMAN, YES, TRACKER], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [SHELL, CLOCK, RANDOM, HUMAN, YES, TRACKER, MODEL], ids=lambda case: case.name)
 def test_conforms(case: HandlerCase, check: Check, tmp_path: Path) -> None:
     check(case, tmp_path)
 

@@ -370,7 +370,7 @@ def test_a_process_left_by_a_crash_is_ended_by_probe(tmp_path: Path) -> None:
     request = make_request("shell.script", "sleep 300", folder=tmp_path / "files")
     child = subprocess.Popen(["/bin/sh", "-c", "sleep 300 & wait"], start_new_session=True)
     try:
-        note_process(context.state, request, child.pid)
+        note_process(context.state, request, child.pid, tmp_path / "none")
         assert anyio.run(ShellHandler(context).probe, request) is None
         child.wait(10)
         until(lambda: not group_alive(child.pid))
@@ -380,13 +380,15 @@ def test_a_process_left_by_a_crash_is_ended_by_probe(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("leader_too", [False, True])
+def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_too: bool) -> None:
     script = (
         "import anyio, pathlib, sys\n"
         "from shepherd_dsl.handlers.shell import ShellHandler\n"
         "from shepherd_dsl.testing.requests import make_context, make_request\n"
         "place = pathlib.Path(sys.argv[1])\n"
-        "request = make_request('shell.script', 'echo $$ > pid; sleep 300; sleep 300', folder=place / 'files')\n"
+        "script = 'echo $HOME > home; sleep 300 & echo $$ > pid; wait; sleep 300'\n"
+        "request = make_request('shell.script', script, folder=place / 'files')\n"
         "anyio.run(ShellHandler(make_context(place)).perform, request)\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
@@ -395,10 +397,16 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path) -> None:
     driver.kill()
     driver.wait()
     group = int(noted.read_text())
+    home = Path((tmp_path / "files" / "home").read_text().strip())
+    if leader_too:
+        os.kill(group, signal.SIGKILL)
+        until(lambda: gone(group))
     assert group_alive(group)
+    assert home.exists()
     request = make_request("shell.script", "", folder=None)
     assert anyio.run(ShellHandler(make_context(tmp_path)).probe, request) is None
     until(lambda: not group_alive(group))
+    assert not home.parent.exists()
 
 
 @pytest.mark.usefixtures("folder")
@@ -407,7 +415,7 @@ def test_a_reused_process_id_is_left_alone(tmp_path: Path) -> None:
     request = make_request("shell.script", "sleep 300", folder=tmp_path / "files")
     child = subprocess.Popen(["sleep", "300"], start_new_session=True)
     try:
-        note_process(context.state, request, child.pid)
+        note_process(context.state, request, child.pid, tmp_path / "none")
         (place,) = (context.state / "processes").iterdir()
         noted = json.loads(place.read_text())
         place.write_text(json.dumps({**noted, "started": noted["started"] - 1}))
