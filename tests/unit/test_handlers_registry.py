@@ -338,9 +338,9 @@ class TestBuiltIn:
     def test_they_are_what_the_contract_says(self, tmp_path: Path) -> None:
         text = (ROOT / "spec" / "contract.md").read_text()
         lines = re.findall(
-            r"^    effect ([\w.]+)\(([^)]*)\) -> \S+.*?(pure|reversible|irreversible)", text, re.MULTILINE
+            r"^    effect ([\w.]+)\(([^)]*)\) -> \S+.*?(pure|reversible|irreversible|compensable)", text, re.MULTILINE
         )
-        assert len(lines) >= 8
+        assert len(lines) >= 10
         found = Registry(make_context(tmp_path), entry_points=self.entry_points())
         for op, params, effect_class in lines:
             if op.startswith("file."):
