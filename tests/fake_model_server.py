@@ -111,10 +111,14 @@ def sse(events: list[tuple[str, dict[str, Any]]]) -> list[bytes]:
 
 
 class FakeModelServer:
-    """The server; a context manager. `seen` has all requests; `left` counts the steps not asked for."""
+    """The server; a context manager that fails when a step was never asked for. `seen` has all requests.
 
-    def __init__(self, *script: Step) -> None:
+    `rule` gives the step for a request that comes after the script.
+    """
+
+    def __init__(self, *script: Step, rule: Callable[[Any], Step | None] = lambda body: None) -> None:
         self.script = [*script]
+        self.rule = rule
         self.seen: list[Seen] = []
         self.bugs: list[str] = []
         self.closing = threading.Event()
@@ -168,7 +172,7 @@ class FakeModelServer:
         body = json.loads(raw)
         with self._lock:
             self.seen.append(Seen(http.path, headers, raw, body))
-            step = self.script.pop(0) if self.script else None
+            step = self.script.pop(0) if self.script else self.rule(body)
         try:
             format.check(headers, body)
         except Refused as problem:

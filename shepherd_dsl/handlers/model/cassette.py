@@ -188,7 +188,9 @@ def difference(left: Any, right: Any, where: str = "request") -> str | None:
     """The first place where two pieces of JSON data differ, None where they are the same."""
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted({*left, *right}):
-            found = difference(left.get(key), right.get(key), f"{where}.{key}")
+            if key not in left or key not in right:
+                return f"{where}.{key}"
+            found = difference(left[key], right[key], f"{where}.{key}")
             if found is not None:
                 return found
         return None

@@ -152,7 +152,7 @@ class LocalBackend:
                 self._server = server
                 options = attrs.evolve(self._options, base_url=f"{server.url}/v1", api_key=server.key)
                 extra = {"seed": _SEED, "cache_prompt": True}
-                self._client = OpenAIChatBackend("local", options, spec="local", own_machine=True, extra=extra)
+                self._client = OpenAIChatBackend("local", options, spec="local", extra=extra)
             return self._client
 
     async def ask(self, chat: Chat, show: Show) -> Reply | Trouble:

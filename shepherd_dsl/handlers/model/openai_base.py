@@ -18,16 +18,12 @@ _OWN = ("api.openai.com", ".openai.com", ".openai.azure.com")
 class OpenAIClient:
     """The SDK's client for one model, made at the first request."""
 
-    def __init__(self, spec: str, options: ModelOptions, *, own_machine: bool = False) -> None:
-        """Raises MissingExtraError without the SDK and HandlerError `model.key` without a key.
-
-        `own_machine`: the server is shepherd's own on this machine; it is reached past proxies, with the options' key.
-        """
+    def __init__(self, spec: str, options: ModelOptions) -> None:
+        """Raises MissingExtraError without the SDK and HandlerError `model.key` without a key."""
         sdk.require(PACKAGE, needed_for=f"the model {spec}")
         self.key = sdk.key_of(options, KEY, needed_for=f"the model {spec}")
         self.base_url = options.base_url or options.environ.get("OPENAI_BASE_URL") or _HOME
         self._options = options
-        self._own_machine = own_machine
         self._client: Any = None
 
     @property
@@ -51,13 +47,14 @@ class OpenAIClient:
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=self._options.idle,
-                http_client=sdk.http_client(self._options, own_machine=self._own_machine),
+                http_client=sdk.http_client(self._options, self.base_url),
             )
         return self._client
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
 
 def function_of(tool: LaidTool, *, strict: bool | None) -> dict[str, Any]:

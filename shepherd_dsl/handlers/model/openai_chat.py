@@ -142,11 +142,10 @@ class OpenAIChatBackend:
         options: ModelOptions,
         *,
         spec: str = "",
-        own_machine: bool = False,
         extra: dict[str, Any] | None = None,
     ) -> None:
         """Raises MissingExtraError without the SDK and HandlerError `model.key` without a key."""
-        self._client = OpenAIClient(spec or f"openai:{model}", options, own_machine=own_machine)
+        self._client = OpenAIClient(spec or f"openai:{model}", options)
         self._model = model
         self._options = options
         self._extra = extra

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import urllib.parse
 from typing import Any
 
 from shepherd_dsl.errors import HandlerError, MissingExtraError
@@ -47,11 +48,18 @@ def load(package: str) -> Any:
     return importlib.import_module(package)
 
 
-def http_client(options: ModelOptions, *, own_machine: bool = False) -> Any:
-    """The HTTP client of an SDK; one that talks to this machine alone does not look at proxy settings."""
+def http_client(options: ModelOptions, base_url: str) -> Any:
+    """The HTTP client of an SDK.
+
+    A server on this machine without TLS is reached past proxies, and not by way of redirects.
+    """
     httpx2 = importlib.import_module("httpx2")
     limit = httpx2.Timeout(options.idle, connect=min(options.idle, 30.0))
-    return httpx2.AsyncClient(timeout=limit, trust_env=not own_machine, follow_redirects=not own_machine)
+    url = urllib.parse.urlsplit(base_url)
+    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost"):
+        # Without TLS there is no need to load certificates, which takes longer than all the rest.
+        return httpx2.AsyncClient(timeout=limit, trust_env=False, verify=False, follow_redirects=False)
+    return httpx2.AsyncClient(timeout=limit, follow_redirects=True)
 
 
 def caught(package: str) -> tuple[type[BaseException], ...]:
