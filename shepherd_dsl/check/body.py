@@ -58,6 +58,7 @@ class Body:
     in_test: bool = False
     exits: bool = True
     verdict: Type | None = None
+    asked: list[tuple[tree.Span, *tuple[Type, ...]]] = attrs.field(factory=list)
     scopes: list[dict[str, Local]] = attrs.field(factory=lambda: [{}])
 
     # Names -----------------------------------------------------------------------------------------------------------
@@ -96,8 +97,11 @@ class Body:
 
     # Statements ------------------------------------------------------------------------------------------------------
 
-    def block(self, block: tree.Block, wanted: Type | None = None, *, used: bool = True) -> Type:
-        """The type of a block's value: that of its last expression, else unit; `Never` where it does not end."""
+    def block(self, block: tree.Block, wanted: Type | None = None, *, used: bool = True, whole: bool = False) -> Type:
+        """The type of a block's value: that of its last expression, else unit; `Never` where it does not end.
+
+        `whole` leaves it to the caller to say what a missing value means.
+        """
         with self.scope():
             found: Type = UNIT
             ended = False
@@ -108,7 +112,7 @@ class Body:
                 found = value if last else UNIT
             if ended:
                 return NEVER
-            if wanted is not None and used and not _is_value(block) and not fits(found, wanted):
+            if wanted is not None and used and not whole and not _is_value(block) and not fits(found, wanted):
                 self.mismatch(block.span, found, wanted, hint="the last line of the block is its value")
                 return wanted
             return found
@@ -148,7 +152,7 @@ class Body:
         if not self.exits or self.result is None:
             where = "a test gives nothing back" if self.result is None else "`return` cannot stand inside a value"
             self.env.report(codes.MISPLACED, span, where, hint="give the value to a `let` first, or end with it")
-        wanted = UNIT if self.result is None else self.result
+        wanted = NEVER if self.result is None else self.result
         with self.inside(exits=False):
             if value is None:
                 if not fits(UNIT, wanted):
@@ -376,14 +380,18 @@ class Body:
         with self.inside(exits=False):
             subject = self.known(expr.subject, "`match` needs it")
         found: list[tuple[Type, tree.Span]] = []
+        sound = True
         for arm in expr.arms:
             with self.scope():
+                before = len(self.env.diagnostics)
                 patterns.check(self, arm.pattern, subject)
+                sound = sound and len(self.env.diagnostics) == before
                 if arm.guard is not None:
                     with self.inside(exits=False):
                         self.check(arm.guard, BOOL)
                 found.append((self.block(arm.body, wanted, used=used), arm.body.span))
-        patterns.coverage(self, expr, subject)
+        if sound:
+            patterns.coverage(self, expr, subject)
         if not used:
             return NEVER if found and all(resolve(t) == NEVER for t, _ in found) else UNIT
         return self.one_of(found)

@@ -12,6 +12,7 @@ from shepherd_dsl.check.declare import TypeReader, near, read_grants
 from shepherd_dsl.check.env import AgentSig, Builtin, EffectSig
 from shepherd_dsl.check.grants import may_ask, uncovered
 from shepherd_dsl.check.infer import fits
+from shepherd_dsl.check.schema import plain
 from shepherd_dsl.check.types import (
     DEC,
     INT,
@@ -23,8 +24,11 @@ from shepherd_dsl.check.types import (
     Param,
     RunOf,
     Type,
+    an,
+    contains,
     outcome,
     resolve,
+    settle,
     show,
     show_clause,
     substitute,
@@ -40,6 +44,20 @@ if TYPE_CHECKING:
 ORDERED = "Ordered"
 NUMBER = "Number"
 """A type parameter of this name stands only for types that can be compared, or only for numbers."""
+
+
+ASKING = frozenset(f"std.{name}" for name in ("ask", "ask_as", "answered", "read_answer", "perform", "tool_args"))
+"""Agents of the library whose type parameters are read from JSON."""
+
+
+def check_asked(body: Body) -> None:
+    """Report what a model is asked for and cannot give, once the types of a body are decided."""
+    for span, *types in body.asked:
+        for found in types:
+            wanted = settle(found, default=TEXT)
+            if not plain(wanted) and wanted != NEVER and not contains(wanted, Param):
+                body.env.report(codes.NOT_PLAIN, span, f"a model cannot give {an(wanted)}",
+                                hint="ask for values that can be written as JSON")  # fmt: skip
 
 
 def builtin_names() -> Iterable[str]:
@@ -82,7 +100,7 @@ def call(body: Body, expr: tree.Call, wanted: Type | None) -> Type:
     found = body.known(callee, "only then can it be called")
     if not isinstance(found, AgentOf):
         if found != NEVER:
-            body.env.report(codes.NOT_CALLABLE, callee.span, f"a `{show(found)}` cannot be called",
+            body.env.report(codes.NOT_CALLABLE, callee.span, f"{an(found)} cannot be called",
                             expected="an agent, a primitive or a function")  # fmt: skip
         return NEVER
     require(body, found.grants, expr.span, "this call")
@@ -97,6 +115,8 @@ def _call_agent(body: Body, expr: tree.Call, sig: AgentSig, wanted: Type | None)
         fits(result, wanted)
     arguments(body, expr.span, f"`{sig.decl.name.text}`", expr.args, [substitute(t, holes) for _, t in sig.params])
     body.tables.insts[expr] = tuple(holes.values())
+    if sig.name in ASKING:
+        body.asked.append((expr.span, *holes.values()))
     _kinds(body, expr.span, holes)
     require(body, sig.grants, expr.callee.span, f"`{sig.decl.name.text}`", sig)
     return result
@@ -109,6 +129,8 @@ def _call_builtin(body: Body, expr: tree.Call, builtin: Builtin, wanted: Type | 
         fits(result, wanted)
     arguments(body, expr.span, f"`{builtin.name}`", expr.args, [substitute(t, holes) for t in builtin.params])
     body.tables.insts[expr] = tuple(holes.values())
+    if builtin.prim is None:
+        body.asked.append((expr.span, *holes.values()))
     return result
 
 
@@ -252,7 +274,7 @@ def spawn(body: Body, expr: tree.Spawn) -> Type:
     if local is not None:
         found = resolve(local.type)
         if not isinstance(found, AgentOf):
-            body.env.report(codes.NOT_CALLABLE, expr.agent.span, f"a `{show(found)}` cannot be spawned",
+            body.env.report(codes.NOT_CALLABLE, expr.agent.span, f"{an(found)} cannot be spawned",
                             expected="an agent")  # fmt: skip
             return NEVER
         body.tables.refs[expr.agent] = local

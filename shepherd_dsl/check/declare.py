@@ -19,6 +19,7 @@ from shepherd_dsl.check.schema import plain
 from shepherd_dsl.check.types import (
     BASICS,
     COMMAND,
+    NEVER,
     PATH,
     TEXT,
     TEXTS,
@@ -27,6 +28,7 @@ from shepherd_dsl.check.types import (
     Param,
     RunOf,
     Type,
+    an,
     contains,
     option,
     rec,
@@ -129,7 +131,7 @@ class TypeReader:
                     hint="types are finite: keep the inner part as a list with indices, or as text",
                     notes=[Note(" -> ".join(circle))] if len(circle) > 2 else [],
                 )
-                self.done[name] = BASICS["Never"]
+                self.done[name] = NEVER
                 return self.done[name]
             self.open.append(name)
             found = self.read(decl.type, {})
@@ -180,7 +182,7 @@ class TypeReader:
                 f"no type is called `{text}`",
                 hint=f"did you mean `{near}`?" if near else f"declare it: type {text} = …",
             )
-            return BASICS["Never"]
+            return NEVER
         if len(args) != wanted:
             self.env.report(
                 codes.TYPE_ARGS,
@@ -188,7 +190,7 @@ class TypeReader:
                 f"`{text}` is given {len(args)} type{'s' if len(args) != 1 else ''}",
                 expected=f"{text}[T]" if wanted else text,
             )
-            return BASICS["Never"]
+            return NEVER
         if wanted:
             if text == "Option":
                 return option(args[0])
@@ -346,14 +348,14 @@ def _check_performed(
             env.report(
                 codes.PERFORMED,
                 written.type.span,
-                f"a model cannot be given a `{show(found)}`",
+                f"a model cannot be given {an(found)}",
                 hint="an agent without a body takes values that can be written as JSON",
             )
     if not plain(result):
         env.report(
             codes.PERFORMED,
             decl.result.span,
-            f"a model cannot answer with a `{show(result)}`",
+            f"a model cannot answer with {an(result)}",
             hint="an agent without a body gives a value that can be written as JSON",
         )
 

@@ -80,7 +80,7 @@ def _fits(actual: Type, wanted: Type, trail: _Trail) -> bool:
     a, w = resolve(actual), resolve(wanted)
     if a is w:
         return True
-    if a == NEVER:
+    if NEVER in (a, w):
         return True
     if isinstance(w, Hole):
         if _occurs(w, a):

@@ -14,6 +14,7 @@ from shepherd_dsl.check.body import Body
 from shepherd_dsl.check.builtins import RUN_OPS
 from shepherd_dsl.check.constant import constant
 from shepherd_dsl.check.declare import argument_pattern, declare
+from shepherd_dsl.check.deep import room
 from shepherd_dsl.check.env import AgentSig, EffectSig, ModuleEnv, Tables
 from shepherd_dsl.check.grants import INBOX, RUN_FAMILY
 from shepherd_dsl.check.types import TEXT, UNIT, Rec, Type, resolve, show
@@ -95,7 +96,7 @@ def analyse(path: Path, *, source: str | None = None, root: Path | None = None, 
     loader = _Loader(root=_root(path) if root is None else root, read=read or _read)
     library = library_modules()
     loader.taken.update(sig.name for env in library for sig in own_agents(env))
-    loader.tables = Tables()
+    loader.sources.update({env.module.file: env.module.source for env in library})
     if source is None:
         try:
             source = loader.text(path, str(path))
@@ -104,7 +105,8 @@ def analyse(path: Path, *, source: str | None = None, root: Path | None = None, 
                 "file.unreadable", f"the program cannot be read: {error.strerror}", where=str(path)
             ) from None
     if source is not None:
-        loader.enter(path, str(path), source)
+        with room():
+            loader.enter(path, str(path), source)
     diagnostics = ordered(loader.diagnostics)
     modules = tuple(loader.modules)
     loaded = None
@@ -274,9 +276,11 @@ def check_agent(sig: AgentSig, tables: Tables) -> None:
         body.bind(name, found, written.name.span, written)
     if resolve(sig.result) == UNIT:
         body.block(decl.body, used=False)
+        calls.check_asked(body)
         return
-    found = body.block(decl.body, sig.result)
-    if resolve(found) == UNIT and not (decl.body.stmts and isinstance(decl.body.stmts[-1], tree.ExprStmt)):
+    found = body.block(decl.body, sig.result, whole=True)
+    calls.check_asked(body)
+    if found == UNIT and not (decl.body.stmts and isinstance(decl.body.stmts[-1], tree.ExprStmt)):
         sig.env.report(
             codes.NO_RETURN,
             tree.Span(decl.body.span.end - 1, decl.body.span.end),
@@ -316,6 +320,7 @@ def check_test(env: ModuleEnv, test: tree.TestDecl, tables: Tables) -> None:
         for answer in line.answers:
             _check_answer(body, answer, sig)
     body.block(test.body, used=False)
+    calls.check_asked(body)
 
 
 def _check_answer(body: Body, answer: tree.ScriptAnswer, sig: EffectSig) -> None:

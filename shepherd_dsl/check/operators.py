@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shepherd_dsl.check import codes
 from shepherd_dsl.check.calls import number, ordered
 from shepherd_dsl.check.infer import join
-from shepherd_dsl.check.types import BOOL, DEC, INT, NEVER, TEXT, TEXTS, AgentOf, ListOf, Type, contains, show
+from shepherd_dsl.check.types import BOOL, DEC, INT, NEVER, TEXT, TEXTS, AgentOf, ListOf, Type, an, contains, show
 from shepherd_dsl.syntax import tree
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def infer(body: Body, expr: tree.Unary | tree.Binary) -> Type:
 
 
 def _wrong(body: Body, span: tree.Span, what: str, found: Type, expected: str) -> None:
-    body.env.report(codes.OPERATOR, span, f"{what} does not take a `{show(found)}`", expected=expected)
+    body.env.report(codes.OPERATOR, span, f"{what} does not take {an(found)}", expected=expected)
 
 
 def _equality(body: Body, expr: tree.Binary) -> Type:
     left, right = body.infer(expr.left), body.infer(expr.right)
     if join(left, right) is None:
-        body.env.report(codes.OPERATOR, expr.span, f"a `{show(left)}` never equals a `{show(right)}`",
+        body.env.report(codes.OPERATOR, expr.span, f"{an(left)} never equals {an(right)}",
                         expected="two sides of one type")  # fmt: skip
     elif contains(left, AgentOf):
         _wrong(body, expr.left.span, f"`{expr.op}`", left, "values that can be compared")

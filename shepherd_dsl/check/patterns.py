@@ -25,6 +25,7 @@ from shepherd_dsl.check.types import (
     Rec,
     Type,
     Variant,
+    an,
     outcome,
     resolve,
     show,
@@ -54,7 +55,7 @@ def _check(body: Body, pattern: tree.Pattern, subject: Type, bound: dict[str, tr
         case tree.LiteralPattern(value, span):
             kind = literal_type(value)
             if not _may_be(found, kind):
-                _wrong(body, span, found, f"this is a `{show(kind)}`")
+                _wrong(body, span, found, f"this is {an(kind)}")
         case tree.ConPattern(name, args, span):
             cases: Sequence[Type] | None = None
             if isinstance(found, Variant):
@@ -91,7 +92,7 @@ def _may_be(found: Type, kind: Type) -> bool:
 
 
 def _wrong(body: Body, span: tree.Span, subject: Type, why: str, *, expected: str = "") -> None:
-    body.env.report(codes.BAD_PATTERN, span, f"this pattern cannot fit a `{show(subject)}`: {why}", expected=expected)
+    body.env.report(codes.BAD_PATTERN, span, f"this pattern cannot fit {an(subject)}: {why}", expected=expected)
 
 
 def literal_type(value: tree.Expr) -> Type:

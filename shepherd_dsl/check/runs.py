@@ -189,6 +189,7 @@ def verdict(body: Body, stmt: tree.Pass | tree.Answer | tree.Deny) -> Type:
     if body.verdict is None or not body.exits:
         body.env.report(codes.MISPLACED, stmt.span, f"`{word}` is a verdict, and there is no intent to judge here",
                         hint="verdicts stand in an `intent` clause of `supervise`")  # fmt: skip
+        return NEVER
     with body.inside(exits=False):
         match stmt:
             case tree.Answer(value, span):

@@ -19,7 +19,8 @@ class Basic:
     """A type without parts.
 
     `Unit Bool Int Dec Text Blob`; `Path` and `Command` are `Text` with another kind of grant pattern; `Content` is
-    `Text` or `Blob` (what a file may hold); `Value` is any value, to be matched on; `Never` is the type of `fail`.
+    `Text` or `Blob` (what a file may hold); `Value` is any value, to be matched on. `Never`, which no program writes,
+    is the type of `fail` and of what was reported as wrong: it fits everywhere.
     """
 
     name: str
@@ -100,9 +101,7 @@ CONTENT = Basic("Content")
 VALUE = Basic("Value")
 NEVER = Basic("Never")
 
-BASICS: Mapping[str, Basic] = {
-    t.name: t for t in (UNIT, BOOL, INT, DEC, TEXT, BLOB, PATH, COMMAND, CONTENT, VALUE, NEVER)
-}
+BASICS: Mapping[str, Basic] = {t.name: t for t in (UNIT, BOOL, INT, DEC, TEXT, BLOB, PATH, COMMAND, CONTENT, VALUE)}
 TEXTS = frozenset({TEXT, PATH, COMMAND})
 
 
@@ -231,6 +230,12 @@ def show_clause(clause: Clause) -> str:
     args = f"({', '.join(show_pattern(p) for p in clause.args)})" if clause.args else ""
     limit = "" if clause.limit is None else f" at most {clause.limit}"
     return f"{clause.op}{args}{limit}"
+
+
+def an(found: Type) -> str:
+    """A type in quotes with its article."""
+    shown = show(found)
+    return f"{'an' if shown[:1] in 'AEIOaeio' else 'a'} `{shown}`"
 
 
 def show(found: Type) -> str:

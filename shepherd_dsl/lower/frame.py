@@ -46,8 +46,8 @@ class Then:
 RETURN = Then(Return, cheap=True)
 RETURN_UNIT = Then(lambda _: Return(NOTHING), cheap=True)
 CONTROL = (tree.If, tree.Match, tree.For, tree.Merge)
-MOST_COPIES = 200
-"""Specialised copies of functions inside one agent; more means that they make each other without end."""
+DEEPEST_COPY = 16
+"""How deep specialised copies of functions may be made inside each other; deeper means without end."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -64,6 +64,7 @@ class Unit:
     namer: Namer = attrs.field(factory=Namer)
     local: dict[str, Def] = attrs.field(factory=dict)
     copies: dict[tuple[object, ...], str] = attrs.field(factory=dict)
+    depth: int = 0
     expects: list[tree.Span] = attrs.field(factory=list)
 
     def helper(self, kind: str) -> str:
@@ -432,7 +433,7 @@ class Frame:
         key = (sig, tuple(types.items()), functions)
         if key in self.unit.copies:
             return self.unit.copies[key]
-        if len(self.unit.copies) >= MOST_COPIES:
+        if self.unit.depth >= DEEPEST_COPY:
             raise lowering_error("E302", sig.decl.name.span, f"`{sig.decl.name.text}` needs ever more copies", self)
         self.unit.ensure(sig)
         name = self.unit.helper(sig.name.removeprefix("std."))
@@ -446,7 +447,9 @@ class Frame:
                 param = inner.fresh(written.name.text)
                 params.append(param)
                 inner.bind(written, Var(param))
+        self.unit.depth += 1
         self.unit.local[name] = Def(tuple(params), inner.body(sig))
+        self.unit.depth -= 1
         return name
 
     def body(self, sig: AgentSig) -> Comp:

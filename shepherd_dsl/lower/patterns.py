@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shepherd_dsl.check.constant import constant
@@ -104,7 +105,7 @@ def _fit(frame: Frame, todo: list[tuple[tree.Pattern, Expr]], body: Make, rest: 
                 inner = [(f.pattern, prim("field", subject, lit(f.name.text))) for f in fields]
         if conditions:
             after = [*inner, *todo]
-            return _all(frame, conditions, lambda: _fit(frame, after, body, rest), rest)
+            return _all(frame, conditions, partial(_fit, frame, after, body, rest), rest)
         todo = [*inner, *todo]
     return body()
 

@@ -9,6 +9,7 @@ import attrs
 
 from shepherd_dsl.check.constant import constant
 from shepherd_dsl.check.declare import argument_pattern
+from shepherd_dsl.check.deep import room
 from shepherd_dsl.check.env import AgentSig, EffectSig, Params
 from shepherd_dsl.check.grants import INBOX, united
 from shepherd_dsl.check.load import Loaded, check_agent, everything, own_agents
@@ -79,6 +80,11 @@ class Lowered:
 
 def lower(loaded: Loaded) -> Lowered:
     """The core program of a checked program. Raises ProgramError for what only lowering can see (E300 on)."""
+    with room():
+        return _lower(loaded)
+
+
+def _lower(loaded: Loaded) -> Lowered:
     builder = _Builder(loaded)
     infos: dict[str, AgentInfo] = {}
     for sig in own_agents(loaded.entry):

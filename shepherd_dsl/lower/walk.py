@@ -18,7 +18,8 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def inside(node: object) -> Iterator[object]:
     """The nodes directly inside a node."""
-    for name in _names(type(node)):
+    kind: Any = type(node)
+    for name in _names(kind):
         value = getattr(node, name)
         if isinstance(value, tuple):
             for item in value:
