@@ -64,6 +64,8 @@ Operations take and give values. A run belongs to one owner inside the program a
 
 EFFECT_NAME = register("E113", "a reserved operation", """
 Operations that begin with `run.` or `inbox.` are the machine's own and cannot be declared again.
+
+    effect run.stop(why: Text) -> Unit irreversible       // choose another family
 """)  # fmt: skip
 
 # Bodies --------------------------------------------------------------------------------------------------------------
@@ -81,6 +83,8 @@ Others are declared with `effect`. A run is made with `spawn`, never with `do ru
 
 ARITY = register("E122", "wrong number of arguments", """
 A call, an operation, a constructor or a lambda is given more or fewer arguments than it takes.
+
+    do shell.run()                        // shell.run(command: Command)
 """)  # fmt: skip
 
 MISMATCH = register("E123", "a type that does not fit", """
@@ -91,7 +95,10 @@ among the wanted ones. Int and Dec do not turn into each other by themselves: us
 """)  # fmt: skip
 
 NO_FIELD = register("E124", "no such field", """
-A field is read that the value's type does not have.
+A field is read that the value's type does not have. Values of a variant have no fields: take them apart with `match`.
+
+    let exit = do shell.run("pytest -q")
+    exit.cod                              // Exit has code and out
 """)  # fmt: skip
 
 NOT_CALLABLE = register("E125", "not something to call", """
@@ -116,11 +123,15 @@ does not count.
 """)  # fmt: skip
 
 UNREACHABLE = register("E129", "an arm that is never reached", """
-The arms before this one already take every value it fits.
+The arms before this one already take every value it fits. Remove it, or move it up.
+
+    match found { Some(n) => n, Some(0) => 0, None => 1 }      // Some(0) is taken by Some(n)
 """)  # fmt: skip
 
 BAD_PATTERN = register("E130", "a pattern that cannot fit", """
 The pattern takes apart a value of another type than the one it is given.
+
+    match exit { Some(n) => n, _ => 0 }   // exit is a record, and has no constructors
 """)  # fmt: skip
 
 BOUND_TWICE = register("E131", "a pattern that binds a name twice", """
@@ -174,7 +185,8 @@ The file named by `import` is not there or cannot be read. Paths are relative to
 """)  # fmt: skip
 
 IMPORT_CYCLE = register("E151", "files that import each other in a circle", """
-Move what both need into a third file.
+A file that imports another, which imports the first, has no order in which to be read. Move what both need into a
+third file.
 """)  # fmt: skip
 
 IMPORT_PATH = register("E152", "an import that leaves the project", """
@@ -183,7 +195,8 @@ folder above the program that has a `.shepherd` or `.git` in it, or else the pro
 """)  # fmt: skip
 
 IMPORT_CLASH = register("E153", "two imports of the same name", """
-Two imported files declare the same name, or this file declares a name that it also imports.
+Two imported files declare the same name, or this file declares a name that it also imports. Names of the standard
+library may be declared again; the new one counts.
 """)  # fmt: skip
 
 # Agents that are performed or specialised ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Room for recursion over trees: the parser bounds their depth, Python's default limit is lower than what that needs."""
+"""Room for recursion over trees: the parser bounds their depth, but Python's default limit is lower than it takes."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _fits_known(a: Type, w: Type, trail: _Trail) -> bool:
                 _fits(x, y, trail) for (_, x), (_, y) in zip(xs, ys, strict=True)
             )
         case Variant(xs), Variant():
-            return all((ys := w.get(name)) is not None and _all_fit(args, ys, trail) for name, args in xs)
+            return all((into := w.get(name)) is not None and _all_fit(args, into, trail) for name, args in xs)
         case AgentOf(), AgentOf():
             return (
                 _all_fit(w.params, a.params, trail)
