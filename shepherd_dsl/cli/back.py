@@ -104,10 +104,10 @@ def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: boo
     if action.kind == "merge":
         record = undo_merge_of(workspace, name, dry_run=dry_run)
         if as_json:
-            print_json({"run": name, "undone": "merge", "dry_run": dry_run, "workspace": _merge_json(record)})
+            print_json({"run": name, "undone": "merge", "dry_run": dry_run, "workspace": merge_json(record)})
             return
         click.echo(f"{'would take' if dry_run else 'took'} back the last merge of run {name}")
-        _say_merge(record, "would change" if dry_run else "changed")
+        say_merge(record, "would change" if dry_run else "changed")
         return
     _back(
         workspace, name, action.to, keep=keep, dry_run=dry_run, as_json=as_json,
@@ -128,9 +128,9 @@ def merge_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
     name = root_of(revision(workspace, run), workspace)
     record = merge_run(workspace, name, dry_run=dry_run)
     if as_json:
-        print_json({"run": name, "dry_run": dry_run, "workspace": _merge_json(record)})
+        print_json({"run": name, "dry_run": dry_run, "workspace": merge_json(record)})
         return
-    _say_merge(record, "would change" if dry_run else "changed")
+    say_merge(record, "would change" if dry_run else "changed")
 
 
 # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +160,7 @@ def _back(
     for op in done.irreversible:
         click.echo(f"  cannot be taken back: {op}")
     if done.workspace is not None:
-        _say_merge(done.workspace, "changed")
+        say_merge(done.workspace, "changed")
 
 
 def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> None:
@@ -175,7 +175,7 @@ def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> N
                 "compensations": [debt.op for debt in plan.debts],
                 "irreversible": list(plan.irreversible),
                 "unknown": list(plan.unknown),
-                "workspace": None if found.workspace is None else _merge_json(found.workspace),
+                "workspace": None if found.workspace is None else merge_json(found.workspace),
             }
         )
         return
@@ -187,10 +187,11 @@ def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> N
     for op in plan.unknown:
         click.echo(f"  nobody knows whether it happened: {op}")
     if found.workspace is not None:
-        _say_merge(found.workspace, "would change")
+        say_merge(found.workspace, "would change")
 
 
-def _say_merge(record: MergeRecord, verb: str) -> None:
+def say_merge(record: MergeRecord, verb: str) -> None:
+    """Print what a merge changed in the workspace, or would."""
     if not record.steps:
         click.echo("the workspace has these files already")
         return
@@ -204,7 +205,9 @@ def _say_merge(record: MergeRecord, verb: str) -> None:
         click.echo(f"  left alone, it changed meanwhile: {plain(path)}")
 
 
-def _merge_json(record: MergeRecord) -> dict[str, Any]:
+def merge_json(record: MergeRecord) -> dict[str, Any]:
+    """A merge as JSON."""
+
     def entry(value: Any) -> Any:
         return None if value is None else {"mode": f"{value.mode:06o}", "hash": value.hash}
 
@@ -223,5 +226,5 @@ def _done_json(done: TakenBack) -> dict[str, Any]:
         "compensated": list(done.compensated),
         "failed": list(done.failed),
         "irreversible": list(done.irreversible),
-        "workspace": None if done.workspace is None else _merge_json(done.workspace),
+        "workspace": None if done.workspace is None else merge_json(done.workspace),
     }

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import attrs
 
-from shepherd_dsl.core.event import Intent
+from shepherd_dsl.core.event import Event, Intent
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.machine import Finished
 from shepherd_dsl.core.program import Program
@@ -311,7 +311,7 @@ def _merges_path(workspace: Workspace, name: str) -> Path:
 
 
 def _merges(workspace: Workspace, name: str) -> list[dict[str, Any]]:
-    """What a run, and the one it was forked from, gave the workspace: tree, event of the root run, length of the log."""
+    """What a run, and the one it was forked from, gave the workspace: tree, root event, length of the log."""
     try:
         found: list[dict[str, Any]] = json.loads(_merges_path(workspace, name).read_text("utf-8"))
     except FileNotFoundError:
@@ -459,8 +459,8 @@ def made_again(reader: TreeReader, result: Replayed) -> Sequence[str]:
     return commit_hashes([LogEntry(item.run, item.event, item.files) for item in made], program=reader.program)
 
 
-def replay_with(workspace: Workspace, name: str, program: Program) -> Replayed:
-    """How far an edited program follows the recorded answers."""
+def replay_with(workspace: Workspace, name: str, program: Program) -> tuple[Replayed, list[tuple[str, Event]]]:
+    """How far an edited program follows the recorded answers; and the recorded log."""
     reader = workspace.store().read(name)
     _, log, base = recorded(reader)
-    return first_divergence(program, log, base, read_blob=reader.blob)
+    return first_divergence(program, log, base, read_blob=reader.blob), log

@@ -26,7 +26,7 @@ from shepherd_dsl.core.machine import (
 )
 from shepherd_dsl.core.run import ENDED, ROOT, WORLD, Commit, Driving
 from shepherd_dsl.core.shown import shown
-from shepherd_dsl.core.value import UNKNOWN, Blob, Con, Handle, Value, err, ok
+from shepherd_dsl.core.value import UNKNOWN, Blob, Con, Handle, Record, Value, err, ok
 from shepherd_dsl.errors import ScopeError, ShepherdError
 from shepherd_dsl.handlers.protocol import Request
 from shepherd_dsl.handlers.registry import Registry
@@ -237,11 +237,11 @@ class Driver:
             return err(error.code, self._redactor.text(str(error))), ()
         if (stop.run, stop.index) in self._interrupted and spec.effect_class != "pure" and not self._again:
             found = await self._registry.probe(self._request(stop, None))
-            self._display.said(
-                f"{stop.op} was under way when the driver stopped: "
-                + ("its handler knows the outcome" if found is not None else "its outcome is unknown")
-            )
-            return (found if found is not None else UNKNOWN), ()
+            if found is None or not _not_done(found):
+                known = "its outcome is unknown" if found is None else "its handler knows the outcome"
+                self._display.said(f"{stop.op} was under way when the driver stopped; {known}")
+                return (found if found is not None else UNKNOWN), ()
+            self._display.said(f"{stop.op} was about to begin when the driver stopped; it is performed now")
         if not spec.touches_files:
             return await self._registry.perform(self._request(stop, None)), ()
         try:
@@ -298,3 +298,9 @@ class Driver:
         for scope in self._open.values():
             scope.close()
         self._open.clear()
+
+
+def _not_done(outcome: Con) -> bool:
+    """Whether a probe says that the operation never happened."""
+    inner = outcome.args[0] if outcome.name == "Err" else None
+    return isinstance(inner, Record) and inner.get("code") == "not_done"

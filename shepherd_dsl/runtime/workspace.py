@@ -53,6 +53,10 @@ class Workspace:
         if not root.is_dir():
             raise UserError("workspace.folder", "there is no such folder", where=str(root))
         init_store(root)
+        ignore = root / STATE / ".gitignore"
+        if not ignore.exists():
+            # The user's own repository, if there is one, does not see the state.
+            ignore.write_text("*\n", "utf-8")
         return Workspace(root)
 
     def store(self) -> TraceStore:
@@ -65,10 +69,10 @@ class Workspace:
 
     def scopes(self, name: str, *, read_blob: Callable[[str], bytes]) -> ScopeBackend:
         """The scopes of the tree `name`."""
-        from shepherd_dsl.scope.copy import CopyBackend
         from shepherd_dsl.scope.ignore import load_ignored
+        from shepherd_dsl.scope.probe import open_backend
 
-        return CopyBackend(self.state / "scopes" / name, read_blob=read_blob, ignored=load_ignored(self.root))
+        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=load_ignored(self.root))
 
     def import_files(self, writer: TreeWriter, *, redactor: Redactor) -> tuple[Files, tuple[str, ...]]:
         """The workspace's files as they are now, and in words what was left out.

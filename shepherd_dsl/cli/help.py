@@ -1,0 +1,88 @@
+"""`explain`, `doctor`, `completion`, `version`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shepherd_dsl.cli.common import json_option, workspace_option
+from shepherd_dsl.cli.output import colour, paint, print_json
+from shepherd_dsl.errors import UserError
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+@json_option
+def explain_command(code: str | None, as_json: bool) -> None:
+    """Say what an error code means and what to do. Without a code, list them all."""
+    from shepherd_dsl.cli.pages import page_of, titles
+
+    if code is None:
+        listed = titles()
+        if as_json:
+            print_json({"codes": listed})
+            return
+        for name, title in listed.items():
+            click.echo(f"{name:<24} {title}")
+        return
+    page = page_of(code)
+    if page is None:
+        import difflib
+
+        close = difflib.get_close_matches(code, titles(), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError("explain.unknown", f"there is no code {code}", hint=hint + "`shepherd explain` lists all.")
+    if as_json:
+        print_json({"code": code, "text": page})
+    else:
+        click.echo(page.rstrip("\n"))
+
+
+@click.command("doctor")
+@workspace_option
+@json_option
+def doctor_command(folder: Path, as_json: bool) -> int:
+    """Say what works here: the workspace, the trace store, copies of files, models, handlers, secrets."""
+    from shepherd_dsl.cli.doctor import examine
+
+    found = examine(folder)
+    if as_json:
+        print_json({"checks": [{"name": item.name, "state": item.state, "text": item.text} for item in found]})
+    else:
+        on = colour()
+        marks = {"ok": ("✓", "green"), "note": ("·", "dim"), "bad": ("✗", "red")}
+        for item in found:
+            mark, style = marks[item.state]
+            click.echo(f"{paint(mark, style, on=on)} {item.name:<10} {item.text}")
+    return 1 if any(item.state == "bad" for item in found) else 0
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script of SHELL: put `eval "$(shepherd completion bash)"` into its start-up file."""
+    from click.shell_completion import get_completion_class
+
+    from shepherd_dsl.cli.main import shepherd
+
+    found = get_completion_class(shell)
+    assert found is not None
+    for name in ("shepherd", "shep"):
+        click.echo(found(shepherd, {}, name, f"_{name.upper()}_COMPLETE").source())
+
+
+@click.command("version")
+@json_option
+def version_command(as_json: bool) -> None:
+    """Print the version, and the version of the trace format."""
+    from shepherd_dsl import __version__
+    from shepherd_dsl.core.program import FORMAT_VERSION
+
+    if as_json:
+        data: dict[str, Any] = {"version": __version__, "format": FORMAT_VERSION, "python": sys.version.split()[0]}
+        print_json(data)
+    else:
+        click.echo(f"shepherd {__version__} (trace format {FORMAT_VERSION})")

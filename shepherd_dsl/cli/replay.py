@@ -1,0 +1,97 @@
+"""`replay`: a recorded program again, with the recorded answers; or an edited one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shepherd_dsl.cli.common import json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.output import colour, paint, print_json
+from shepherd_dsl.errors import UserError
+
+
+@click.command("replay")
+@click.argument("run", default="")
+@click.option("--with", "edited", metavar="FILE[:AGENT]", help="Replay an edited program against the recorded answers.")
+@workspace_option
+@json_option
+def replay_command(run: str, edited: str | None, folder: Path, as_json: bool) -> int:
+    """Run a recorded program again with the recorded answers; every commit must come out the same.
+
+    Nothing is performed.
+
+    With --with, an edited program is asked instead: how far does it go the same way, and what does it do differently?
+    """
+    workspace = workspace_at(folder)
+    name = root_of(revision(workspace, run), workspace)
+    if edited is not None:
+        return _edited(workspace, name, edited, as_json=as_json)
+    from shepherd_dsl.runtime.actions import replay_run
+
+    report = replay_run(workspace, name)
+    if as_json:
+        print_json(
+            {
+                "run": name,
+                "events": report.total,
+                "followed": report.followed,
+                "identical": report.identical,
+                "problem": report.problem,
+            }
+        )
+        return 0 if report.identical else 1
+    on = colour()
+    if report.identical:
+        click.echo(f"{paint('identical', 'green', on=on)} run {name}: all {report.total} commits have the same hashes")
+        return 0
+    click.echo(f"{paint('differs', 'red', on=on)} run {name}, entry {report.followed} of its log: {report.problem}")
+    return 1
+
+
+def _edited(workspace: object, name: str, edited: str, *, as_json: bool) -> int:
+    from shepherd_dsl.check import load
+    from shepherd_dsl.cli.run import source_of
+    from shepherd_dsl.core.wire import event_json
+    from shepherd_dsl.lower import lower
+    from shepherd_dsl.runtime.actions import replay_with
+
+    path, _ = source_of(edited)
+    if not path.is_file():
+        raise UserError("file.none", "there is no such file", where=str(path))
+    found, recorded = replay_with(workspace, name, lower(load(path)).program)  # type: ignore[arg-type]
+    now = found.expected
+    if as_json:
+        print_json(
+            {
+                "run": name,
+                "same": found.followed,
+                "events": len(recorded),
+                "problem": found.problem,
+                "recorded": _json_of(recorded, found.followed),
+                "now": None if now is None else {"run": now[0], "event": event_json(now[1])},
+            }
+        )
+        return 0
+    on = colour()
+    if not found.problem:
+        click.echo(f"{paint('the same', 'green', on=on)} all {len(recorded)} events: the edited program asks the same")
+        return 0
+    click.echo(f"{found.followed} of {len(recorded)} events are the same; then {found.problem}")
+    if found.followed < len(recorded):
+        click.echo(f"  recorded: {_shown(recorded[found.followed])}")
+    if now is not None:
+        click.echo(f"  now:      {_shown(now)}")
+    return 0
+
+
+def _json_of(recorded: list[tuple[str, object]], at: int) -> object:
+    from shepherd_dsl.core.wire import event_json
+
+    return None if at >= len(recorded) else {"run": recorded[at][0], "event": event_json(recorded[at][1])}  # type: ignore[arg-type]
+
+
+def _shown(entry: tuple[str, object]) -> str:
+    from shepherd_dsl.trace.objects import summary_of
+
+    return f"{entry[0]}: {summary_of(entry[1])}"  # type: ignore[arg-type]
