@@ -26,7 +26,7 @@ def read_arguments(agent: str, params: Params, texts: Sequence[str]) -> tuple[Va
             f"{usage} takes {len(params)}, got {given}",
             hint="Quote each argument for the shell; write -- before one that begins with a dash.",
         )
-    values = []
+    values: list[Value] = []
     for (name, kind), text in zip(params, texts, strict=True):
         top = resolve(kind)
         if not plain(top):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from shepherd_dsl.cli.common import json_option, revision, root_of, workspace_at, workspace_option
 from shepherd_dsl.cli.output import colour, paint, print_json
 from shepherd_dsl.errors import UserError
+
+if TYPE_CHECKING:
+    from shepherd_dsl.core.event import Event
+    from shepherd_dsl.runtime.workspace import Workspace
 
 
 @click.command("replay")
@@ -49,7 +55,7 @@ def replay_command(run: str, edited: str | None, folder: Path, as_json: bool) ->
     return 1
 
 
-def _edited(workspace: object, name: str, edited: str, *, as_json: bool) -> int:
+def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> int:
     from shepherd_dsl.check import load
     from shepherd_dsl.cli.run import source_of
     from shepherd_dsl.core.wire import event_json
@@ -59,7 +65,7 @@ def _edited(workspace: object, name: str, edited: str, *, as_json: bool) -> int:
     path, _ = source_of(edited)
     if not path.is_file():
         raise UserError("file.none", "there is no such file", where=str(path))
-    found, recorded = replay_with(workspace, name, lower(load(path)).program)  # type: ignore[arg-type]
+    found, recorded = replay_with(workspace, name, lower(load(path)).program)
     now = found.expected
     if as_json:
         print_json(
@@ -85,13 +91,13 @@ def _edited(workspace: object, name: str, edited: str, *, as_json: bool) -> int:
     return 0
 
 
-def _json_of(recorded: list[tuple[str, object]], at: int) -> object:
+def _json_of(recorded: Sequence[tuple[str, Event]], at: int) -> object:
     from shepherd_dsl.core.wire import event_json
 
-    return None if at >= len(recorded) else {"run": recorded[at][0], "event": event_json(recorded[at][1])}  # type: ignore[arg-type]
+    return None if at >= len(recorded) else {"run": recorded[at][0], "event": event_json(recorded[at][1])}
 
 
-def _shown(entry: tuple[str, object]) -> str:
+def _shown(entry: tuple[str, Event]) -> str:
     from shepherd_dsl.trace.objects import summary_of
 
-    return f"{entry[0]}: {summary_of(entry[1])}"  # type: ignore[arg-type]
+    return f"{entry[0]}: {summary_of(entry[1])}"
