@@ -7,7 +7,7 @@ many renames one step:
     .shepherd/merge/lock         held while a merge is going on
     .shepherd/merge/stage/<n>    the new file of step n, written whole and on the disk
     .shepherd/merge/plan.json    the steps; the merge happens when this name is on the disk, and is finished afterwards
-    .shepherd/merge/last.json    the plan of the last merge that was finished: what undoing it needs
+    .shepherd/merge/last.json    what the last merge that was finished did: all that undoing it needs
 
 After a crash `finish_interrupted` finishes a merge whose plan is there and forgets any other. A step is done only where
 the workspace still holds what the plan found there, so what the user saves meanwhile is never lost.
@@ -119,10 +119,9 @@ def finish_interrupted(workspace: Path, *, checkpoint: Callable[[str], None] | N
 def last_merge(workspace: Path) -> MergeRecord | None:
     """The last merge into `workspace` that was finished, None where there was none."""
     try:
-        steps, _ = _read_plan(_home(workspace) / "last.json")
+        return _read_plan(_home(workspace) / "last.json")[0]
     except FileNotFoundError:
         return None
-    return MergeRecord(steps)
 
 
 def undo_merge(
@@ -292,17 +291,7 @@ def _stage(
             reached(f"stage {number}")
     at.sync_stage()
     reached("staged")
-    home = _home(workspace)
-    rows = [[step.path, _to_json(step.old), _to_json(step.new)] for step in steps]
-    text = json.dumps({"version": _VERSION, "steps": rows, "folders": folders}, separators=(",", ":"))
-    temporary = home / "plan.tmp"
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    reached("plan written")
-    temporary.replace(home / "plan.json")
-    _sync(home)
+    _write(_home(workspace), "plan", steps, folders, [], lambda: reached("plan written"))
     reached("plan")
 
 
@@ -310,10 +299,11 @@ def _finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Mer
     """Does what the plan says, as often as it takes; without a plan, forgets what was staged."""
     home = _home(workspace)
     try:
-        steps, folders = _read_plan(home / "plan.json")
+        plan, folders = _read_plan(home / "plan.json")
     except FileNotFoundError:
         at.empty_stage()
         return None
+    steps = plan.steps
     filled = {above for step in steps if step.new is not None for above in _above(step.path)}
     left: list[str] = []
     at.forget()
@@ -342,11 +332,13 @@ def _finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Mer
     for folder in sorted(touched):
         at.sync_folder(folder)
     reached("synced")
-    (home / "plan.json").replace(home / "last.json")
+    left.sort()
+    _write(home, "last", steps, folders, left)
+    (home / "plan.json").unlink()
     _sync(home)
     reached("done")
     at.empty_stage()
-    return MergeRecord(steps, tuple(sorted(left)))
+    return MergeRecord(steps, tuple(left))
 
 
 def _put(at: Beneath, number: int, step: Step) -> bool:
@@ -375,14 +367,14 @@ def _above(path: str) -> list[str]:
     return out
 
 
-def _read_plan(path: Path) -> tuple[tuple[Step, ...], list[str]]:
+def _read_plan(path: Path) -> tuple[MergeRecord, list[str]]:
     text = path.read_text(encoding="ascii")
     try:
         plan = json.loads(text)
         if plan["version"] != _VERSION:
             raise ValueError(f"version {plan['version']}")
         steps = tuple(Step(name, _of_json(old), _of_json(new)) for name, old, new in plan["steps"])
-        return steps, [str(folder) for folder in plan["folders"]]
+        return MergeRecord(steps, tuple(plan["left"])), [str(folder) for folder in plan["folders"]]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptError(
             "merge.corrupt",
@@ -390,6 +382,27 @@ def _read_plan(path: Path) -> tuple[tuple[Step, ...], list[str]]:
             where=str(path),
             hint="Compare the workspace with the run (shepherd diff), then remove this file.",
         ) from error
+
+
+def _write(
+    home: Path,
+    name: str,
+    steps: tuple[Step, ...],
+    folders: list[str],
+    left: list[str],
+    written: Callable[[], None] = lambda: None,
+) -> None:
+    """Puts a plan on the disk under that name, whole or not at all."""
+    rows = [[step.path, _to_json(step.old), _to_json(step.new)] for step in steps]
+    plan = {"version": _VERSION, "steps": rows, "folders": folders, "left": left}
+    temporary = home / f"{name}.tmp"
+    with open(temporary, "w", encoding="ascii") as file:
+        json.dump(plan, file, separators=(",", ":"))
+        file.flush()
+        os.fsync(file.fileno())
+    written()
+    temporary.replace(home / f"{name}.json")
+    _sync(home)
 
 
 def _to_json(entry: Entry | None) -> list[str] | None:

@@ -19,8 +19,13 @@ class Scope(Protocol):
 
     `folder` is where processes work. `sync(files)` makes the folder equal to `files` (it knows what it held before, so
     the cost is the difference). `changes(write_blob)` finds what processes changed since, hands new contents to
-    `write_blob` and returns the change; the scope then holds the changed files. Sockets, FIFOs and devices are not
+    `write_blob` and returns the change; the scope then holds the changed files. Where `write_blob` keeps other bytes
+    (it may take out a secret) and gives their hash, the file becomes what was kept. Sockets, FIFOs and devices are not
     carried; `skipped` lists their paths after `changes`.
+
+    No process should be at work in `folder` during a call. ScopeError says that files cannot be made, read or written;
+    after a `sync` that failed, `changes` raises it (`scope.interrupted`) until the next `sync`. An exception of
+    `write_blob` leaves the scope as it was. `conformance.scope` says the rest.
     """
 
     folder: Path

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash, merge
 
+STEADY = settings(deadline=None, derandomize=True, database=None)
+MANY = settings(deadline=None, derandomize=True, database=None, max_examples=400)
+
 reached: Counter[str] = Counter()
 
 paths = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map("/".join)
@@ -33,7 +36,7 @@ def clash(left: dict[str, Entry], right: dict[str, Entry]) -> bool:
     )
 
 
-@settings(max_examples=400)
+@MANY
 @given(st.lists(changes, max_size=2), changes, changes)
 def test_merge_conflict_free(start: list[Change], mine: Change, other: Change) -> None:
     base = Files.empty()
@@ -74,6 +77,7 @@ def test_merge_conflict_free(start: list[Change], mine: Change, other: Change) -
     reached["nothing to do"] += theirs == base
 
 
+@STEADY
 @given(changes, changes)
 def test_merge_with_an_unchanged_side(start: Change, change: Change) -> None:
     base = Files.empty().apply(start)

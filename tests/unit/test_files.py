@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, normal_path
 
+STEADY = settings(deadline=None, derandomize=True, database=None)
+
 BLOBS = {git_blob_hash(data): data for data in (b"", b"x", b"y\n", b"\0\xff")}
 HASHES = sorted(BLOBS)
 
@@ -50,6 +52,7 @@ def model_apply(now: dict[str, Entry], change: Change) -> dict[str, Entry]:
     return out
 
 
+@STEADY
 @given(st.lists(changes, max_size=4))
 def test_is_the_map_that_the_contract_says(steps: list[Change]) -> None:
     now: dict[str, Entry] = {}
@@ -67,6 +70,7 @@ def test_is_the_map_that_the_contract_says(steps: list[Change]) -> None:
     assert Files.of(reversed(now.items())).hash == value.hash
 
 
+@STEADY
 @given(files, files)
 def test_diff_turns_one_into_the_other(left: Files, right: Files) -> None:
     change = left.diff(right)
@@ -98,6 +102,7 @@ def parse(body: bytes) -> list[tuple[bytes, int, str]]:
     return out
 
 
+@STEADY
 @given(files, changes)
 def test_comes_back_from_git(value: Files, change: Change) -> None:
     _, _, load = loader(value)
@@ -111,7 +116,7 @@ def test_comes_back_from_git(value: Files, change: Change) -> None:
     assert again.manifest == value.apply(change).manifest
 
 
-@settings(max_examples=30)
+@STEADY
 @given(files)
 def test_hash_is_a_function_of_the_entries(value: Files) -> None:
     other = Files.empty()

@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files, git_blob_hash, git_name, normal_path, os_name, path_of_os, text_name
+
+STEADY = settings(deadline=None, derandomize=True, database=None)
 
 HOSTILE = [
     ".git", ".GIT", ".Git", ".git ", ".git.", ".git...", ".git. .", ".git:stream", ".git::$INDEX_ALLOCATION",
@@ -31,6 +33,7 @@ components = (
 ).filter(lambda name: normal_path(name) == name and "/" not in name)
 
 
+@STEADY
 @given(st.binary(min_size=1, max_size=40))
 @example(b"\xee\xbe\x80")
 @example(b"\xee\xbf\xbf\xff")
@@ -41,6 +44,7 @@ def test_bytes_come_back(raw: bytes) -> None:
     text.encode("utf-8")  # no surrogates
 
 
+@STEADY
 @given(components)
 def test_git_names_come_back(name: str) -> None:
     raw = git_name(name)
@@ -49,6 +53,7 @@ def test_git_names_come_back(name: str) -> None:
     assert b"\0" not in raw
 
 
+@STEADY
 @given(st.binary(min_size=1, max_size=12))
 def test_every_git_name_has_one_meaning(raw: bytes) -> None:
     try:

@@ -7,7 +7,9 @@ import random
 import signal
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -147,6 +149,21 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
 Edit = Callable[[Path], object]
 
 
+def fifo_instead(workspace: Path) -> None:
+    (workspace / "f").unlink()
+    os.mkfifo(workspace / "f")
+
+
+def folder_instead(workspace: Path) -> None:
+    (workspace / "f").unlink()
+    put(workspace / "f/mine", b"3")
+
+
+def link_instead(workspace: Path) -> None:
+    (workspace / "d").rename(workspace / "e")
+    (workspace / "d").symlink_to("e")
+
+
 @pytest.mark.parametrize(
     ("base", "result", "edit", "conflicts"),
     [
@@ -157,7 +174,7 @@ Edit = Callable[[Path], object]
         ({}, {"f": b"1"}, lambda w: (w / "f").write_bytes(b"3"), ("f",)),
         ({}, {"f": b"1"}, lambda w: (w / "f").symlink_to("/etc/passwd"), ("f",)),
         ({}, {"f": b"1"}, lambda w: os.mkfifo(w / "f"), ("f",)),
-        ({"f": b"1"}, {"f": b"2"}, lambda w: ((w / "f").unlink(), os.mkfifo(w / "f")), ("f",)),
+        ({"f": b"1"}, {"f": b"2"}, fifo_instead, ("f",)),
         ({}, {"d/f": b"1"}, lambda w: (w / "d").write_bytes(b"3"), ("d", "d/f")),
         ({}, {"d/f": b"1"}, lambda w: (w / "d").symlink_to("/tmp"), ("d", "d/f")),
         ({}, {"d": b"1"}, lambda w: put(w / "d/mine", b"3"), ("d", "d/mine")),
@@ -167,7 +184,7 @@ Edit = Callable[[Path], object]
         ({"d/f": b"1"}, {"d": b"2"}, lambda w: (w / "d/e").mkdir(), ("d", "d/e")),
         ({"d/f": b"1"}, {"d": b"2"}, lambda w: (w / "d/f").write_bytes(b"3"), ("d", "d/f")),
         ({"d/f": b"1"}, {"d/f": b"2"}, lambda w: ((w / "d/f").unlink(), (w / "d").rmdir()), ("d/f",)),
-        ({"d/f": b"1"}, {"d/f": b"2"}, lambda w: ((w / "d").rename(w / "e"), (w / "d").symlink_to("e")), ("d/f",)),
+        ({"d/f": b"1"}, {"d/f": b"2"}, link_instead, ("d/f",)),
         ({"d/f": b"1"}, {"d": b"2"}, lambda w: (w / "d/f").unlink(), ("d",)),
         ({"h": None}, {"h": b"1"}, lambda w: put(w / "h/mine", b"3"), ("h",)),
     ],
@@ -196,11 +213,11 @@ def test_refuses_where_the_user_changed_the_same(
         ({"h": None}, {"h/f": b"1"}, lambda w: put(w / "h/mine", b"3"), {"h/f": b"1", "h/mine": b"3"}),
         ({"d/f": b"1"}, {"d": None}, lambda w: put(w / "d/mine", b"3"), {"d/mine": b"3"}),
         ({}, {"d": None}, lambda w: put(w / "d/mine", b"3"), {"d/mine": b"3"}),
-        ({"f": b"1"}, {}, lambda w: ((w / "f").unlink(), put(w / "f/mine", b"3")), {"f/mine": b"3"}),
+        ({"f": b"1"}, {}, folder_instead, {"f/mine": b"3"}),
         (
             {"f": b"1"},
             {"f/g": b"2"},
-            lambda w: ((w / "f").unlink(), put(w / "f/mine", b"3")),
+            folder_instead,
             {"f/g": b"2", "f/mine": b"3"},
         ),
         (
@@ -282,7 +299,11 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
         merge_into(tmp_path, files({}), files(RESULT), read_blob=BLOBS.__getitem__, dry_run=True)
 
 
-def killed_at(workspace: Path, number: int, act: Callable[[Callable[[str], None]], object]) -> str:
+class Act(Protocol):
+    def __call__(self, *, checkpoint: Callable[[str], None]) -> object: ...
+
+
+def killed_at(number: int, act: Act) -> str:
     """Runs `act` in a process that dies by SIGKILL at its checkpoint `number`; the checkpoint's name, "" if none."""
     read, write = os.pipe()
     child = os.fork()
@@ -297,7 +318,7 @@ def killed_at(workspace: Path, number: int, act: Callable[[Callable[[str], None]
             count += 1
 
         try:
-            act(checkpoint)
+            act(checkpoint=checkpoint)
             os._exit(0)
         except BaseException:
             os._exit(1)
@@ -311,10 +332,7 @@ def killed_at(workspace: Path, number: int, act: Callable[[Callable[[str], None]
 
 
 def kill_at(number: int, workspace: Path, base: dict[str, Content], result: dict[str, Content]) -> str:
-    one, two = files(base), files(result)
-    return killed_at(
-        workspace, number, lambda point: merge_into(workspace, one, two, read_blob=BLOBS.__getitem__, checkpoint=point)
-    )
+    return killed_at(number, partial(merge_into, workspace, files(base), files(result), read_blob=BLOBS.__getitem__))
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:
@@ -342,16 +360,15 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
 
 
 def test_killed_again_while_finishing(tmp_path: Path) -> None:
-    for number in range(200):
+    for number in range(120):
         workspace = tmp_path / str(number)
         lay(workspace, BASE)
         chance = random.Random(number)
         name = kill_at(chance.randrange(8, 30), workspace, BASE, RESULT)
         planned = (workspace / ".shepherd/merge/plan.json").exists() or name in ("", "done")
+        finish = partial(finish_interrupted, workspace)
         for _ in range(chance.randrange(3)):
-            killed_at(
-                workspace, chance.randrange(12), lambda point, w=workspace: finish_interrupted(w, checkpoint=point)
-            )  # type: ignore[misc]
+            killed_at(chance.randrange(12), finish)
         finish_interrupted(workspace)
         assert held(workspace) == full(RESULT if planned else BASE), (number, name)
 
@@ -380,6 +397,24 @@ def test_what_the_user_saved_after_the_crash_stays(tmp_path: Path) -> None:
             assert record is not None
             assert record.left == (("edit", "folder to file") if with_folder else ("edit",))
             assert now["mode"] == (0o100750, b"m")
+
+
+def test_what_the_user_saves_during_a_merge_stays(tmp_path: Path) -> None:
+    lay(tmp_path, BASE)
+
+    def save(name: str) -> None:
+        if name == "plan":
+            (tmp_path / "edit").write_bytes(b"mine")
+            (tmp_path / "gone").write_bytes(b"mine")
+            (tmp_path / "new").write_bytes(b"mine")
+
+    record = merge_into(tmp_path, files(BASE), files(RESULT), read_blob=BLOBS.__getitem__, checkpoint=save)
+    assert record.left == ("edit", "gone", "new/deep/file", "new/hollow")
+    want = {path: what for path, what in RESULT.items() if not path.startswith("new/")}
+    assert held(tmp_path) == full({**want, "edit": b"mine", "gone": b"mine", "new": b"mine"})
+    assert last_merge(tmp_path) == record
+    undo_merge(tmp_path, record, read_blob=BLOBS.__getitem__)
+    assert held(tmp_path) == full({**BASE, "edit": b"mine", "gone": b"mine", "new": b"mine"})
 
 
 def test_replaced_files_are_whole_for_who_has_them_open(tmp_path: Path) -> None:

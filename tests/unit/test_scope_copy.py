@@ -76,7 +76,12 @@ def test_reopening_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.M
     (scope.folder / "f7").write_bytes(b"behind the back")
     reads: list[str] = []
     real = Beneath.read
-    monkeypatch.setattr(Beneath, "read", lambda self, path: (reads.append(path), real(self, path))[1])
+
+    def read(self: Beneath, path: str) -> tuple[bytes, os.stat_result]:
+        reads.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Beneath, "read", read)
     again = lab.backend.open("root", files)
     assert reads == ["f7"]
     lab.expect(again, files)

@@ -74,7 +74,7 @@ def test_takes_everything_but_what_is_ignored(tmp_path: Path) -> None:
     assert b"KEY=secret" not in blobs.values()
 
 
-def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = Blobs()
     for number in range(300):
         write(tmp_path / f"d{number % 7}/f{number}", b"%d" % number)
@@ -90,11 +90,13 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     (tmp_path / "d4/f4").chmod(0o600)
     reads: list[str] = []
     real = Beneath.read
-    try:
-        Beneath.read = lambda self, path: (reads.append(path), real(self, path))[1]  # type: ignore[method-assign]
-        second = import_workspace(tmp_path, put_blob=blobs.put, has_blob=blobs.__contains__)
-    finally:
-        Beneath.read = real  # type: ignore[method-assign]
+
+    def read(self: Beneath, path: str) -> tuple[bytes, os.stat_result]:
+        reads.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Beneath, "read", read)
+    second = import_workspace(tmp_path, put_blob=blobs.put, has_blob=blobs.__contains__)
     assert dict(first.files.diff(second.files)) == {
         "d1/f1": Entry(0o100644, git_blob_hash(b"!")),
         "d2/f2": None,

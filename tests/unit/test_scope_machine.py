@@ -13,7 +13,7 @@ CASE = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob
 
 
 def test_any_order_of_steps() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         scope_machine(CASE),
         settings=settings(
             max_examples=120,
