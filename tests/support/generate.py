@@ -80,8 +80,8 @@ def scripted(seed: int, run: object, index: object, op: str, args: tuple[Value, 
     dice = chance(seed, run, index, op)
     if op == "run.pick":
         assert isinstance(args[0], tuple)
-        if dice % 17 == 0:
-            return (err("picker", "no opinion"), UNKNOWN, ok(99))[dice // 17 % 3], ()
+        if dice % 7 == 0:
+            return (err("picker", "no opinion"), UNKNOWN, ok(99))[dice // 7 % 3], ()
         return ok(dice // 17 % len(args[0])), ()
     if dice % 13 == 0:
         return err("world", f"no {op}"), ()
@@ -148,11 +148,11 @@ class Maker:
 
     # Operations of the world and of files
 
-    def effect(self) -> tuple[str, Comp]:
+    def effect(self, runs: list[Expr]) -> tuple[str, Comp]:
         name = self.fresh()
         pick = self.random.random()
         if pick < 0.2:
-            return name, do("ask", f"q{self.number(0, 2)}")
+            return name, do("ask", self.run(runs) if runs and self.maybe(0.05) else f"q{self.number(0, 2)}")
         if pick < 0.4:
             return name, do("post", f"m{self.number(0, 2)}")
         if pick < 0.52:
@@ -287,7 +287,7 @@ class Maker:
             (name, iff(p("is_con", inner(stop), "Intent", 3), act, ret(ok(UNIT)))),
         ]
 
-    def on_run(self, level: int, runs: list[Expr]) -> list[tuple[str, Comp]]:
+    def on_run(self, runs: list[Expr]) -> list[tuple[str, Comp]]:
         """Statements about a run; a new run is added to `runs`."""
         run = self.run(runs)
         name = self.fresh()
@@ -306,16 +306,18 @@ class Maker:
             before, at = self.place(run)
             runs.append(inner(name))
             return [*before, (name, do("run.fork", run, at))]
-        if pick < 0.82:
+        if pick < 0.8:
             before, at = self.place(run)
             return [*before, (name, do("run.revert", run, at))]
-        if pick < 0.86:
+        if pick < 0.83:
             return [(name, do("run.discard", run))]
-        if pick < 0.92:
+        if pick < 0.88:
             return [(name, do("run.merge", run))]
-        if pick < 0.94:
+        if pick < 0.92:
             op = str(self.draw("run.next", "run.pass", "run.answer", "run.deny", "run.merge", "run.trace", "run.fork"))
-            return [(name, do(op, *([run, run, run] if self.maybe(0.5) else [])))]
+            count = {"run.answer": 2, "run.deny": 2}.get(op, 1) if self.maybe(0.7) else self.draw(0, 3)
+            args = [run, *(["no"] * 3)][:count]  # type: ignore[misc]
+            return [(name, do(op, *args))]
         both = (run, self.run(runs))
         picked = self.fresh()
         return [
@@ -324,28 +326,79 @@ class Maker:
             (name, do("run.pass", inner(picked))),
         ]
 
+    def scene(self, runs: list[Expr]) -> list[tuple[str, Comp]]:
+        """A few statements in a row that belong together."""
+        run = self.run(runs)
+        names = [self.fresh() for _ in range(7)]
+        first = (names[0], call("some'", run, self.number(1, 3)))
+        pick = self.number(0, 5)
+        if pick == 0:  # gone back, to begin again
+            return [first, (names[1], do("run.revert", run, self.number(0, 2))), (names[2], call("some'", run, 2))]
+        if pick == 1:  # two branches, both merged
+            before, at = self.place(run)
+            runs.append(inner(names[1]))
+            copy = runs[-1]
+            return [
+                first,
+                *before,
+                (names[1], do("run.fork", run, at)),
+                (names[6], do("file.write", "a.txt", "two\n") if self.maybe(0.3) else ret(0)),
+                (names[2], call("drive'", copy)),
+                (names[3], call("drive'", run)),
+                (names[4], do("run.merge", copy)),
+                (names[5], do("run.merge", run)),
+            ]
+        if pick == 2:  # the revert is itself reverted
+            before, at = self.place(run)
+            back = (names[1], do("run.revert", run, self.number(0, 1)))
+            return [first, *before, back, (names[2], do("run.revert", run, at)), (names[3], call("some'", run, 1))]
+        if pick == 3:  # a copy of a copy, and a copy taken back into what it inherited
+            runs += [inner(names[1]), inner(names[2])]
+            return [
+                first,
+                (names[1], do("run.fork", run, self.number(2, 6))),
+                (names[2], do("run.fork", inner(names[1]), self.number(0, 7))),
+                (names[3], call("some'", inner(names[2]), 2)),
+                (names[4], do("run.revert", inner(names[self.number(1, 2)]), self.number(0, 3))),
+                (names[5], call("some'", inner(names[1]), 2)),
+            ]
+        if pick == 4:  # thrown away, and wanted back
+            return [
+                first,
+                (names[1], do("run.discard", run)),
+                (names[2], do(str(self.draw("run.discard", "run.inject", "run.merge", "run.next")), run, *["x"][:0])),
+                (names[3], do("run.revert", run, self.number(0, 4))),
+                (names[4], call("some'", run, 1)),
+            ]
+        # the owner plays the world, whatever is asked
+        stop = p("is_con", inner(names[1]), "Intent", 3)
+        act = do("run.answer", run, 1) if self.maybe(0.6) else do("run.deny", run, "no")
+        return [first, (names[1], do("run.next", run)), (names[2], iff(stop, act, ret(1))), *self.react(run)]
+
     # Agents
 
     def agent(self, level: int, params: tuple[str, ...]) -> Def:
         runs: list[Expr] = [Var(param) for param in params if param.startswith("r")]
         numbers = [param for param in params if not param.startswith("r")]
         parts: list[tuple[str, Comp]] = []
-        for _ in range(self.number(2, 4) if level == 0 else self.number(3, 7)):
+        for _ in range(self.number(2, 5) if level == 0 else self.number(2, 2 + level)):
             pick = self.random.random()
-            if level > 0 and (not runs or pick < 0.25):
+            if level > 0 and (not runs or pick < 0.2):
                 part = self.spawn(level, runs)
                 parts.append(part)
                 runs.append(inner(part[0]))
+            elif level > 0 and pick < 0.5:
+                parts.extend(self.scene(runs))
             elif level > 0 and pick < 0.85:
-                parts.extend(self.on_run(level, runs))
-            elif pick < 0.93 or level > 0:
-                parts.append(self.effect())
+                parts.extend(self.on_run(runs))
+            elif pick < 0.8 or level > 0:
+                parts.append(self.effect(runs))
                 numbers.append(parts[-1][0])
             else:
                 parts.append(self.local())
                 numbers.append(parts[-1][0])
         if level == 3 and runs:
-            parts.extend((self.fresh(), call("drive'", run)) for run in runs if self.maybe(0.7))
+            parts.extend((self.fresh(), call("drive'", run)) for run in runs if self.maybe(0.9))
         return Def(params, seq(*parts, self.ending(runs, numbers)))
 
 
