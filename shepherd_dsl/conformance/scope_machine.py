@@ -47,13 +47,13 @@ _data = st.sampled_from([b"", b"1", b"2", b"long" * 9])
 _modes = st.sampled_from([0o644, 0o755, 0o600, 0o640])
 
 
-def scope_machine(case: ScopeCase) -> Any:
-    """A state machine class for `case`."""
+def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
+    """A state machine class for `case`, which works in temporary folders below `folder`."""
 
     class ScopeMachine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.home = Path(tempfile.mkdtemp(prefix="shepherd-scope-"))
+            self.home = Path(tempfile.mkdtemp(prefix="shepherd-scope-", dir=folder))
             self.lab = Lab(case, self.home)
             self.scopes: dict[str, Scope] = {}
             self.states: list[Files] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -9,12 +11,13 @@ from shepherd_dsl.conformance.scope import ScopeCase
 from shepherd_dsl.conformance.scope_machine import REACHED, RULES, scope_machine
 from shepherd_dsl.scope.copy import CopyBackend
 
+MEMORY = Path("/dev/shm")  # nothing here is about durability, and a busy disk would make it slow
 CASE = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
 
 
 def test_any_order_of_steps() -> None:
     run_state_machine_as_test(
-        scope_machine(CASE),
+        scope_machine(CASE, folder=MEMORY if MEMORY.is_dir() else None),
         settings=settings(
             max_examples=120,
             stateful_step_count=40,
