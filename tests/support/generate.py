@@ -466,7 +466,7 @@ def world_act(seed: int, m: Machine, count: int) -> Callable[[Machine], Machine]
 
 
 def run_case(chosen: Case, *, world: bool = True, max_answers: int = MAX_ANSWERS) -> Ran:
-    """Run a case to its end, or to `max_answers` answers."""
+    """Run a case to its end, or to `max_answers` answers; with `world`, the outer owner acts of its own too."""
     m = advance(chosen.start())
     stops = [m]
     for count in range(max_answers):

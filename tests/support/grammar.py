@@ -82,7 +82,7 @@ def tokens(random: Random, size: int, reached: Counter[int] | None = None) -> li
     drawn = expansion()
     out: list[tuple[str, str]] = []
     local: Counter[int] = Counter() if reached is None else reached
-    begin = ["AGENT", "name", "LPAR", "RPAR", "ARROW", "CON", "block"] if random.random() < 0.7 else ["start"]
+    begin = ["AGENT", "name", "LPAR", "RPAR", "ARROW", "CON", "block"] if random.random() < 0.5 else ["start"]
     stack = [(symbol, size) for symbol in reversed(begin)]
     while stack:
         symbol, left = stack.pop()

@@ -1,0 +1,36 @@
+"""Law `recover`: the tree is the fold of the log: a crash at any point loses nothing that was recorded."""
+
+from __future__ import annotations
+
+from shepherd_dsl.core.machine import Asked, advance, answer, outer_stop
+from shepherd_dsl.core.oracle import query_of
+from shepherd_dsl.core.replay import follow
+from tests.support.generate import BLOBS, MAX_ANSWERS, cases, log_of, ran_alone
+from tests.support.same import difference, log_difference
+
+
+def test_after_a_crash_at_any_entry_the_tree_goes_on_as_if_nothing_had_been() -> None:
+    for seed in cases(40):
+        done = ran_alone(seed)
+        log = done.log
+        for cut in range(1, len(log) + 1, 1 + len(log) // 12):
+            found = follow(done.case.program, log[:cut], done.case.files, read_blob=BLOBS.__getitem__)
+            assert found.problem == "", (seed, cut)
+            m = found.machine
+            assert m is not None
+            assert found.followed == cut
+            # What was recorded is there, and what the machine did beyond it is what it had done before the crash.
+            assert log_difference(log[: m.size], log_of(m)) == "", (seed, cut)
+            for _ in range(MAX_ANSWERS):
+                m = advance(m)
+                stop = outer_stop(m)
+                if not isinstance(stop, Asked) or m.size >= done.last.size:
+                    break
+                m = answer(m, *done.case.oracle(query_of(m, stop)))
+            assert difference(done.last, advance(m)) == "", (seed, cut)
+
+
+def test_an_empty_log_is_nothing_yet() -> None:
+    done = ran_alone(0)
+    found = follow(done.case.program, (), done.case.files, read_blob=BLOBS.__getitem__)
+    assert (found.machine, found.followed, found.problem) == (None, 0, "")
