@@ -16,6 +16,22 @@ DROPPED = frozenset({"NEWLINE", "LREC", "LFUN", "ERROR"})
 """Terminals without a pattern that tell the builders nothing."""
 
 
+def grammar() -> Any:
+    """The grammar as lark reads it, without a lexer."""
+    from lark import Lark
+    from lark.lexer import Lexer
+
+    class NoLexer(Lexer):
+        def __init__(self, conf: Any) -> None:
+            pass
+
+        def lex(self, *_: Any) -> Any:
+            raise NotImplementedError
+
+    text = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
+    return Lark(text, parser="lalr", lexer=NoLexer, maybe_placeholders=True)
+
+
 def table() -> str:
     """The table as JSON text, the same on every machine; a conflict in the grammar is an error.
 
@@ -25,20 +41,11 @@ def table() -> str:
     `actions[row]`, `gotos[row]`: `[symbol, target, symbol, target…]`; a target below zero is a reduction by rule
     `-1 - target`. `states`: the row of each state in both. State 0 is the first; reaching `end` accepts.
     """
-    from lark import Lark
     from lark.grammar import Terminal
-    from lark.lexer import Lexer, PatternStr
+    from lark.lexer import PatternStr
     from lark.parsers.lalr_analysis import LALR_Analyzer, Shift
 
-    class NoLexer(Lexer):  # type: ignore[misc, unused-ignore]
-        def __init__(self, conf: Any) -> None:
-            pass
-
-        def lex(self, *_: Any) -> Any:
-            raise NotImplementedError
-
-    grammar = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
-    lark = Lark(grammar, parser="lalr", lexer=NoLexer, maybe_placeholders=True)
+    lark = grammar()
     analyzer = LALR_Analyzer(lark.parser.parser_conf, debug=True, strict=True)
     analyzer.compute_lalr()  # type: ignore[no-untyped-call]
     parsed = analyzer.parse_table

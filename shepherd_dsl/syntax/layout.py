@@ -41,8 +41,9 @@ _CANNOT_BEGIN = (OPERATORS - {"MINUS"}) | kinds(
 )
 _BEFORE_EMPTY_RECORD = OPERATORS | kinds("ASSIGN LPAR LSQB COMMA COLON ARROW RETURN FAIL ANSWER INJECT STARTING")
 _VERDICTS = frozenset({"ANSWER", "DENY"})
-_BEGIN_OPERAND = SOFT | kinds(
-    "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LSQB LBRACE NAME CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE "
+_NAMES = SOFT | _VERDICTS | {"NAME"}
+_BEGIN_OPERAND = _NAMES | kinds(
+    "INT DEC TEXT TEXT_BEGIN TRUE FALSE LPAR LSQB LBRACE CON MINUS NOT AWAIT IF MATCH FOR DO TRY SPAWN OBSERVE "
     "FAILED ASKED INJECT REVERT DISCARD MERGE FORK"
 )
 _BEFORE_ARGUMENTS = frozenset({"NAME", "CON", "RPAR", "RSQB", "RBRACE"})
@@ -129,24 +130,28 @@ class Layout:
             empty = following == "RBRACE" and previous is not None and previous.kind in _BEFORE_EMPTY_RECORD
             if labelled or empty:
                 token.kind = "LREC"
-        elif kind == "LPAR" and (following == "NAME" or following in SOFT) and not self._plain(previous):
+        elif kind == "LPAR" and following in _NAMES and not self._plain(index, previous):
             at = index + 1
             while at + 2 < len(tokens) and tokens[at + 1].kind == "COMMA":
                 at += 2
-                if tokens[at].kind != "NAME" and tokens[at].kind not in SOFT:
+                if tokens[at].kind not in _NAMES:
                     return
             if at + 2 < len(tokens) and tokens[at + 1].kind == "RPAR" and tokens[at + 2].kind == "FAT_ARROW":
                 token.kind = "LFUN"
 
     def _verdict(self, index: int, previous: Token | None, following: str) -> bool:
         """Whether `answer` or `deny` at this place begins a statement with its operand; else it is a name."""
+        if not self._stack or self._stack[-1].kind != "LBRACE":
+            return False
         begins = index in self._line_ends or (previous is not None and previous.kind in ("LBRACE", "FAT_ARROW"))
         return begins and index + 1 not in self._line_ends and following in _BEGIN_OPERAND
 
-    def _plain(self, previous: Token | None) -> bool:
+    def _plain(self, index: int, previous: Token | None) -> bool:
         """Whether a bracket after this token cannot be that of a lambda: it holds arguments, or stands in a guard."""
         if self._guards and self._guards[-1] == len(self._stack):
             return True
+        if index in self._line_ends and (not self._stack or self._stack[-1].kind == "LBRACE"):
+            return False  # it begins a statement
         return previous is not None and (previous.kind in _BEFORE_ARGUMENTS or previous.kind in SOFT)
 
     def _ends(self, token: Token) -> bool:

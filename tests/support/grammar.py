@@ -94,7 +94,8 @@ def tokens(random: Random, size: int, reached: Counter[int] | None = None) -> li
             least = min(drawn.rule_cost(index) for index in choices)
             choices = [index for index in choices if drawn.rule_cost(index) == least]
         # Rules that only pass on to another one are preferred, or an expression would be nothing but operators.
-        weights = [(8 if len(drawn.rules[index]) == 2 else 1) / (1 + local[index]) for index in choices]
+        passing = [len(rule) == 2 and rule[1] in drawn.by_left for rule in (drawn.rules[index] for index in choices)]
+        weights = [(8 if on else 1) / (1 + local[index]) for index, on in zip(choices, passing, strict=True)]
         index = random.choices(choices, weights)[0]
         local[index] += 1
         parts = drawn.rules[index][1:]
