@@ -7,6 +7,7 @@ from typing import Any
 
 from shepherd_dsl.cli.difference import difference
 from shepherd_dsl.cli.output import paint, plain
+from shepherd_dsl.cli.values import shown
 from shepherd_dsl.core.event import (
     Denied,
     End,
@@ -19,7 +20,6 @@ from shepherd_dsl.core.event import (
     Undo,
 )
 from shepherd_dsl.core.value import Con, Record, Value
-from shepherd_dsl.core.wire import value_text
 from shepherd_dsl.trace.protocol import Recorded
 
 
@@ -76,7 +76,7 @@ def _inline(value: Value) -> str:
         return ""
     if isinstance(value, Record | Con | tuple):
         return ""
-    return f" {plain(value) if isinstance(value, str) else value_text(value)}"
+    return f" {plain(value) if isinstance(value, str) else shown(value)}"
 
 
 def _block(value: Value, indent: int = 4) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _clause(clause: Record) -> str:
     patterns, limit = clause.get("args"), clause.get("limit")
     inner = ""
     if isinstance(patterns, tuple) and patterns:
-        shown = [value_text(p.args[0]) if isinstance(p, Con) and p.args else "_" for p in patterns]
+        shown = [shown(p.args[0]) if isinstance(p, Con) and p.args else "_" for p in patterns]
         inner = f"({', '.join(shown)})"
     times = f" at most {limit.args[0]}" if isinstance(limit, Con) and limit.args else ""
     return f"{clause.get('op')}{inner}{times}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from shepherd_dsl.cli.values import shown
 from shepherd_dsl.core.event import (
     Denied,
     End,
@@ -19,8 +20,7 @@ from shepherd_dsl.core.event import (
     Start,
     Undo,
 )
-from shepherd_dsl.core.value import Con, Record, Value
-from shepherd_dsl.core.wire import value_text
+from shepherd_dsl.core.value import Con, Record, Unit, Value
 from shepherd_dsl.trace.protocol import Recorded
 
 PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.take"})
@@ -171,7 +171,7 @@ def answer_text(answer: Con) -> tuple[str, str]:
             return "✓", first_line(text)
     if isinstance(value, Con) and value.name in ("Intent", "Done", "Failed"):
         return "✓", value.name
-    return "✓", "" if value_text(value) == "null" else short(value, 50)
+    return "✓", "" if isinstance(value, Unit) else short(value, 50)
 
 
 def line_counts(question: Recorded, outcome: Recorded, read_blob: ReadBlob) -> str:
@@ -203,7 +203,7 @@ def _args(args: tuple[Value, ...]) -> str:
 
 def short(value: Value, limit: int) -> str:
     """A value in at most `limit` characters; a text in double quotes."""
-    text = value_text(value)
+    text = shown(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

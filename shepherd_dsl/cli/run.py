@@ -189,8 +189,9 @@ def _interrupted(started: list[str], display: Any) -> None:
 def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
     """Print how a run ended, on standard output; the exit status."""
     from shepherd_dsl.cli.back import merge_json, say_merge
+    from shepherd_dsl.cli.values import shown
     from shepherd_dsl.core.value import Record
-    from shepherd_dsl.core.wire import value_json, value_text
+    from shepherd_dsl.core.wire import value_json
 
     status = 0 if ended.kind == "done" and ended.refused is None else 1
     if as_json:
@@ -207,7 +208,7 @@ def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
     on = colour()
     if ended.kind == "done":
         assert ended.value is not None
-        value = ended.value if isinstance(ended.value, str) else value_text(ended.value)
+        value = ended.value if isinstance(ended.value, str) else shown(ended.value)
         click.echo(f"{paint('done', 'green', 'bold', on=on)} run {ended.name}: {value}")
         if ended.refused is not None:
             click.echo(f"not merged: {ended.refused}", err=True)

@@ -248,7 +248,7 @@ def take_back(
         merged = None if keep or to is None else merged_files(workspace, name)
         record = None
         if merged is not None:
-            record = _merge_root(workspace, tree)
+            record = _merge_root(workspace, tree, back=True)
         fields: dict[str, Any] = dict(report.fields)
         return TakenBack(
             name, to, fields["undone"], fields["compensated"], fields["failed"], fields["irreversible"], record
@@ -288,7 +288,8 @@ def last_action(workspace: Workspace, name: str) -> Action:
     root: Commit | None = machine.runs[ROOT].trace
     assert root is not None
     merges = _merges(workspace, name)
-    if merges and merges[-1]["tree"] == name and (world is None or merges[-1]["log"] > world.seq):
+    last = merges[-1] if merges else None
+    if last is not None and last["tree"] == name and not last["back"] and (world is None or last["log"] > world.seq):
         return Action("merge", None)
     if world is None or not isinstance(world.event, Intent):
         raise RevisionError(
@@ -347,13 +348,17 @@ def _merge(
     base: Files,
     result: Files,
     read_blob: Callable[[str], bytes],
+    back: bool = False,
 ) -> MergeRecord:
-    """Write the difference into the workspace, and remember that it now has the files after event `index`."""
+    """Write the difference into the workspace, and remember that it now has the files after event `index`.
+
+    `back`: this is part of a revert, and is undone with it.
+    """
     merged = merged_files(workspace, name)
     record = merge_into(workspace.root, base if merged is None else merged, result, read_blob=read_blob)
     if record.steps:
         merges = _merges(workspace, name)
-        _save_merges(workspace, name, [*merges, {"index": index, "log": log, "tree": name}])
+        _save_merges(workspace, name, [*merges, {"back": back, "index": index, "log": log, "tree": name}])
     return record
 
 
@@ -398,7 +403,7 @@ def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> Merg
     )
 
 
-def _merge_root(workspace: Workspace, tree: LiveTree) -> MergeRecord:
+def _merge_root(workspace: Workspace, tree: LiveTree, *, back: bool = False) -> MergeRecord:
     """Merge the root run of a tree that is still open."""
     root = tree.machine.runs[ROOT]
     assert root.trace is not None
@@ -410,6 +415,7 @@ def _merge_root(workspace: Workspace, tree: LiveTree) -> MergeRecord:
         base=root.base,
         result=root.files,
         read_blob=tree.writer.blob,
+        back=back,
     )
 
 
