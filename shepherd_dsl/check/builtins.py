@@ -47,6 +47,7 @@ EVENT = variant(
         "End": (TEXT,),
     }
 )
+SPAWN = "run.spawn"
 MESSAGE = TEXT
 """What `inject` puts in and `inbox.take` gives."""
 
@@ -58,6 +59,7 @@ def _op(name: str, result: Type, **params: Type) -> EffectSig:
 MACHINE_OPS: Mapping[str, EffectSig] = {
     sig.name: sig
     for sig in (
+        _op(SPAWN, RunOf(VALUE), agent=VALUE, args=ListOf(VALUE), request=VALUE),
         _op("run.next", STOP, run=_RUN),
         _op("run.pass", VALUE, run=_RUN),
         _op("run.answer", UNIT, run=_RUN, value=VALUE),
@@ -72,9 +74,9 @@ MACHINE_OPS: Mapping[str, EffectSig] = {
         _op("inbox.take", option(MESSAGE)),
     )
 }
-"""`run.spawn` is not among them: `spawn` is the only way to write it, for it makes the request."""
+"""They may be granted, observed and supervised; `do` asks for all but `run.spawn`, for `spawn` makes the request."""
 
-RUN_OPS = ("run.spawn", *(name for name in MACHINE_OPS if name.startswith("run.")))
+RUN_OPS = tuple(name for name in MACHINE_OPS if name.startswith("run."))
 
 BUILTIN_TYPES: Mapping[str, Type] = {"Event": EVENT, "Report": REPORT, "Error": ERROR, "Step": INT}
 

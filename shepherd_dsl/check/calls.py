@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from shepherd_dsl.check import codes
-from shepherd_dsl.check.builtins import BUILTINS, MACHINE_OPS, RUN_OPS
+from shepherd_dsl.check.builtins import BUILTINS, MACHINE_OPS, RUN_OPS, SPAWN
 from shepherd_dsl.check.constant import constant
 from shepherd_dsl.check.declare import TypeReader, near, read_grants
 from shepherd_dsl.check.env import AgentSig, Builtin, EffectSig
@@ -198,13 +198,10 @@ def effect(body: Body, name: tree.Name) -> EffectSig | None:
     """The operation of that name, None (and reported) where there is none."""
     sig = body.env.effects.get(name.text) or MACHINE_OPS.get(name.text)
     if sig is None:
-        if name.text == "run.spawn":
-            hint = "runs are made with `spawn agent(…)`"
-        else:
-            close = near(name.text, [*body.env.effects, *MACHINE_OPS])
-            hint = f"did you mean `{close}`?" if close else f"declare it: effect {name.text}(…) -> … irreversible"
-            if name.text in body.env.agents:
-                hint = f"`{name.text}` is an agent: call it without `do`"
+        close = near(name.text, [*body.env.effects, *MACHINE_OPS])
+        hint = f"did you mean `{close}`?" if close else f"declare it: effect {name.text}(…) -> … irreversible"
+        if name.text in body.env.agents:
+            hint = f"`{name.text}` is an agent: call it without `do`"
         body.env.report(codes.NO_OP, name.span, f"no operation is called `{name.text}`", hint=hint)
     return sig
 
@@ -212,6 +209,9 @@ def effect(body: Body, name: tree.Name) -> EffectSig | None:
 def do(body: Body, expr: tree.Do) -> Type:
     """The type of `do` or `try do`."""
     sig = effect(body, expr.op)
+    if sig is not None and sig.name == SPAWN:
+        body.env.report(codes.NO_OP, expr.op.span, "a run is not made with `do`", hint="write `spawn agent(…)`")
+        sig = None
     with body.inside(exits=False):
         if sig is None:
             for arg in expr.args:

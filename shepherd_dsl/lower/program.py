@@ -160,7 +160,8 @@ class _Builder:
             for written in sig.decl.params:
                 param = frame.fresh(written.name.text)
                 params.append(param)
-                frame.bind(written, Var(param))
+                if sig.decl.body is not None:
+                    frame.bind(written, Var(param))
             body = self._performed(frame, sig, params) if sig.decl.body is None else frame.body(sig)
             self.add(unit, tuple(params), body)
 

@@ -47,6 +47,19 @@ def run_tests(lowered: Lowered, *, only: str | None = None) -> tuple[TestResult,
     return tuple(run_test(test) for test in lowered.tests if only is None or only in test.name)
 
 
+def report(results: Iterable[TestResult]) -> str:
+    """The results as text: a line a test, the reasons of those that failed indented, and how many there are of each."""
+    lines: list[str] = []
+    counts = {True: 0, False: 0}
+    for result in results:
+        counts[result.passed] += 1
+        lines.append(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}")
+        if not result.passed:
+            lines.append(f"      {result.where}: " + result.reason.replace("\n", "\n      "))
+    lines.append(f"{counts[True]} passed, {counts[False]} failed")
+    return "\n".join(lines) + "\n"
+
+
 def run_test(test: TestInfo) -> TestResult:
     """Run one test."""
     files, blobs = scripted_files(test.script)
