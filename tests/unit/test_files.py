@@ -280,3 +280,25 @@ def test_a_small_change_of_many_files_is_quick(mode: int) -> None:
         assert value.diff(after) == change
         times.append(time.perf_counter() - start)
     assert min(times) < 0.02  # 0.5 ms when nothing else runs
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"modes": {"d/a": "100600"}}, {"modes": {"d/a": "100640"}}),
+        ({"modes": {"d/a": "100600"}}, {}),
+        ({"plain": "100664"}, {"plain": "100600"}),
+        ({"exec": "100700"}, {"exec": "100775"}),
+        ({"empty": ["d/e"]}, {"empty": ["d/f"]}),
+    ],
+)
+def test_one_git_tree_with_different_manifests(left: dict[str, object], right: dict[str, object]) -> None:
+    pairs = [("d/a", 0o100644), ("d/b", 0o100755), ("x", 0o100644), ("y", 0o100644)]
+    value = Files.of((path, Entry(mode, HASHES[0])) for path, mode in pairs)
+    _, _, load = loader(value)
+    one, two, same = (Files.from_git(value.git_tree, extras, load) for extras in (left, right, left))  # type: ignore[arg-type]
+    assert one.diff(same) == ()
+    change = one.diff(two)
+    assert change != ()
+    assert one.apply(change) == two
+    assert one != two

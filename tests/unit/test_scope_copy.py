@@ -215,3 +215,23 @@ def test_memory_scopes_report_what_is_played() -> None:
     scope.write("a", b"dropped")
     assert backend.open("root", files) is scope
     assert (scope.read("a"), scope.changes(keep)) == (b"1", ())
+
+
+@pytest.mark.parametrize(("clock", "reads"), [(0, ["a", "b"]), (1 << 62, [])])
+def test_what_was_written_in_the_last_tick_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: int, reads: list[str]
+) -> None:
+    lab = Lab(CASE, tmp_path)
+    monkeypatch.setattr(Beneath, "clock", lambda self: clock)
+    scope = lab.start({"a": b"1", "b": b"2"})
+    found: list[str] = []
+    real = Beneath.read
+
+    def read(self: Beneath, path: str) -> tuple[bytes, os.stat_result]:
+        found.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Beneath, "read", read)
+    assert scope.changes(lab.keep) == ()
+    assert found == reads
+    scope.close()

@@ -16,7 +16,7 @@ from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.ignore import DEFAULTS, ignored_by, load_ignored, nothing_ignored
 from shepherd_dsl.scope.importer import Imported, import_workspace
-from shepherd_dsl.scope.survey import load_seen, survey
+from shepherd_dsl.scope.survey import load_seen, seen_now, survey
 
 
 class Blobs(dict[str, bytes]):
@@ -308,3 +308,18 @@ def test_a_tracked_file_stays_so(tmp_path: Path) -> None:
             tracked=lambda path: tracked.get(path) is not None or tracked.is_folder(path),
         )
     assert list(found.seen) == ["build/kept"]
+
+
+def test_a_stat_of_the_last_tick_is_not_trusted(tmp_path: Path) -> None:
+    """Where the file system's clock is coarse, a file may change and keep its stat."""
+    write(tmp_path / "f", b"new")
+    stale = Entry(0o100644, git_blob_hash(b"old"))
+    found = (tmp_path / "f").stat()
+    for clock, hash in ((found.st_ctime_ns, git_blob_hash(b"new")), (found.st_ctime_ns + 1, stale.hash)):
+        before = {"f": seen_now(stale, found, clock)}  # seen with these bytes when the clock stood there
+        with Beneath(tmp_path, tmp_path / ".shepherd") as at:
+            after = survey(
+                at, before, now=clock, put_blob=git_blob_hash, ignored=nothing_ignored, tracked=lambda path: False
+            )
+        assert after.seen["f"].entry.hash == hash
+        assert after.seen["f"].racy == (clock == found.st_ctime_ns)
