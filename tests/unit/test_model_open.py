@@ -34,6 +34,22 @@ def test_a_missing_key_names_its_variable(api: str) -> None:
 
 
 @each_api
+@pytest.mark.parametrize("key", [f"{KEY}\nmore", f"{KEY}ü", f"{KEY}\0"])
+def test_a_key_that_no_header_can_hold_is_an_error_that_does_not_show_it(api: str, key: str) -> None:
+    with pytest.raises(HandlerError) as caught:
+        open_model(f"{api}:m", ModelOptions(api_key=key, environ={}))
+    assert caught.value.code == "model.key"
+    assert KEY not in str(caught.value)
+
+
+@each_api
+def test_white_space_around_a_key_is_no_part_of_it(api: str) -> None:
+    with FakeModelServer(Says(text="ok")) as server:
+        [outcome] = ask(api, server, HELLO, api_key=f" {KEY}\n")
+    assert reply_in(outcome)["text"] == "ok"
+
+
+@each_api
 def test_a_missing_package_names_its_extra(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(name: str) -> None:
         return None

@@ -29,11 +29,18 @@ def require(package: str, *, needed_for: str) -> None:
 
 
 def key_of(options: ModelOptions, variable: str, *, needed_for: str) -> str:
-    """The API key from the options or the environment.
+    """The API key from the options or the environment, without white space around it.
 
-    Raises HandlerError `model.key` naming the variable.
+    Raises HandlerError `model.key` naming the variable where there is none, or one that cannot stand in a header (the
+    HTTP library would quote it in its own error).
     """
-    key = options.api_key or options.environ.get(variable, "")
+    key = (options.api_key or options.environ.get(variable, "")).strip()
+    if not (key.isascii() and key.isprintable()):
+        raise HandlerError(
+            "model.key",
+            f"the API key for {needed_for} has characters that no key has",
+            hint=f"set {variable} again, to the key alone",
+        )
     if not key:
         raise HandlerError(
             "model.key",
