@@ -87,10 +87,11 @@ def follow(
         if done == len(log):
             return Replayed(m, done, "")
         if done == until:
-            after = _forked(m, log, done)
+            forked = _forked(m, log, done)
             del forks[0]
-        else:
-            after = _outside(m, log, done)
+            m = forked if forked is not None else m
+            continue
+        after = _outside(m, log, done)
         if isinstance(after, str):
             return Replayed(m, done, after)
         m = after
@@ -111,13 +112,13 @@ def _outer_forks(log: Log) -> list[int]:
     return found
 
 
-def _forked(m: Machine, log: Log, at: int) -> Machine | str:
-    """The machine forked from outside where the log says so, or why it cannot be."""
+def _forked(m: Machine, log: Log, at: int) -> Machine | None:
+    """The machine forked from outside where the log says so; None where the row of `forked` cannot be such a fork."""
     event = next(event for run, event in log[at:] if run == ROOT)
     assert isinstance(event, Forked)
     commit = nth(m.runs[ROOT].trace, event.at)
     if commit is None or commit.seq != at - 1:
-        return f"a fork at event {event.at} of the root run keeps another log than this one"
+        return None
     return fork_root(m, event.at)
 
 
@@ -151,7 +152,7 @@ def _outside(m: Machine, log: Log, at: int) -> Machine | str:
 
 def _as_given(stop: Asked, event: Outcome) -> Con:
     """The oracle's answer behind a recorded outcome: for `run.pick`, the index of the run."""
-    if stop.op != "run.pick" or event.answer.name != "Ok":
+    if stop.op != "run.pick" or event.answer.name != "Ok" or len(event.answer.args) != 1:
         return event.answer
     runs = stop.args[0]
     assert isinstance(runs, tuple)
