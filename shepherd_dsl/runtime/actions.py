@@ -86,7 +86,7 @@ def run_task(
         named(started.tree.writer.name)
     for remark in started.left_out:
         display.said(f"left out: {remark}")
-    return _drive(workspace, started.tree, registry, context, display, keep=keep)
+    return drive_tree(workspace, started.tree, registry, context, display, keep=keep)
 
 
 def require_handlers(registry: Registry, task: Task) -> None:
@@ -113,12 +113,12 @@ def resume_run(
     finish_interrupted(workspace.root)
     opened = open_tree(workspace, name)
     registry = Registry(context)
-    return _drive(
+    return drive_tree(
         workspace, opened.tree, registry, context, display, keep=keep, interrupted=opened.interrupted, again=again
     )
 
 
-def _drive(
+def drive_tree(
     workspace: Workspace,
     tree: LiveTree,
     registry: Registry,
@@ -129,6 +129,7 @@ def _drive(
     interrupted: frozenset[Key] = frozenset(),
     again: bool = False,
 ) -> Ended:
+    """Drive an open tree to the end of its root run, merge it unless `keep`, and close it. See `run_task`."""
     name = tree.writer.name
     scopes = workspace.scopes(name, read_blob=tree.writer.blob)
     driver = Driver(
