@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -248,3 +249,24 @@ def test_the_rendering_does_not_depend_on_the_hash_seed() -> None:
         outputs.append(subprocess.run(command, cwd=root, env=environ, capture_output=True, check=True).stdout)
     assert outputs[0].count(b"call_1_1") == 4
     assert outputs[0] == outputs[1] == outputs[2]
+
+
+@each_api
+def test_what_providers_do_not_take_is_rendered_so_that_they_do(api: str) -> None:
+    """An empty message of the model, arguments that are no JSON object, and a very small limit."""
+    call = ToolCall("note", "not json")
+    messages = (User("a"), Said(""), User("b"), Said("", (call,)), Result("note", "wrong"))
+    chat = attrs.evolve(AFTER_TOOLS, messages=messages, max_tokens=3)
+    with FakeModelServer(Says(text="ok")) as server:
+        [outcome] = ask(api, server, chat)
+        body = server.seen[0].body
+    reply_in(outcome)
+    sent = json.dumps(body["input" if api == "openai-responses" else "messages"])
+    assert sent.count('"assistant"') == (0 if api == "openai-responses" else 1)
+    if api == "anthropic":
+        assert '"input": {"malformed": "not json"}' in sent
+        assert body["max_tokens"] == 3
+    else:
+        assert '"arguments": "not json"' in sent
+        key, limit = ("max_output_tokens", 16) if api == "openai-responses" else ("max_completion_tokens", 3)
+        assert body[key] == limit
