@@ -73,14 +73,14 @@ def lift(main: Def, local: Mapping[str, Def]) -> tuple[Def, dict[str, Def]]:
     """`main` and its local functions with every variable they need as a parameter."""
     calls = {name: [n for n in called(found.body) if n in local] for name, found in local.items()}
     free = {name: _free(found.body, found.params) for name, found in local.items()}
+    bound = {name: _bound(found) for name, found in local.items()}
     changed = True
     while changed:
         changed = False
-        for name, found in local.items():
-            bound = set(found.params)
+        for name in local:
             for other in calls[name]:
                 for variable in free[other]:
-                    if variable not in bound and variable not in free[name] and not _binds(found.body, variable):
+                    if variable not in bound[name] and variable not in free[name]:
                         free[name][variable] = None
                         changed = True
     extra = {name: tuple(variables) for name, variables in free.items()}
@@ -151,8 +151,9 @@ def _variables(expr: Expr, met: dict[str, None]) -> None:
             _variables(arg, met)
 
 
-def _binds(body: Comp, name: str) -> bool:
-    return any(isinstance(inner, Let) and inner.name == name for inner in _flat(body))
+def _bound(found: Def) -> set[str]:
+    """The variables that a definition binds: its parameters and those of its `let`s."""
+    return {*found.params, *(inner.name for inner in _flat(found.body) if isinstance(inner, Let))}
 
 
 def _pass_on(comp: Comp, extra: Mapping[str, tuple[str, ...]]) -> Comp:

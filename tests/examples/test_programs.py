@@ -1,4 +1,4 @@
-"""Each program of `examples/` checks, lowers, and reports what is stored beside it; together they show every construct."""
+"""Each program of `examples/` checks, lowers and reports what is stored; together they show every construct."""
 
 from __future__ import annotations
 
