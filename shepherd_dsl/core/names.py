@@ -45,9 +45,7 @@ def normal_path(text: str) -> str | None:
     for name in raw.split(b"/"):
         if not name or name == b"." or name == b".." or len(name) > MAX_NAME:
             return None
-    if len(raw) != len(text) and _RAW.search(text) and path_of_os(raw) != text:
-        return None
-    if len(raw) == len(text) and not text.isascii() and path_of_os(raw) != text:
+    if not text.isascii() and _RAW.search(text) and path_of_os(raw) != text:
         return None
     return text
 

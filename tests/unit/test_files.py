@@ -192,6 +192,15 @@ def test_manifest_names_the_common_modes_once() -> None:
     assert tie.manifest == b'{"modes":{"b":"100600"}}'
 
 
+def test_hashes_stay_what_they_were() -> None:
+    """Hashes are in every trace: they may change with the format version only."""
+    names = ["a", "a-", "ab", ".git/x", "x\\.git", "%", "é/日本", "\uefff", "n\n", ".gitmodules", "~1", "d/e/f"]
+    pairs = [(name, Entry((0o100644, 0o100755, LINK, 0o100600)[i % 4], HASHES[i % 4])) for i, name in enumerate(names)]
+    value = Files.of([*pairs, ("empty/inner", EMPTY_FOLDER)])
+    assert value.git_tree == "76a4ca69dc62238b36e70accb4a1a0ba3f962bd1"
+    assert value.hash == "3979720d7e2678f7ef7434e5794be25f6dd454bd"
+
+
 def test_unchanged_is_the_same_object() -> None:
     value = Files.of([("a/b", Entry(0o100644, HASHES[0])), ("e", EMPTY_FOLDER)])
     assert value.apply((("a/b", Entry(0o100644, HASHES[0])), ("e", EMPTY_FOLDER), ("no", None), ("a", None))) is value
