@@ -11,8 +11,6 @@ Each code has a failing example `tests/examples/errors/CODE_name.shep` with its 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
@@ -72,6 +70,8 @@ def register(code: str, title: str, text: str) -> str:
 
 def pages() -> tuple[Page, ...]:
     """Every registered code, sorted."""
+    import importlib.util
+
     for name in CODE_MODULES:
         if importlib.util.find_spec(name) is not None:
             importlib.import_module(name)

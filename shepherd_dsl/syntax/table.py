@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+import os.path
 
-_data = json.loads(resources.files(__package__).joinpath("table.json").read_text("utf-8"))
+# Not importlib.resources, which takes longer to import than the table to read.
+with open(os.path.join(os.path.dirname(__file__), "table.json"), encoding="utf-8") as _file:
+    _data = json.load(_file)
 
 
 def _rows(flat: list[list[int]], names: list[str]) -> list[dict[str, int]]:

@@ -14,7 +14,7 @@ they may be keys of side tables; `same(a, b)` compares two trees and leaves the 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar, dataclass_transform
 
 import attrs
 
@@ -64,7 +64,26 @@ class Lines:
         return len(self._starts)
 
 
-@attrs.frozen(slots=True, eq=False)
+T = TypeVar("T")
+
+
+def _shown(self: object) -> str:
+    names = (name for name in getattr(type(self), "__match_args__", ()) if name not in ("span", "source"))
+    return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def node(cls: type[T]) -> type[T]:
+    """A class of nodes: frozen, slotted, equal only to itself, shown without its span.
+
+    One `__repr__` for all: making sixty of them would take a third of the time in which this module is imported.
+    """
+    made = attrs.frozen(cls, slots=True, eq=False, repr=False)
+    made.__repr__ = _shown  # type: ignore[method-assign]
+    return made
+
+
+@node
 class Name:
     """A name as written; operations are dotted (`tracker.comment`)."""
 
@@ -75,7 +94,7 @@ class Name:
 # Types ---------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class TypeName:
     """`Int`, `Exit`, `List[Text]`, `Run[Exit]`, or a type parameter."""
 
@@ -84,7 +103,7 @@ class TypeName:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class FieldType:
     """`id: Int` in a record type."""
 
@@ -93,7 +112,7 @@ class FieldType:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class RecordType:
     """`{ id: Int, … }`."""
 
@@ -101,7 +120,7 @@ class RecordType:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class CaseType:
     """`A(T, U)` or `A` in a variant type."""
 
@@ -110,7 +129,7 @@ class CaseType:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class VariantType:
     """`A(T) | B`. A single case without arguments is a `TypeName`."""
 
@@ -118,7 +137,7 @@ class VariantType:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class FunctionType:
     """`(T, U) => R`, the type of a lambda: code without an effect, given to a call."""
 
@@ -127,7 +146,7 @@ class FunctionType:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class AgentType:
     """`agent(T, U) grants (g, …) -> R`, the type of an agent value."""
 
@@ -143,14 +162,14 @@ Type: TypeAlias = TypeName | RecordType | VariantType | FunctionType | AgentType
 # Patterns ------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Wildcard:
     """`_`."""
 
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class NamePattern:
     """A variable, which is bound."""
 
@@ -158,7 +177,7 @@ class NamePattern:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class LiteralPattern:
     """`0`, `-1.5`, `"x"`, `true`, `()`. At an argument of an operation a text is a glob, read as grants read it."""
 
@@ -166,7 +185,7 @@ class LiteralPattern:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ConPattern:
     """`Some(x)`, `None`."""
 
@@ -175,7 +194,7 @@ class ConPattern:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class FieldPattern:
     """`code: 0` in a record pattern."""
 
@@ -184,7 +203,7 @@ class FieldPattern:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class RecordPattern:
     """`{ code: 0 }`; fields that are not named may be anything."""
 
@@ -195,7 +214,7 @@ class RecordPattern:
 Pattern: TypeAlias = Wildcard | NamePattern | LiteralPattern | ConPattern | RecordPattern
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class OpPattern:
     """`shell.run("pytest *")`, `shell.run(cmd)`, `shell.run` (any arguments: `args` is None), `_` (`op` is None)."""
 
@@ -207,7 +226,7 @@ class OpPattern:
 # Grants --------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Grant:
     """`op`, `op("pattern", _)`, `run` (every operation on runs), each perhaps `at most N`.
 
@@ -220,7 +239,7 @@ class Grant:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class AllGrant:
     """`all(agent)`: whatever that agent's signature grants."""
 
@@ -234,7 +253,7 @@ AnyGrant: TypeAlias = Grant | AllGrant
 # Expressions ---------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class IntLit:
     """`42`. Negative only in patterns."""
 
@@ -242,7 +261,7 @@ class IntLit:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class DecLit:
     """`1.50`; `text` is what was written, without `_`. Negative only in patterns."""
 
@@ -250,7 +269,7 @@ class DecLit:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class BoolLit:
     """`true`, `false`."""
 
@@ -258,14 +277,14 @@ class BoolLit:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class UnitLit:
     """`()`."""
 
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class TextLit:
     """`"a ${e} b"` or a text in three quotes; escapes are resolved, indentation is taken off.
 
@@ -285,7 +304,7 @@ class TextLit:
         return first if len(self.parts) == 1 and isinstance(first, str) else None
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Var:
     """A variable, a parameter, an agent or a primitive, by name (begins in lower case)."""
 
@@ -293,7 +312,7 @@ class Var:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Construct:
     """`Some(x)`, `None`: names that begin in upper case build variants."""
 
@@ -302,7 +321,7 @@ class Construct:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ListExpr:
     """`[a, b]`."""
 
@@ -310,7 +329,7 @@ class ListExpr:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class FieldInit:
     """`id: 1` in a record."""
 
@@ -319,7 +338,7 @@ class FieldInit:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class RecordExpr:
     """`{ id: 1 }`."""
 
@@ -327,7 +346,7 @@ class RecordExpr:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Field:
     """`target.name`."""
 
@@ -336,7 +355,7 @@ class Field:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Index:
     """`target[index]`."""
 
@@ -345,7 +364,7 @@ class Index:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Call:
     """`callee(args)`: a plain call, in the same run and the same files."""
 
@@ -358,7 +377,7 @@ UnaryOp: TypeAlias = Literal["-", "not"]
 BinaryOp: TypeAlias = Literal["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "and", "or", "matches"]
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Unary:
     """`-e`, `not e`."""
 
@@ -367,7 +386,7 @@ class Unary:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Binary:
     """`left op right`; `and` and `or` leave the right side alone where they can; `text matches "glob"`."""
 
@@ -377,7 +396,7 @@ class Binary:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Lambda:
     """`s => s.score`, `(a, x) => a + x`."""
 
@@ -386,7 +405,7 @@ class Lambda:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class If:
     """`if c { … } else if d { … } else { … }`; a second `if` stands alone in an unbraced block."""
 
@@ -396,7 +415,7 @@ class If:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Arm:
     """`pattern when guard => body`; a body without braces is a block of one statement."""
 
@@ -406,7 +425,7 @@ class Arm:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Match:
     """`match subject { arm… }`."""
 
@@ -415,7 +434,7 @@ class Match:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class For:
     """`for x in xs where c { … }`; as a value, the list of the body's values."""
 
@@ -426,7 +445,7 @@ class For:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Do:
     """`do op(args)` unwraps the outcome; `try do op(args)` (`trying`) gives `Ok | Err | Unknown`."""
 
@@ -436,7 +455,7 @@ class Do:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Spawn:
     """`spawn agent(args) grants (g, …)`; `grants` is None where nothing is narrowed. `agent` may be a variable."""
 
@@ -446,7 +465,7 @@ class Spawn:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Await:
     """`await r`: drives r to its end and gives its value."""
 
@@ -454,7 +473,7 @@ class Await:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class AwaitAll:
     """`await all runs`: several runs in flight; the list of their values, in the order of the list."""
 
@@ -462,7 +481,7 @@ class AwaitAll:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Fork:
     """`fork r at step` gives a run; `fork r at step by k` (`count`) a list of k runs."""
 
@@ -475,7 +494,7 @@ class Fork:
 ObserveKind: TypeAlias = Literal["intent", "outcome", "denied", "injected"]
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ObserveClause:
     """`outcome op(p) -> q when c, acc => e`, also `intent op(p)`, `denied op(p)`, `injected q`.
 
@@ -491,7 +510,7 @@ class ObserveClause:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Observe:
     """`observe r from n starting e { clauses }`: a fold over the run's events; without `starting` it starts at 0.
 
@@ -505,7 +524,7 @@ class Observe:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Inject:
     """`inject v into r`."""
 
@@ -514,7 +533,7 @@ class Inject:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Revert:
     """`revert r to step`; its value is the report `{ undone, compensated, failed, irreversible }`."""
 
@@ -523,7 +542,7 @@ class Revert:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Discard:
     """`discard r`; its value is the report of `Revert`."""
 
@@ -531,7 +550,7 @@ class Discard:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Merge:
     """`merge r else { … }` is done or runs the block; `merge r` alone gives `Merged | Conflict(paths)`."""
 
@@ -540,7 +559,7 @@ class Merge:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Failed:
     """`failed(run)`, `failed(run, text)`: the run ended in an error, whose text is `text`."""
 
@@ -549,7 +568,7 @@ class Failed:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Asked:
     """`asked(run, op)`, `asked(run, op(patterns))`: the run's trace has such an intent."""
 
@@ -596,7 +615,7 @@ Expr: TypeAlias = (
 # Statements ----------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Block:
     """Statements; the value is that of the last one if it is an expression, else unit.
 
@@ -608,7 +627,7 @@ class Block:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Let:
     """`let name: Type = value`; the name may be `_`."""
 
@@ -618,7 +637,7 @@ class Let:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Return:
     """`return e`; `return` alone returns unit."""
 
@@ -626,7 +645,7 @@ class Return:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Fail:
     """`fail text`."""
 
@@ -634,7 +653,7 @@ class Fail:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Expect:
     """`expect cond`, in a test."""
 
@@ -642,7 +661,7 @@ class Expect:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class SuperviseClause:
     """`intent op(p) in r when c => body` or `outcome op(p) in r -> q when c => body`.
 
@@ -658,7 +677,7 @@ class SuperviseClause:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Supervise:
     """`supervise a, b { clauses }`: drives the runs to their ends; what no clause fits is passed on."""
 
@@ -667,14 +686,14 @@ class Supervise:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Pass:
     """`pass`, a verdict on an intent."""
 
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Answer:
     """`answer v`, a verdict on an intent: the world is not asked."""
 
@@ -682,7 +701,7 @@ class Answer:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Deny:
     """`deny text`, a verdict on an intent: the run is given an error."""
 
@@ -690,7 +709,7 @@ class Deny:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ExprStmt:
     """An expression on a line of its own."""
 
@@ -704,7 +723,7 @@ Stmt: TypeAlias = Let | Return | Fail | Expect | Supervise | Pass | Answer | Den
 # Declarations --------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Import:
     """`import "path.shep"`, relative to the file that imports."""
 
@@ -712,7 +731,7 @@ class Import:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Param:
     """`name: Type`."""
 
@@ -721,7 +740,7 @@ class Param:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class EffectClass:
     """`pure`, `reversible`, `irreversible`, `compensable by undo` (`undo` is None for the others)."""
 
@@ -730,7 +749,7 @@ class EffectClass:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class EffectDecl:
     """`effect op(params) -> Result class`, perhaps followed by a text saying what it does (what a model is told).
 
@@ -745,7 +764,7 @@ class EffectDecl:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class TypeDecl:
     """`type Name = Type`."""
 
@@ -754,7 +773,7 @@ class TypeDecl:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class AgentDecl:
     """`agent name<T>(params) -> Result grants g, … "doc" { body }`.
 
@@ -771,7 +790,7 @@ class AgentDecl:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ScriptValue:
     """A scripted answer `Ok(value)`."""
 
@@ -779,7 +798,7 @@ class ScriptValue:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ScriptError:
     """`error(code, text)`: the scripted answer is `Err({code, text})`."""
 
@@ -788,7 +807,7 @@ class ScriptError:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ScriptUnknown:
     """`unknown`: nobody knows whether it happened."""
 
@@ -798,7 +817,7 @@ class ScriptUnknown:
 ScriptAnswer: TypeAlias = ScriptValue | ScriptError | ScriptUnknown
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class ScriptLine:
     """`op(patterns) -> answer, answer…`: one answer a call that fits, in turn; the last one goes on for ever.
 
@@ -810,7 +829,7 @@ class ScriptLine:
     span: Span
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class TestDecl:
     """`test "name" with { script } { body }`; without `with` the script is empty."""
 
@@ -825,7 +844,7 @@ class TestDecl:
 Item: TypeAlias = Import | EffectDecl | TypeDecl | AgentDecl | TestDecl
 
 
-@attrs.frozen(slots=True, eq=False)
+@node
 class Module:
     """A file: its items in the order of the source."""
 
