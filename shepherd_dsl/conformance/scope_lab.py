@@ -1,0 +1,116 @@
+"""What checks of scopes work with: blobs, a backend, and a look at a folder by other means than the backend's."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, path_of_os
+from shepherd_dsl.scope.protocol import Scope, ScopeBackend
+
+Content: TypeAlias = "bytes | tuple[int, bytes] | None"
+"""A file's bytes, or its (mode, bytes); None for an empty folder."""
+
+
+@attrs.frozen(slots=True)
+class ScopeCase:
+    """A backend to be checked: `make(folder, read_blob)` gives one that keeps its copies below `folder`."""
+
+    name: str
+    make: Callable[[Path, Callable[[str], bytes]], ScopeBackend]
+
+
+class Lab:
+    """Blobs and one backend to be checked with them; public for tests of a backend's own."""
+
+    def __init__(self, case: ScopeCase, folder: Path) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.home = folder / "scopes"
+        self.case = case
+        self.backend = case.make(self.home, self.read)
+
+    def read(self, hash: str) -> bytes:
+        """The bytes of a blob."""
+        return self.blobs[hash]
+
+    def keep(self, data: bytes) -> str:
+        """Keeps a blob; its hash."""
+        hash = git_blob_hash(data)
+        self.blobs[hash] = data
+        return hash
+
+    def files(self, content: Mapping[str, Content]) -> Files:
+        """Files with that content; a file without a mode is 100644."""
+        return Files.of((path, self.entry(what)) for path, what in content.items())
+
+    def entry(self, what: Content) -> Entry:
+        """The entry of a content."""
+        if what is None:
+            return EMPTY_FOLDER
+        mode, data = what if isinstance(what, tuple) else (0o100644, what)
+        return Entry(mode, self.keep(data))
+
+    def expect(self, scope: Scope, files: Files) -> None:
+        """The folder holds exactly `files`."""
+        want = {path: (entry.mode, entry.hash) for path, entry in files.items()}
+        found = {
+            path: (mode, git_blob_hash(data) if data is not None else "") for path, mode, data in walk(scope.folder)
+        }
+        assert found == want, _difference(found, want)
+
+    def changes(self, scope: Scope) -> Change:
+        """The changes, after which scope and folder must agree with them."""
+        before = scope.files
+        change = scope.changes(self.keep)
+        assert [path for path, _ in change] == sorted({path for path, _ in change}), "sorted, each path once"
+        assert scope.files == before.apply(change), "`files` is not what `changes` says"
+        assert before.diff(scope.files) == change, "`changes` says more than there is"
+        self.expect(scope, scope.files)
+        for _, entry in change:
+            assert entry is None or entry == EMPTY_FOLDER or entry.hash in self.blobs, "a content was not handed over"
+        return change
+
+    def special(self, scope: Scope) -> tuple[Change, tuple[str, ...]]:
+        """The changes and what was skipped, where the folder holds more than can be carried."""
+        return scope.changes(self.keep), scope.skipped
+
+    def start(self, content: Mapping[str, Content], run: str = "root") -> Scope:
+        """An open scope of a run with that content."""
+        scope = self.backend.open(run, self.files(content))
+        self.expect(scope, scope.files)
+        return scope
+
+
+def walk(folder: Path) -> list[tuple[str, int, bytes | None]]:
+    """(path, mode, bytes) of every file, link and empty folder below `folder`, read with plain system calls."""
+    out: list[tuple[str, int, bytes | None]] = []
+    todo = [(b"", os.open(folder, os.O_RDONLY | os.O_DIRECTORY))]
+    while todo:
+        prefix, fd = todo.pop()
+        names = [os.fsencode(name) for name in os.listdir(fd)]
+        if not names and prefix:
+            out.append((path_of_os(prefix[:-1]), 0o040000, None))
+        for name in names:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            path = prefix + name
+            if stat.S_ISDIR(found.st_mode):
+                todo.append((path + b"/", os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)))
+            elif stat.S_ISLNK(found.st_mode):
+                out.append((path_of_os(path), LINK, os.readlink(name, dir_fd=fd)))
+            elif stat.S_ISREG(found.st_mode):
+                file = os.open(name, os.O_RDONLY, dir_fd=fd)
+                with os.fdopen(file, "rb") as opened:
+                    out.append((path_of_os(path), found.st_mode, opened.read()))
+        os.close(fd)
+    return out
+
+
+def _difference(found: Mapping[str, object], want: Mapping[str, object]) -> str:
+    wrong = [path for path in sorted(found.keys() | want.keys()) if found.get(path) != want.get(path)]
+    return "; ".join(f"{path!r}: is {found.get(path)}, should be {want.get(path)}" for path in wrong[:5])
