@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from shepherd_dsl.core.event import Change, Forked, Intent
+from shepherd_dsl.core.event import Change, Forked, Intent, Outcome
 from shepherd_dsl.core.event_equal import event_difference
 from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.oracle import Query
 from shepherd_dsl.core.program import Def, Operation, Program
-from shepherd_dsl.core.run import Commit, commits, copy_id, made, maker_of, nth, split_copy
+from shepherd_dsl.core.run import Commit, commits, copy_id, made, maker_of, nth, question_of, split_copy
 from shepherd_dsl.core.value import Con
 from tests.support.build import ALL, call, do, drive, p, ret, seq, spawn
 from tests.support.generate import BASE, SOME, Case, case, cases, run_case, scripted
@@ -61,10 +61,12 @@ def renamed(id: str, group: set[str], fork: str) -> str:
 
 
 def looks_at_indices(commit: Commit) -> bool:
-    """Whether it is a question of the copy, or of a run below it, for something by index."""
-    event = commit.event
-    inside = commit.run.startswith("root.1(")
-    return inside and isinstance(event, Intent) and event.op in ("run.trace", "run.fork", "run.revert")
+    """Whether the copy, or a run below it, is told here what it asked for by index."""
+    if not commit.run.startswith("root.1(") or not isinstance(commit.event, Outcome):
+        return False
+    question = question_of(commit.parent)
+    assert question is not None
+    return isinstance(question.event, Intent) and question.event.op in ("run.trace", "run.fork", "run.revert")
 
 
 def after(trace: Commit | None, index: int) -> list[Commit]:

@@ -10,7 +10,7 @@ from shepherd_dsl.core.event import Change, Event, Outcome
 from shepherd_dsl.core.machine import AnswerError, advance
 from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.replay import check
-from shepherd_dsl.core.value import Con, err, equal, ok
+from shepherd_dsl.core.value import Con, equal, err, ok
 from tests.support.generate import BLOBS, Log, Ran, cases, log_of, ran, ran_alone
 from tests.support.same import log_difference
 

@@ -111,7 +111,9 @@ def test_what_is_denied_is_refused_by_a_layer() -> None:
             refused = False
             for layer in m.runs[commit.run].grant:
                 clauses = [(at, one) for at, one in enumerate(layer.clauses) if matches(one, event.op, event.args)]
-                spent = [one.limit is not None and commit.used.get((layer.origin, at), 0) >= one.limit for at, one in clauses]
+                spent = [
+                    one.limit is not None and commit.used.get((layer.origin, at), 0) >= one.limit for at, one in clauses
+                ]
                 if all(spent):
                     kinds["spent" if spent else "outside"] += 1
                     refused = True
