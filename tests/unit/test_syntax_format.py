@@ -26,6 +26,13 @@ def test_the_programs_of_the_repository(path: Path) -> None:
     formatted(path.read_text("utf-8"))
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in PROGRAMS if path.parent.name == "examples"], ids=lambda path: path.name
+)
+def test_the_examples_are_formatted(path: Path) -> None:
+    assert format_source(path.read_text("utf-8")) == path.read_text("utf-8")
+
+
 def test_nothing_stays_nothing() -> None:
     assert format_source("") == format_source("\n\n  \n") == ""
 

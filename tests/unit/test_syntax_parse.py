@@ -12,6 +12,8 @@ import pytest
 from shepherd_dsl.syntax import decode, parse, render
 from shepherd_dsl.syntax import tree as t
 from shepherd_dsl.syntax.diagnostics import explain
+from shepherd_dsl.syntax.layout import RESERVED
+from shepherd_dsl.syntax.table import FIXED
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted([*ROOT.glob("examples/*.shep"), *ROOT.glob("shepherd_dsl/std/*.shep")])
@@ -305,3 +307,12 @@ def test_nodes_compare_by_identity_and_trees_by_content() -> None:
 
 def test_a_page_is_found_in_any_case() -> None:
     assert explain(" e012 ") == explain("E012")
+
+
+def test_the_reference_lists_the_reserved_words() -> None:
+    page = (ROOT / "spec/language.md").read_text("utf-8")
+    listed = page.split("Reserved words cannot be names of variables, parameters or agents:")[1].split(". After a dot")[
+        0
+    ]
+    fixed = {FIXED[kind] for kind in RESERVED}
+    assert sorted(listed.replace("\n", " ").replace(" ", "").split(",")) == sorted(fixed)
