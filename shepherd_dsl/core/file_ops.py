@@ -20,6 +20,9 @@ MAX_READ = 1 << 22
 
 PLAIN = 0o100644
 
+STATE = ".shepherd"
+"""The folder of the workspace that never enters a trace."""
+
 ReadBlob = Callable[[str], bytes]
 
 
@@ -34,6 +37,8 @@ def perform(files: Files, read_blob: ReadBlob, op: str, args: tuple[Value, ...])
     path = normal_path(args[0])
     if path is None:
         return err("path", f"not a normal relative path: {args[0][:200]}"), ()
+    if path == STATE or path.startswith(f"{STATE}/"):
+        return err("path", f"{STATE}/ holds the traces and is in no run's files"), ()
     if op == "file.read" and len(args) == 1:
         return read(files, read_blob, path), ()
     if op == "file.remove" and len(args) == 1:
