@@ -143,7 +143,7 @@ def values() -> list[dict[str, Any]]:
     ]
 
 
-def run() -> list[dict[str, Any]]:
+def measure() -> list[dict[str, Any]]:
     """All rows."""
     blobs: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="shepherd-bench-") as name:
@@ -152,5 +152,5 @@ def run() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    json.dump(run(), sys.stdout, indent=1)
+    json.dump(measure(), sys.stdout, indent=1)
     print()
