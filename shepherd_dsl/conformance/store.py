@@ -19,7 +19,7 @@ from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.core.value import NONE, UNIT, Blob, ok
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import LockedError, RevisionError, ShepherdError, StoreError
-from shepherd_dsl.trace.chain import commit_hashes
+from shepherd_dsl.trace.hashes import commit_hashes
 from shepherd_dsl.trace.live import live
 from shepherd_dsl.trace.protocol import LogEntry, Recorded, TraceStore, TreeReader, TreeWriter
 

@@ -12,7 +12,7 @@ from shepherd_dsl.core.event import Forked
 from shepherd_dsl.core.files import git_blob_hash
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import CorruptError, LockedError, RevisionError, StoreError
-from shepherd_dsl.trace.chain import LogHashes
+from shepherd_dsl.trace.hashes import LogHashes
 from shepherd_dsl.trace.objects import blobs_of
 from shepherd_dsl.trace.protocol import LogEntry, Recorded
 

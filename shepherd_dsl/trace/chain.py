@@ -8,11 +8,8 @@ from typing import Final
 
 import attrs
 
-from shepherd_dsl.core.run import WORLD
-from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import CorruptError, StoreError
-from shepherd_dsl.trace.objects import BLOB, GitObject, State, blobs_of, event_objects, object_id, summary_of
-from shepherd_dsl.trace.protocol import LogEntry
+from shepherd_dsl.trace.objects import GitObject, event_objects
 from shepherd_dsl.trace.records import EntryItem
 
 _START: Final = b'{"start":'
@@ -82,20 +79,14 @@ class Chain:
 
     def _add(self, item: EntryItem, head: Head | None) -> Built:
         is_start = item.text.startswith(_START)
+        index, origin = place_of(item, None if head is None else head.length, self._length)
         if head is not None:
-            if is_start:
-                raise _order(item.run, "it has started already")
-            first, index, parent = head.first, head.length, head.commit
-        elif is_start or item.run == WORLD:
-            first, index, parent = 0, 0, ""
-        elif item.text.startswith(_FORKED):
-            body = json.loads(item.text)["forked"]
-            of, at = body["of"], body["at"]
-            first = index = at + 1
-            parent = self.commit_at(of, at)
-            self._origin[item.run] = of
+            first, parent = head.first, head.commit
+        elif origin is None:
+            first, parent = 0, ""
         else:
-            raise _order(item.run, "its first event is neither `start` nor `forked`")
+            first, parent = index, self.commit_at(*origin)
+            self._origin[item.run] = origin[0]
         commit, objects = event_objects(
             item.text,
             summary=item.summary,
@@ -108,6 +99,10 @@ class Chain:
         self.heads[item.run] = Head(first, index + 1, commit)
         self._recent.setdefault(item.run, [parent] if parent else []).append(commit)
         return Built(item, index, commit, tuple(objects))
+
+    def _length(self, run: str) -> int | None:
+        head = self.heads.get(run)
+        return None if head is None else head.length
 
     def commit_at(self, run: str, index: int) -> str:
         """The commit of the event `index` of `run`. Raises StoreError (`store.order`) where there is none."""
@@ -129,42 +124,31 @@ class Chain:
         return oid
 
 
-class LogHashes:
-    """The commits of a log, computed from its entries and the program text alone, without any store."""
+def place_of(
+    item: EntryItem, length: int | None, length_of: Callable[[str], int | None]
+) -> tuple[int, tuple[str, int] | None]:
+    """The index that an entry gets in its run, whose trace has `length` events (None: there is no such run yet), and
+    (run, index) of the event that it goes on from where it is the first of a copy.
 
-    __slots__ = ("_chain",)
-
-    def __init__(self, *, program: str) -> None:
-        self._chain = Chain((), program=object_id(BLOB, program.encode("utf-8")), parent_of=_no_parent)
-
-    def extend(self, entries: Iterable[LogEntry]) -> list[str]:
-        """The commits of the entries that come next; all of them are taken up or, with an error, none.
-
-        Raises StoreError (`store.order`) where an entry cannot follow what its run has.
-        """
-        return [built.commit for built in self._chain.extend(map(_item_of, entries))[0]]
-
-
-def commit_hashes(entries: Iterable[LogEntry], *, program: str) -> list[str]:
-    """The commits of a whole log. Raises StoreError (`store.order`)."""
-    return LogHashes(program=program).extend(entries)
-
-
-def _item_of(entry: LogEntry) -> EntryItem:
-    text = event_text(entry.event)
-    manifest = object_id(BLOB, entry.files.manifest) if entry.files.manifest else None
-    return EntryItem(
-        run=entry.run,
-        text=text.encode("utf-8"),
-        summary=summary_of(entry.event),
-        state=State(entry.files.git_tree, manifest),
-        blobs=blobs_of(entry.event, text),
-        time_ms=0,
-    )
-
-
-def _no_parent(commit: str) -> str:
-    raise StoreError("store.order", f"nothing comes before {commit}", where=commit)
+    Raises StoreError (`store.order`) where the entry cannot come next.
+    """
+    is_start = item.text.startswith(_START)
+    if length is not None:
+        if is_start:
+            raise _order(item.run, "it has started already")
+        return length, None
+    if is_start:
+        return 0, None
+    if not item.text.startswith(_FORKED):
+        raise _order(item.run, "its first event is neither `start` nor `forked`")
+    body = json.loads(item.text)["forked"]
+    of, at = body["of"], body["at"]
+    inherited = length_of(of)
+    if inherited is None:
+        raise _order(of, "there is no such run")
+    if at >= inherited:
+        raise _order(of, f"it has no event {at}")
+    return at + 1, (of, at)
 
 
 def _order(run: str, why: str) -> StoreError:

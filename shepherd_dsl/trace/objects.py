@@ -227,5 +227,7 @@ def _brief(value: Value) -> str:
 def _ascii(line: str) -> str:
     if len(line) > SUMMARY_LENGTH:
         line = line[: SUMMARY_LENGTH - 3] + "..."
-    # Which characters are printable depends on Python's Unicode version, so only ASCII is sure to stay the same.
+    if line.isascii() and line.isprintable():
+        return line
+    # Which other characters are printable depends on Python's Unicode version, so only ASCII is sure to stay the same.
     return "".join(c if " " <= c <= "~" else "?" for c in line)

@@ -47,6 +47,11 @@ def set_hook(hook: Callable[[str], None] | None) -> None:
     _hook = hook
 
 
+def watched() -> bool:
+    """Whether a hook is set."""
+    return _hook is not None
+
+
 def reached(name: str) -> None:
     """The store is at the point `name`."""
     if _hook is not None:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import StoreError
-from shepherd_dsl.trace.chain import Built, Chain, Head
+from shepherd_dsl.trace.chain import Built, Chain, Head, place_of
 from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.journal import Journal, Torn
 from shepherd_dsl.trace.lock import TreeLock
@@ -45,6 +47,16 @@ KEEP_MARK: Final = "shepherd tree "
 
 _FLUSH_BYTES: Final = 1 << 22
 _FOLDER: Final = 0o040000
+
+
+@attrs.frozen(slots=True)
+class _Step:
+    """What one append adds: objects by name, the blobs that are named now, and for each run its length and files."""
+
+    objects: dict[str, GitObject]
+    named: list[str]
+    lengths: dict[str, int]
+    files: dict[str, Files]
 
 
 class GitWriter:
@@ -84,7 +96,10 @@ class GitWriter:
         self._log: str | None = None
         self._segments: list[tuple[str, str]] = []
         self._packed_count = 0
-        # What is not packed.
+        # What is not packed: `_queue` has no commits yet.
+        self._queue: list[EntryItem] = []
+        self._lengths = {run: head.length for run, head in chain.heads.items()}
+        self._files: dict[str, Files] = {}
         self._objects: dict[str, GitObject] = {self._program.oid: self._program, self._info.oid: self._info}
         self._order: list[str] = []
         self._times: list[int] = []
@@ -160,6 +175,7 @@ class GitWriter:
             for blob in (*entry.blobs, *filter(None, (entry.state.manifest,))):
                 self._loose.pop(blob, None)
         self._take(self._chain.extend(entries)[0])
+        self._lengths = {run: head.length for run, head in self._chain.heads.items()}
         self._notes += notes
         if pack:
             self._dirty = True
@@ -179,29 +195,27 @@ class GitWriter:
         """
         with self._mutex:
             self._check_open()
-            new: dict[str, GitObject] = {}
+            step = _Step({}, [], {}, {})
             now = self._clock()
-            before: list[tuple[str, Head | None]] = []
             try:
-                items = [self._item(entry, now, new) for entry in entries]
-                built, before = self._chain.extend(items)
-                place = self._write([*new.values(), *items])
+                items = [self._item(entry, now, step) for entry in entries]
+                place = self._write([*step.objects.values(), *items])
             except BaseException:
-                self._chain.roll_back(before)
-                self._forget(new)
+                self._forget(step)
                 raise
-            for oid, item in new.items():
-                self._objects[oid] = item
-                if item.kind == TREE:
-                    self._unloose(oid, item.body)
-            for entry_item in items:
-                for oid in entry_item.blobs:
-                    self._loose.pop(oid, None)
-            self._take(built)
+            self._objects.update(step.objects)
+            for oid in step.named:
+                self._loose.pop(oid, None)
+            self._lengths.update(step.lengths)
+            self._files.update(step.files)
+            self._queue += items
+            self._dirty = True
             journal = self._journal
         if durable and journal is not None:
             journal.sync(place)
-        if len(self._order) >= self._pack_at or (journal is not None and journal.size >= self._pack_bytes):
+        if len(self._order) + len(self._queue) >= self._pack_at or (
+            journal is not None and journal.size >= self._pack_bytes
+        ):
             self._pack_behind()
 
     def put_blob(self, data: bytes) -> str:
@@ -248,11 +262,13 @@ class GitWriter:
 
     def head(self, run: str) -> Head | None:
         """Where a run stands, None where there is no such run."""
-        return self._chain.heads.get(run)
+        with self._mutex:
+            self._build()
+            return self._chain.heads.get(run)
 
     def __len__(self) -> int:
         """How many entries the log has."""
-        return self._packed_count + len(self._order)
+        return self._packed_count + len(self._order) + len(self._queue)
 
     def pack(self) -> None:
         """Put everything recorded into Git and begin a new journal. Raises StoreError; then nothing is lost."""
@@ -292,41 +308,58 @@ class GitWriter:
 
     # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _item(self, entry: LogEntry, now: int, new: dict[str, GitObject]) -> EntryItem:
-        """The entry as an item; objects of its files that the repository lacks go to `new`."""
+    def _item(self, entry: LogEntry, now: int, step: _Step) -> EntryItem:
+        """The entry as an item; objects of its files that the repository lacks go to `step`."""
+        run = entry.run
         text = event_text(entry.event)
         blobs = blobs_of(entry.event, text)
         for oid in blobs:
-            self._need_blob(oid, entry.run)
+            self._need_blob(oid, run)
+        step.named.extend(blobs)
         state = self._states.get(entry.files.hash)
         if state is None:
-            state = self._state(entry.files, entry.run, new)
-        return EntryItem(entry.run, text.encode("utf-8"), summary_of(entry.event), state, blobs, now)
+            state = self._state(entry.files, run, step)
+        item = EntryItem(run, text.encode("utf-8"), summary_of(entry.event), state, blobs, now)
 
-    def _state(self, files: Files, run: str, new: dict[str, GitObject]) -> State:
-        for oid, body in files.tree_objects(lambda oid: oid in new or self._has_tree(oid)):
-            for name, mode, inner in read_tree(body):
-                if mode != _FOLDER:
-                    self._need_blob(inner, f"{run}: {name.decode('utf-8', 'replace')}")
-            new[oid] = GitObject(TREE, oid, body)
+        def length_of(other: str) -> int | None:
+            return step.lengths.get(other, self._lengths.get(other))
+
+        step.lengths[run] = place_of(item, length_of(run), length_of)[0] + 1
+        step.files[run] = entry.files
+        return item
+
+    def _state(self, files: Files, run: str, step: _Step) -> State:
+        before = step.files.get(run) or self._files.get(run)
+        if before is not None:
+            for path, entry in before.diff(files):
+                if entry is not None and entry.hash:
+                    self._need_blob(entry.hash, f"{run}: {path}")
+                    step.named.append(entry.hash)
+        for oid, body in files.tree_objects(lambda oid: oid in step.objects or self._has_tree(oid)):
+            if before is None:
+                for name, mode, inner in read_tree(body):
+                    if mode != _FOLDER:
+                        self._need_blob(inner, f"{run}: {name.decode('utf-8', 'replace')}")
+                        step.named.append(inner)
+            step.objects[oid] = GitObject(TREE, oid, body)
         manifest = None
         if files.manifest:
             manifest = object_id(BLOB, files.manifest)
             if manifest not in self._blobs:
-                new[manifest] = GitObject(BLOB, manifest, files.manifest)
+                step.objects[manifest] = GitObject(BLOB, manifest, files.manifest)
         state = State(files.git_tree, manifest)
         if len(self._states) >= 4096:
             self._states.clear()
         self._states[files.hash] = state
-        self._trees.update(oid for oid, item in new.items() if item.kind == TREE)
-        self._blobs.update(oid for oid, item in new.items() if item.kind == BLOB)
+        self._trees.update(oid for oid, item in step.objects.items() if item.kind == TREE)
+        self._blobs.update(oid for oid, item in step.objects.items() if item.kind == BLOB)
         return state
 
-    def _forget(self, new: Iterable[str]) -> None:
+    def _forget(self, step: _Step) -> None:
         """The objects of an append that failed are not there after all."""
         self._states.clear()
-        self._trees.difference_update(new)
-        self._blobs.difference_update(new)
+        self._trees.difference_update(step.objects)
+        self._blobs.difference_update(step.objects)
 
     def _has_tree(self, oid: str) -> bool:
         if oid in self._trees:
@@ -353,6 +386,11 @@ class GitWriter:
         for _, mode, inner in read_tree(body):
             if mode != _FOLDER:
                 self._loose.pop(inner, None)
+
+    def _build(self) -> None:
+        """Make the commits of what was appended: not before, since no acknowledgement has to wait for them."""
+        queue, self._queue = self._queue, []
+        self._take(self._chain.extend(queue)[0])
 
     def _take(self, built: Iterable[Built]) -> None:
         for one in built:
@@ -395,6 +433,7 @@ class GitWriter:
 
     def _write_pack(self) -> PackWriter:
         reached("pack.start")
+        self._build()
         objects = list(self._objects.values())
         segments = list(self._segments)
         count = self._packed_count + len(self._order)

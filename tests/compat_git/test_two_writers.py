@@ -20,7 +20,7 @@ from shepherd_dsl.core.event import Entry, Forked, Injected, Intent, Start
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.testing.memory_store import MemoryStore
-from shepherd_dsl.trace.chain import commit_hashes
+from shepherd_dsl.trace.hashes import commit_hashes
 from shepherd_dsl.trace.objects import summary_of
 from shepherd_dsl.trace.protocol import LogEntry
 from shepherd_dsl.trace.store import init_store

@@ -84,14 +84,14 @@ def test_a_record_cut_short_by_a_full_disk_is_overwritten(tmp_path: Path, monkey
     store, writer = begun(tmp_path)
     calls = 0
 
-    def second_fails(fd: int, data: bytes, at: int) -> int:
+    def half(fd: int, data: bytes, at: int) -> int:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return os.pwrite(fd, data, at)
+        return os.pwrite(fd, data[: len(data) // 2] if calls == 1 else data, at)
 
-    monkeypatch.setattr(journal, "write_at", second_fails)
+    monkeypatch.setattr(journal, "write_at", half)
     with pytest.raises(StoreError, match="no room"):
         writer.append([later(1, 500)])
     assert calls == 2
