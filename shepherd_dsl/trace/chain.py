@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 
+from shepherd_dsl.core.run import WORLD
 from shepherd_dsl.errors import CorruptError, StoreError
 from shepherd_dsl.trace.objects import GitObject, event_objects
 from shepherd_dsl.trace.records import EntryItem
@@ -137,7 +138,7 @@ def place_of(
         if is_start:
             raise _order(item.run, "it has started already")
         return length, None
-    if is_start:
+    if is_start or item.run == WORLD:
         return 0, None
     if not item.text.startswith(_FORKED):
         raise _order(item.run, "its first event is neither `start` nor `forked`")
