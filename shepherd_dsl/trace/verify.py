@@ -49,10 +49,18 @@ def verify_tree(store: GitStore, name: str) -> tuple[Problem, ...]:
             problems.append(Problem(error.code, error.where, error.what))
             break
         place = f"{recorded.run}@{recorded.index}"
-        for what in _entry_problems(reader, recorded, heads, seen):
-            problems.append(Problem("verify.event", place, what))
+        try:
+            for what in _entry_problems(reader, recorded, heads, seen):
+                problems.append(Problem("verify.event", place, what))
+        except StoreError as error:
+            problems.append(Problem(error.code, place, error.what))
+        except ValueError as error:  # what `Files` says of a folder or a manifest that it does not write
+            problems.append(Problem("verify.event", place, str(error)))
         heads[recorded.run, recorded.index] = recorded.commit
-    problems += _ref_problems(store, reader)
+    try:
+        problems += _ref_problems(store, reader)
+    except StoreError as error:
+        problems.append(Problem(error.code, error.where, error.what))
     return tuple(problems)
 
 
