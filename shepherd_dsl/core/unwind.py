@@ -189,7 +189,7 @@ def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
         for commit in live_commits(member.trace):
             if commit.index <= kept.get(member.id, -1):
                 break
-            undone += 1
+            undone += not isinstance(commit.event, Forked)
             stays += [(commit.index, item) for item in _lasting(m.program, commit)]
         if stays:
             floor = last_forked(member.trace)

@@ -1,8 +1,8 @@
 """Law `branch_replay`: a fork equals the run started under the fork's id with the first k events and `forked` fixed.
 
-So a copy that is driven as its original was, and answered alike, does what the original did after event k: for any number
-of children, nested. Operations are reversible here: a copy owes nothing for what was done before it was made. And no run
-looks at indices after event k: the copies below have a `forked` more, which is among the events that are fixed.
+So a copy that is driven as its original was, and answered alike, does what the original did after event k: for any
+number of children, nested. Operations are reversible here: a copy owes nothing for what was done before it was made.
+And no run looks at indices after event k: the copies below have a `forked` more, one of the events that are fixed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.generate import BASE, SOME, Case, case, cases, run_case, scri
 
 
 def branches(seed: int, passes: int, at: int) -> Case:
-    """An agent of the generated program, driven some way, forked at event `at`, then both branches driven to the end."""
+    """A generated agent, driven some way, forked at event `at`, then both branches driven to the end."""
     chosen = case(seed)
     agent = ("a21", "a12", "a00", "a01")[seed % 4]
     args = [3] * len(chosen.program.defs[agent].params)

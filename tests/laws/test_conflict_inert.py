@@ -1,4 +1,4 @@
-"""Law `conflict_inert`: a merge that conflicts changes nothing; one without conflict changes the asker's files alone."""
+"""Law `conflict_inert`: a merge that conflicts changes nothing; one that does not, the asker's files alone."""
 
 from __future__ import annotations
 

@@ -19,28 +19,29 @@ def edited(program: Program, random: Random) -> Program:
     names = sorted(name for name in program.defs if not name.endswith("'"))
     for _ in range(20):
         name = random.choice(names)
-        places = [0]
-        body = rewrite(program.defs[name].body, lambda value: count(places, value))
-        if places[0]:
-            wanted, places = random.randrange(places[0]), [0]
-            body = rewrite(program.defs[name].body, lambda value, w=wanted, p=places: change(p, value, w))  # type: ignore[misc]
+        count = Change(-1)
+        rewrite(program.defs[name].body, count)
+        if count.seen:
+            body = rewrite(program.defs[name].body, Change(random.randrange(count.seen)))
             defs = {**program.defs, name: Def(program.defs[name].params, body)}
             return Program(defs, program.ops, program.steps)
     return program
 
 
-def count(places: list[int], value: object) -> object:
-    places[0] += type(value) in (str, int)
-    return value
+class Change:
+    """Changes the literal text or number that comes as number `wanted`, and counts them."""
 
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.seen = 0
 
-def change(places: list[int], value: object, wanted: int) -> object:
-    if type(value) not in (str, int):
-        return value
-    places[0] += 1
-    if places[0] - 1 != wanted:
-        return value
-    return value + 1 if isinstance(value, int) else f"{value}!"
+    def __call__(self, value: object) -> object:
+        if type(value) not in (str, int):
+            return value
+        self.seen += 1
+        if self.seen - 1 != self.wanted:
+            return value
+        return value + 1 if isinstance(value, int) else f"{value}!"
 
 
 def rewrite(comp: Comp, leaf: Callable[[object], object]) -> Comp:

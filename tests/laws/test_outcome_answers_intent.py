@@ -1,7 +1,7 @@
 """Law `outcome_answers_intent`: every outcome answers the intent or undo before it, with only `injected` between.
 
-"Before it" is meant among the live events: where a run was put back to an open intent, the outcome answers that one; and
-a copy made at an open intent has `forked` between.
+"Before it" is meant among the live events: where a run was put back to an open intent, the outcome answers that one;
+and a copy made at an open intent has `forked` between.
 """
 
 from __future__ import annotations

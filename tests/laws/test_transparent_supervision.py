@@ -1,7 +1,7 @@
 """Law `transparent_supervision`: an owner that only passes changes nothing.
 
-Replacing `await w` by `await (spawn sup(w))`, sup only passing, w already spawned, leaves trace, files and result of w and
-of all below unchanged; to any depth.
+Replacing `await w` by `await (spawn sup(w))`, sup only passing, w already spawned, leaves trace, files and result of w
+and of all below unchanged; to any depth.
 """
 
 from __future__ import annotations

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from shepherd_dsl.core.expr import Call, Comp, Do, Expr, If, Let, Lit, Prim, Return, Var
-from shepherd_dsl.core.files import Files
-from shepherd_dsl.core.grant import Clause, Pattern
+from shepherd_dsl.core.grant import Clause
 from shepherd_dsl.core.program import Def, Operation, Program
-from shepherd_dsl.core.value import UNIT, Agent, Con, Value, err, error, ok
+from shepherd_dsl.core.value import Agent, Value
 
 OPS = {
     "ask": Operation("pure"),
@@ -108,5 +107,3 @@ def blobs() -> tuple[dict[str, bytes], object]:
     """A table of contents and the function that reads it."""
     table: dict[str, bytes] = {}
     return table, table.__getitem__
-
-

@@ -16,7 +16,7 @@ from random import Random
 import attrs
 
 from shepherd_dsl.core.event import Change, Entry, Event
-from shepherd_dsl.core.expr import Comp, Expr, If, Let, Lit, Prim, Return, Var
+from shepherd_dsl.core.expr import Comp, Expr, If, Let, Lit, Prim, Var
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import Clause, Pattern, Request, request_value
@@ -99,9 +99,7 @@ def scripted(seed: int, run: object, index: object, op: str, args: tuple[Value, 
 # ── programs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 LOOP = Def(("n",), iff(p("le", "$n", 0), ret(UNIT), call("loop'", p("sub", "$n", 1))))
-DEEP = Def(
-    ("n",), iff(p("le", "$n", 0), ret(0), seq(("a", call("deep'", p("sub", "$n", 1))), ret(p("add", "$a", 1))))
-)
+DEEP = Def(("n",), iff(p("le", "$n", 0), ret(0), seq(("a", call("deep'", p("sub", "$n", 1))), ret(p("add", "$a", 1)))))
 SOME = Def(
     ("r", "n"),
     seq(
@@ -449,7 +447,7 @@ def log_of(m: Machine) -> Log:
 def world_act(seed: int, m: Machine, count: int) -> Callable[[Machine], Machine] | None:
     """What the outer owner does of its own at an outer stop, seldom; None where it only answers."""
     dice = chance(seed, "world", m.size, count)
-    if dice % 29 or m.stack[0] != ROOT and m.stack[1] is None:
+    if dice % 29 or (m.stack[0] != ROOT and m.stack[1] is None):
         return None
     trace = m.runs[ROOT].trace
     assert trace is not None

@@ -126,9 +126,7 @@ def _details(op: str, value: Value | None) -> list[str]:
 
 
 def _limited(m: Machine, run: str, op: str) -> bool:
-    return any(
-        clause.limit is not None and clause.op == op for layer in m.runs[run].grant for clause in layer.clauses
-    )
+    return any(clause.limit is not None and clause.op == op for layer in m.runs[run].grant for clause in layer.clauses)
 
 
 def _family(op: str) -> str:

@@ -1,6 +1,6 @@
 """The textbook semantics of one run: substitution, with no environment and no stack. Written to be obvious, not fast.
 
-    run(agent, args) asks `op(args)`; `resume(term, answer)` puts the outcome in the place of the `do`.
+run(agent, args) asks `op(args)`; `resume(term, answer)` puts the outcome in the place of the `do`.
 """
 
 from __future__ import annotations
