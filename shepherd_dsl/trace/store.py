@@ -152,7 +152,7 @@ class GitStore:
             if not unpacked:
                 writer.start_journal()
             writer.repair_refs()
-            self._clean()
+            self._clean(name)
         except BaseException:
             lock.release()
             raise
@@ -248,19 +248,19 @@ class GitStore:
         """Whether a process writes the tree just now."""
         return is_held(self.folder(name) / "lock")
 
-    def _clean(self) -> None:
+    def _clean(self, own: str) -> None:
         """Remove what writers left that died while they packed: marks that spare packs from `git gc`, and unfinished
-        packs. What is in them and counts is in a journal, or was packed again."""
+        packs. `own` is the tree whose lock is ours. What is in them and counts is in a journal, or was packed again."""
         folder = self._repo.pack_folder
         with storing(folder):
             for path in sorted(folder.glob("pack-*.keep")):
                 text = path.read_text("utf-8", "replace") if path.exists() else ""
                 name = text.removeprefix(KEEP_MARK).strip()
-                if text.startswith(KEEP_MARK) and _NAME.match(name) and not self.is_locked(name):
+                if text.startswith(KEEP_MARK) and _NAME.match(name) and (name == own or not self.is_locked(name)):
                     path.unlink(missing_ok=True)
             for path in sorted(folder.glob(f"{UNFINISHED}*")):
                 name = path.stem.removeprefix(UNFINISHED)
-                if _NAME.match(name) and not self.is_locked(name):
+                if _NAME.match(name) and (name == own or not self.is_locked(name)):
                     path.unlink(missing_ok=True)
 
     @property

@@ -14,7 +14,6 @@ from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import StoreError
 from shepherd_dsl.trace.chain import Built, Chain, Head, place_of
-from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.journal import Journal, Torn
 from shepherd_dsl.trace.lock import TreeLock
 from shepherd_dsl.trace.log import Segment, encode_segment, log_objects
@@ -485,20 +484,11 @@ class GitWriter:
         reached("refs.done")
 
     def repair_refs(self) -> None:
-        """After a crash: let every run's ref name its head, and drop the `.keep` files that were left."""
+        """After a crash: let every run's ref name its head."""
         for run, head in self._chain.heads.items():
             ref = run_ref(self.name, run)
             if ref is not None and self._repo.refs.read(ref) != head.commit:
                 self._repo.refs.update(ref, head.commit, durable=False)
-        self._drop_marks()
-
-    def _drop_marks(self) -> None:
-        """Let `git gc` treat the packs of this tree as any other again."""
-        mark = f"{KEEP_MARK}{self.name}\n".encode()
-        with storing(self._repo.pack_folder):
-            for keep in sorted(self._repo.pack_folder.glob("pack-*.keep")):
-                if keep.read_bytes() == mark:
-                    keep.unlink(missing_ok=True)
 
     def _rotate(self) -> None:
         journal = Journal(self._folder / "journal", base=self._packed_count)
