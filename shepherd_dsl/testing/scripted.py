@@ -7,7 +7,7 @@ to the calls that this run made, so that forks and replays are told the same. Fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import attrs
 
@@ -76,6 +76,7 @@ class Script:
 
     rules: tuple[ScriptRule, ...]
     missing: list[str] = attrs.field(factory=list)
+    seen: dict[int, tuple[Commit, tuple[int, ...]]] = attrs.field(factory=dict)
 
     def __call__(self, query: Query) -> tuple[Con, Change]:
         """The answer, and no change to files: a script changes none."""
@@ -88,25 +89,30 @@ class Script:
         self.missing.append(call)
         return err(UNANSWERED, f"the script has no answer for {call}"), ()
 
-    def _earlier(self, query: Query, index: int) -> int:
-        """How many earlier calls of the asking run this line answered."""
-        count = -1  # the open intent is in the trace already
-        for intent in _intents(query.trace):
-            first = next((at for at, rule in enumerate(self.rules) if fits(rule, intent.op, intent.args)), None)
-            count += first == index
-        return max(count, 0)
+    def _earlier(self, query: Query, line: int) -> int:
+        """How many earlier calls of the asking run this line answered; the open intent is in the trace already."""
+        return max(self._counts(query.trace)[line] - 1, 0)
+
+    def _counts(self, trace: Commit) -> tuple[int, ...]:
+        """How many intents of a trace each line is about. Traces share their beginnings, so these are kept."""
+        unseen: list[Commit] = []
+        at: Commit | None = trace
+        while at is not None and id(at) not in self.seen:
+            unseen.append(at)
+            at = at.parent
+        counts = (0,) * len(self.rules) if at is None else self.seen[id(at)][1]
+        for commit in reversed(unseen):
+            event = commit.event
+            if isinstance(event, Intent):
+                line = next((n for n, rule in enumerate(self.rules) if fits(rule, event.op, event.args)), None)
+                counts = tuple(count + (n == line) for n, count in enumerate(counts))
+        self.seen[id(trace)] = (trace, counts)
+        return counts
 
 
 def fits(rule: ScriptRule, op: str, args: tuple[Value, ...]) -> bool:
     """Whether a line of a script is about this call."""
     return matches(Clause(rule.op, rule.patterns), op, args)
-
-
-def _intents(trace: Commit | None) -> Iterator[Intent]:
-    while trace is not None:
-        if isinstance(trace.event, Intent):
-            yield trace.event
-        trace = trace.parent
 
 
 def scripted_files(rules: Iterable[ScriptRule]) -> tuple[Files, dict[str, bytes]]:

@@ -72,7 +72,10 @@ def values_of(found: Type) -> st.SearchStrategy[Value]:
         return st.lists(values_of(found.item), max_size=3).map(tuple)
     if isinstance(found, Variant):
         return st.one_of(
-            [st.tuples(*(values_of(arg) for arg in args)).map(lambda a, n=name: Con(n, a)) for name, args in found.cases]
+            [
+                st.tuples(*(values_of(arg) for arg in args)).map(lambda a, n=name: Con(n, a))
+                for name, args in found.cases
+            ]
         )
     if hasattr(found, "fields"):
         return st.tuples(*(values_of(inner) for _, inner in found.fields)).map(
