@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from rpds import HashTrieMap
 
-from shepherd_dsl.core.event import Event
+from shepherd_dsl.core.event import End, Event
 from shepherd_dsl.core.expr import Lit, Return
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.program import Program
@@ -242,6 +242,12 @@ def heads(id: str, commit: Commit) -> list[Head]:
     """
     today = renaming(id, commit)
     then = list(below(commit.heads, commit.run))
+    if isinstance(commit.event, End) and commit.event.kind != "discarded":
+        # With its end, what it was lent went back.
+        runs = commit.heads
+        lent = [kid for kid in runs[commit.run].kids if runs[kid].givers]
+        gone = {run.id for kid in lent for run in (runs[kid], *below(runs, kid))}
+        then = [run for run in then if run.id not in gone]
     inside = {run.id for run in then} | {commit.run}
     found = []
     for run in then:

@@ -1,8 +1,8 @@
 """Law `handlers_are_owners`: `handle c with H`, lowered to spawning c and driving it, is the textbook handler.
 
 Deep and one-shot; for bodies and clauses without `file.*` and `run.*`, and no compensable operation; operations as
-labels. The textbook side reduces terms by substitution; the clause's value is the answer, once, and the rest of the body
-stays handled.
+labels. The textbook side reduces terms by substitution; the clause's value is the answer, once, and the rest of the
+body stays handled.
 """
 
 from __future__ import annotations
