@@ -54,6 +54,14 @@ class Step:
 
 
 @attrs.frozen(slots=True)
+class Beside:
+    """A file below `.shepherd/` that gets `text` in the same step as a merge: what the caller must remember of it."""
+
+    path: str
+    text: str
+
+
+@attrs.frozen(slots=True)
 class MergeRecord:
     """What a merge did, or with `dry_run` would do.
 
@@ -72,14 +80,16 @@ def merge_into(
     *,
     read_blob: Callable[[str], bytes],
     dry_run: bool = False,
+    beside: Beside | None = None,
     checkpoint: Callable[[str], None] | None = None,
 ) -> MergeRecord:
     """Writes the difference from `base` to `result` into `workspace`; first finishes a merge that was interrupted.
 
     With `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
     (`merge.conflict`) or may not write there (`merge.denied`); LockedError while another merge is going on; ScopeError
-    where the disk fails: `finish_interrupted` then finishes or forgets the merge. `checkpoint` is called with the name
-    of each thing just done, for tests that crash there.
+    where the disk fails: `finish_interrupted` then finishes or forgets the merge. `beside` is written where there is a
+    step, by whoever finishes the merge. `checkpoint` is called with the name of each thing just done, for tests that
+    crash there.
     """
     reached = checkpoint or (lambda name: None)
     with _journal(workspace) as at:
@@ -101,7 +111,7 @@ def merge_into(
             _check_place(workspace, at, step)
         if dry_run or not steps:
             return MergeRecord(steps)
-        _stage(workspace, at, steps, _folders_to_go(steps, merged), read_blob, reached)
+        _stage(workspace, at, steps, _folders_to_go(steps, merged), beside, read_blob, reached)
         return _finish(workspace, at, reached) or MergeRecord(steps)
 
 
@@ -116,10 +126,18 @@ def finish_interrupted(workspace: Path, *, checkpoint: Callable[[str], None] | N
         return _finish(workspace, at, checkpoint or (lambda name: None))
 
 
+@contextlib.contextmanager
+def no_merge(workspace: Path, *, checkpoint: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Keeps merges away while the workspace is read; first finishes one that was interrupted. Errors as there."""
+    with _journal(workspace) as at:
+        _finish(workspace, at, checkpoint or (lambda name: None))
+        yield
+
+
 def last_merge(workspace: Path) -> MergeRecord | None:
     """The last merge into `workspace` that was finished, None where there was none."""
     try:
-        return _read_plan(_home(workspace) / "last.json")[0]
+        return _read_plan(_home(workspace) / "last.json").record
     except FileNotFoundError:
         return None
 
@@ -282,6 +300,7 @@ def _stage(
     at: Beneath,
     steps: tuple[Step, ...],
     folders: list[str],
+    beside: Beside | None,
     read_blob: Callable[[str], bytes],
     reached: Callable[[str], None],
 ) -> None:
@@ -291,7 +310,8 @@ def _stage(
             reached(f"stage {number}")
     at.sync_stage()
     reached("staged")
-    _write(_home(workspace), "plan", steps, folders, [], lambda: reached("plan written"))
+    plan = _Plan(MergeRecord(steps), folders, beside)
+    _write(_home(workspace), "plan", plan, lambda: reached("plan written"))
     reached("plan")
 
 
@@ -299,11 +319,11 @@ def _finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Mer
     """Does what the plan says, as often as it takes; without a plan, forgets what was staged."""
     home = _home(workspace)
     try:
-        plan, folders = _read_plan(home / "plan.json")
+        plan = _read_plan(home / "plan.json")
     except FileNotFoundError:
         at.empty_stage()
         return None
-    steps = plan.steps
+    steps, folders = plan.record.steps, plan.folders
     filled = {above for step in steps if step.new is not None for above in _above(step.path)}
     left: list[str] = []
     at.forget()
@@ -333,7 +353,10 @@ def _finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Mer
         at.sync_folder(folder)
     reached("synced")
     left.sort()
-    _write(home, "last", steps, folders, left)
+    if plan.beside is not None:
+        _put_beside(home.parent / plan.beside.path, plan.beside.text)
+        reached("beside")
+    _write(home, "last", _Plan(MergeRecord(steps, tuple(left)), folders, None))
     (home / "plan.json").unlink()
     _sync(home)
     reached("done")
@@ -367,14 +390,28 @@ def _above(path: str) -> list[str]:
     return out
 
 
-def _read_plan(path: Path) -> tuple[MergeRecord, list[str]]:
+@attrs.frozen(slots=True)
+class _Plan:
+    """What `plan.json` and `last.json` say."""
+
+    record: MergeRecord
+    folders: list[str]
+    beside: Beside | None
+
+
+def _read_plan(path: Path) -> _Plan:
     text = path.read_text(encoding="ascii")
     try:
         plan = json.loads(text)
         if plan["version"] != _VERSION:
             raise ValueError(f"version {plan['version']}")
         steps = tuple(Step(name, _of_json(old), _of_json(new)) for name, old, new in plan["steps"])
-        return MergeRecord(steps, tuple(plan["left"])), [str(folder) for folder in plan["folders"]]
+        beside = plan.get("beside")
+        return _Plan(
+            MergeRecord(steps, tuple(plan["left"])),
+            [str(folder) for folder in plan["folders"]],
+            None if beside is None else Beside(*beside),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptError(
             "merge.corrupt",
@@ -384,25 +421,32 @@ def _read_plan(path: Path) -> tuple[MergeRecord, list[str]]:
         ) from error
 
 
-def _write(
-    home: Path,
-    name: str,
-    steps: tuple[Step, ...],
-    folders: list[str],
-    left: list[str],
-    written: Callable[[], None] = lambda: None,
-) -> None:
+def _write(home: Path, name: str, plan: _Plan, written: Callable[[], None] = lambda: None) -> None:
     """Puts a plan on the disk under that name, whole or not at all."""
-    rows = [[step.path, _to_json(step.old), _to_json(step.new)] for step in steps]
-    plan = {"version": _VERSION, "steps": rows, "folders": folders, "left": left}
-    temporary = home / f"{name}.tmp"
-    with open(temporary, "w", encoding="ascii") as file:
-        json.dump(plan, file, separators=(",", ":"))
+    rows = [[step.path, _to_json(step.old), _to_json(step.new)] for step in plan.record.steps]
+    found: dict[str, Any] = {
+        "version": _VERSION, "steps": rows, "folders": plan.folders, "left": list(plan.record.left)
+    }  # fmt: skip
+    if plan.beside is not None:
+        found["beside"] = [plan.beside.path, plan.beside.text]
+    put_text(home / f"{name}.json", json.dumps(found, separators=(",", ":")), written)
+
+
+def _put_beside(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    put_text(path, text)
+
+
+def put_text(path: Path, text: str, written: Callable[[], None] = lambda: None) -> None:
+    """Puts a small file on the disk, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     written()
-    temporary.replace(home / f"{name}.json")
-    _sync(home)
+    temporary.replace(path)
+    _sync(path.parent)
 
 
 def _to_json(entry: Entry | None) -> list[str] | None:
