@@ -169,8 +169,7 @@ def _index(entries: dict[str, tuple[int, int]], pack_checksum: bytes) -> bytes:
 class PackIndex:
     """Which objects the packs of a repository hold, asked without opening a Git library.
 
-    An index file stays mapped after `git gc` has replaced it; what it named and a ref still names is then in the pack
-    that replaced it. So `contains` is right for all that is reachable.
+    Packs that appear or go (`git gc`) are noticed by the folder's time of change.
     """
 
     __slots__ = ("_folder", "_maps", "_objects", "_stamp")
@@ -208,15 +207,22 @@ class PackIndex:
             stamp = os.stat(self._folder).st_mtime_ns
             if stamp == self._stamp:
                 return
-            for name in sorted(os.listdir(self._folder)):
-                if name.startswith("pack-") and name.endswith(".idx") and name not in self._maps:
-                    try:
-                        with open(self._folder / name, "rb") as file:
-                            index = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                    except FileNotFoundError:
-                        continue
-                    if index[:8] == _IDX_MAGIC:
-                        self._maps[name] = index
+            names = sorted(
+                name for name in os.listdir(self._folder) if name.startswith("pack-") and name[-4:] == ".idx"
+            )
+            # `git gc` names a new pack before it removes those it replaces, so what is gone here is not needed.
+            for name in self._maps.keys() - set(names):
+                del self._maps[name]
+            for name in names:
+                if name in self._maps:
+                    continue
+                try:
+                    with open(self._folder / name, "rb") as file:
+                        index = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                except FileNotFoundError:
+                    continue
+                if index[:8] == _IDX_MAGIC:
+                    self._maps[name] = index
             self._stamp = stamp
 
 
