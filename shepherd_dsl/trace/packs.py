@@ -24,6 +24,9 @@ UNFINISHED: Final = "tmp_shepherd_"
 _KINDS: Final = {COMMIT: 1, TREE: 2, BLOB: 3}
 _LARGE: Final = 1 << 31
 _SMALL_BODY: Final = 4096
+FLUSH_BYTES: Final = 1 << 22
+"""Bytes of a pack that are held back before they are written; a smaller pack is written in one go."""
+
 _IDX_MAGIC: Final = b"\377tOc\0\0\0\2"
 
 
@@ -76,7 +79,7 @@ class PackWriter:
         self._pending.append(data)
         self._at += len(data)
         self._pending_size += len(data)
-        if self._pending_size > 1 << 22:
+        if self._pending_size > FLUSH_BYTES:
             self._flush()
 
     def __len__(self) -> int:
