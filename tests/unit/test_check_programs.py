@@ -138,7 +138,8 @@ def test_what_an_agent_type_says_counts_as_its_grants() -> None:
 
 
 def test_all_errors_of_a_file_are_reported_at_once_and_in_order() -> None:
-    source = 'type A = Missing\neffect x.y() -> Int\nagent f() -> Int {\n  let a = b\n  return "c"\n}\ntest "t" { expect 1 }\n'
+    source = 'type A = Missing\neffect x.y() -> Int\nagent f() -> Int {\n  let a = b\n  return "c"\n}\n'
+    source += 'test "t" { expect 1 }\n'
     assert codes(source) == ["E100", "E110", "E120", "E123", "E123"]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import hypothesis.strategies as st
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 
@@ -25,6 +26,7 @@ from shepherd_dsl.check.types import (
     VALUE,
     Hole,
     ListOf,
+    Rec,
     RunOf,
     Type,
     Variant,
@@ -38,7 +40,7 @@ from shepherd_dsl.check.types import (
 )
 from shepherd_dsl.core.prim import apply
 from shepherd_dsl.core.value import UNIT as UNIT_VALUE
-from shepherd_dsl.core.value import Con, Value, dec, equal, ok, record
+from shepherd_dsl.core.value import Con, Record, Value, dec, equal, ok, record
 
 LABELS = st.sampled_from(["a", "b", "code", "text"])
 NAMES = st.sampled_from(["A", "B", "Edit", "Stop"])
@@ -66,18 +68,17 @@ def typed_values(draw: Any) -> tuple[Type, Value]:
     return found, draw(values_of(found))
 
 
+def _con(name: str, *args: Value) -> Con:
+    return Con(name, args)
+
+
 def values_of(found: Type) -> st.SearchStrategy[Value]:
     """Values of a plain type."""
     if isinstance(found, ListOf):
         return st.lists(values_of(found.item), max_size=3).map(tuple)
     if isinstance(found, Variant):
-        return st.one_of(
-            [
-                st.tuples(*(values_of(arg) for arg in args)).map(lambda a, n=name: Con(n, a))
-                for name, args in found.cases
-            ]
-        )
-    if hasattr(found, "fields"):
+        return st.one_of([st.builds(partial(_con, name), *map(values_of, args)) for name, args in found.cases])
+    if isinstance(found, Rec):
         return st.tuples(*(values_of(inner) for _, inner in found.fields)).map(
             lambda vs: record(zip([label for label, _ in found.fields], vs, strict=True))
         )
@@ -196,8 +197,10 @@ def to_json(found: Type, value: Value) -> Value:
         if not args:
             return value.name
         return record([(value.name, args[0] if len(args) == 1 else args)])
-    if hasattr(found, "fields"):
-        return record((label, to_json(inner, value.get(label))) for label, inner in found.fields)  # type: ignore[union-attr]
+    if isinstance(found, Rec):
+        assert isinstance(value, Record)
+        pairs = [(label, inner, value.get(label)) for label, inner in found.fields]
+        return record((label, to_json(inner, part)) for label, inner, part in pairs if part is not None)
     return value
 
 

@@ -31,7 +31,9 @@ def reply(text: str = "", *calls: tuple[str, str]) -> Record:
     return record(text=text, calls=named, stop="end", usage=usage, model="m", retries=())
 
 
-def play(replies: list[Record], *, args: tuple[Value, ...] = ("it broke", (1, 2))) -> tuple[list[Record], object, Commit]:
+def play(
+    replies: list[Record], *, args: tuple[Value, ...] = ("it broke", (1, 2))
+) -> tuple[list[Record], object, Commit]:
     """The requests a model got, the end of the run, and its trace."""
     program = lowered(SOURCE)
     info: AgentInfo = program.agents["triage"]
@@ -147,7 +149,7 @@ def test_requests_share_their_beginning() -> None:
 
 def test_a_performed_agent_can_be_called_spawned_and_supervised() -> None:
     passes(
-        '''
+        """
 agent poet(topic: Text) -> Text "Write one line."
 agent caller() -> Text grants all(poet) { return poet("tea") }
 agent watched() -> Text grants run, all(poet) {
@@ -160,5 +162,5 @@ test "both" with { model.chat(_) -> "a line" } {
   expect caller() == "a line"
   expect watched() == "watched"
 }
-'''
+"""
     )
