@@ -27,7 +27,7 @@ def install(setting: str, set_hook: Callable[[Callable[[str], None] | None], Non
 
 
 def crash_at(point: str, *, nth: int = 1) -> None:
-    """From now on, die by SIGKILL when `point` is reached for the `nth` time. Raises ValueError for an unknown point."""
+    """From now on, die by SIGKILL when `point` is reached for the `nth` time. Raises ValueError where it is unknown."""
     from shepherd_dsl.trace.points import POINTS, set_hook
 
     if point not in POINTS:
