@@ -134,6 +134,11 @@ class Redactor:
         # Longest first, so that at one place the longest form names the secret.
         self._forms = sorted(forms.items(), key=lambda item: (-len(item[0]), item[0]))
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._forms)
+
     def fingerprint(self, salt: bytes) -> str:
         """A salted, slow hash of all secrets: tells whether they are the same as before, and nothing else."""
         return hashlib.scrypt(b"\0".join(form for form, _ in self._forms), salt=salt, n=4096, r=8, p=1).hex()

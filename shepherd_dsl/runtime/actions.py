@@ -5,32 +5,58 @@ Everything here is for the command line and the Python embedding alike; nothing 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+import contextlib
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import anyio
 import attrs
 
 from shepherd_dsl.core.event import Event, Intent
-from shepherd_dsl.core.files import Files
-from shepherd_dsl.core.machine import Finished
+from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import Replayed, first_divergence
-from shepherd_dsl.core.run import ROOT, WORLD, Commit, Discarded, Done, Failed, nth
+from shepherd_dsl.core.run import ENDED, ROOT, WORLD, Commit, Discarded, Done, Failed, nth
 from shepherd_dsl.core.unwind import Plan, plan
 from shepherd_dsl.core.value import Con, Handle, Record, Value
 from shepherd_dsl.errors import RefusedError, RevisionError, ShepherdError
 from shepherd_dsl.handlers.context import HandlerContext
+from shepherd_dsl.handlers.protocol import Handler
 from shepherd_dsl.handlers.registry import Registry
+from shepherd_dsl.handlers.secrets import Redactor
+from shepherd_dsl.runtime.attempts import Attempts
 from shepherd_dsl.runtime.display import Display
-from shepherd_dsl.runtime.driver import Driver, Key
+from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
+from shepherd_dsl.runtime.merges import finish, merge, merge_run, merged_files, merges, save_merges, undo_merge_of
+from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, recorded, replay_tree, start_tree
 from shepherd_dsl.runtime.workspace import Workspace
-from shepherd_dsl.scope.apply import MergeRecord, finish_interrupted, merge_into
+from shepherd_dsl.scope.apply import MergeRecord, merge_into
 from shepherd_dsl.trace.protocol import TreeReader
+
+__all__ = [
+    "Action",
+    "BackPlan",
+    "Ended",
+    "ReplayReport",
+    "TakenBack",
+    "fork_run",
+    "last_action",
+    "merge_run",
+    "plan_back",
+    "replay_run",
+    "replay_with",
+    "require_handlers",
+    "resume_run",
+    "run_task",
+    "take_back",
+    "undo_merge_of",
+]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -71,30 +97,32 @@ def run_task(
     display: Display,
     keep: bool = False,
     named: Callable[[str], None] | None = None,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> Ended:
     """Start `task` as a new tree and drive it to its end; one that is done is merged into the workspace unless
     `keep`.
 
-    `named` is told the tree's name before anything runs. Raises HandlerError before anything is recorded where an
-    operation that is granted has no handler. KeyboardInterrupt leaves a run that `resume_run` goes on with.
+    `named` is told the tree's name before anything runs. `handlers` come before all installed ones. Raises
+    HandlerError before anything is recorded where an operation that is granted has no handler. KeyboardInterrupt (after
+    SIGINT, SIGTERM or SIGHUP) leaves a run that `resume_run` goes on with, as does any error.
     """
-    finish_interrupted(workspace.root)
-    registry = Registry(context)
-    require_handlers(registry, task)
-    started = start_tree(workspace, task, redactor=context.redactor)
-    if named is not None:
-        named(started.tree.writer.name)
-    for remark in started.left_out:
-        display.said(f"left out: {remark}")
-    return drive_tree(workspace, started.tree, registry, context, display, keep=keep)
+    registry = Registry(context, handlers=handlers)
+    with _no_secrets(context.redactor):
+        require_handlers(registry, task.program, task.request)
+        started = start_tree(workspace, task, redactor=context.redactor)
+        if named is not None:
+            named(started.tree.writer.name)
+        for remark in started.left_out:
+            display.said(f"left out: {context.redactor.text(remark)}")
+        return _drive(workspace, started.tree, registry, context, display, keep=keep)
 
 
-def require_handlers(registry: Registry, task: Task) -> None:
-    """Raises HandlerError where an operation that the task is granted by name has no handler that means the same."""
-    wanted = {clause.op for clause in task.request}
+def require_handlers(registry: Registry, program: Program, request: Request) -> None:
+    """Raises HandlerError where an operation that `request` grants by name has no handler that means the same."""
+    wanted = {clause.op for clause in request}
     ops = {
         op: declared
-        for op, declared in task.program.ops.items()
+        for op, declared in program.ops.items()
         if not op.startswith(("file.", "run.", "inbox.")) and (op in wanted or f"{op.partition('.')[0]}.*" in wanted)
     }
     registry.require(ops)
@@ -108,17 +136,29 @@ def resume_run(
     display: Display,
     keep: bool = False,
     again: bool = False,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> Ended:
-    """Go on with a recorded tree whose root run has not ended. See `Driver` for what becomes of interrupted intents."""
-    finish_interrupted(workspace.root)
-    opened = open_tree(workspace, name)
-    registry = Registry(context)
-    return drive_tree(
-        workspace, opened.tree, registry, context, display, keep=keep, interrupted=opened.interrupted, again=again
-    )
+    """Go on with a recorded tree whose root run has not ended. See `Performer` for what becomes of interrupted
+    intents. Raises as `run_task`; LockedError where another process drives it."""
+    with _no_secrets(context.redactor):
+        finish(workspace)
+        opened = open_tree(workspace, name)
+        registry = Registry(context, handlers=handlers)
+        try:
+            _require_of(opened.tree, registry)
+        except BaseException:
+            opened.tree.writer.close()
+            raise
+        return _drive(workspace, opened.tree, registry, context, display, keep=keep, before=opened.before, again=again)
 
 
-def drive_tree(
+def _require_of(tree: LiveTree, registry: Registry) -> None:
+    root = tree.machine.runs[ROOT]
+    if not isinstance(root.code, ENDED):
+        require_handlers(registry, tree.machine.program, root.grant[0].clauses)
+
+
+def _drive(
     workspace: Workspace,
     tree: LiveTree,
     registry: Registry,
@@ -126,54 +166,107 @@ def drive_tree(
     display: Display,
     *,
     keep: bool,
-    interrupted: frozenset[Key] = frozenset(),
+    before: Attempts = Attempts(),  # noqa: B008  (frozen)
     again: bool = False,
 ) -> Ended:
-    """Drive an open tree to the end of its root run, merge it unless `keep`, and close it. See `run_task`."""
-    name = tree.writer.name
-    scopes = workspace.scopes(name, read_blob=tree.writer.blob)
-    driver = Driver(
-        tree,
-        registry=registry,
-        scopes=scopes,
-        redactor=context.redactor,
-        display=display,
-        interrupted=interrupted,
-        again=again,
-    )
+    with _driver(workspace, tree, registry, context, display, before=before, again=again) as driver:
+        code = _run_async(registry, driver, driver.run).code
+        reached("drive.ended")
+        ended = _ended(tree.writer.name, code)
+        if ended.kind == "done" and not keep:
+            try:
+                ended = attrs.evolve(ended, merged=_merge_root(workspace, tree))
+            except RefusedError as why:
+                ended = attrs.evolve(ended, refused=why)
+            reached("merged")
+        return ended
 
-    async def main() -> Finished:
+
+@contextlib.contextmanager
+def _driver(
+    workspace: Workspace,
+    tree: LiveTree,
+    registry: Registry,
+    context: HandlerContext,
+    display: Display,
+    *,
+    before: Attempts,
+    again: bool = False,
+) -> Iterator[Driver]:
+    """A driver for the tree; afterwards everything is closed, the tree too."""
+    try:
+        scopes = workspace.scopes(tree.writer.name, read_blob=tree.writer.blob, redactor=context.redactor)
         try:
-            return await driver.run()
+            yield Driver(
+                tree,
+                registry=registry,
+                scopes=scopes,
+                redactor=context.redactor,
+                display=display,
+                before=before,
+                again=again,
+            )
+        finally:
+            scopes.close()
+    finally:
+        tree.writer.close()
+
+
+def _run_async(registry: Registry, driver: Driver, work: Callable[[], Awaitable[T]]) -> T:
+    """Let the driver work, then close the handlers. SIGTERM and SIGHUP count as SIGINT.
+
+    The first real failure of a group of tasks is raised by itself.
+    """
+    told = False
+
+    async def heed(scope: anyio.CancelScope) -> None:
+        nonlocal told
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+            async for _ in signals:
+                told = True
+                scope.cancel()
+
+    async def main() -> list[T]:
+        found: list[T] = []
+        try:
+            async with anyio.create_task_group() as group:
+                if threading.current_thread() is threading.main_thread():
+                    group.start_soon(heed, group.cancel_scope)
+                found.append(await work())
+                group.cancel_scope.cancel()
         finally:
             driver.close()
             with anyio.CancelScope(shield=True):
                 await registry.aclose()
+        return found
 
     try:
-        code = _run_async(main).code
-        ended = _ended(name, code)
-        if ended.kind == "done" and not keep:
-            try:
-                record = _merge_root(workspace, tree)
-                ended = attrs.evolve(ended, merged=record)
-            except RefusedError as why:
-                ended = attrs.evolve(ended, refused=why)
-        return ended
-    finally:
-        scopes.close()
-        tree.writer.close()
-
-
-def _run_async(main: Callable[[], Any]) -> Any:
-    """Run to the end; the first real failure of a group of tasks is raised by itself."""
-    try:
-        return anyio.run(main)
+        done = anyio.run(main)
     except BaseExceptionGroup as group:
         failure: BaseException = group
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
-        raise failure from group
+        raise failure from None
+    if told or not done:
+        raise KeyboardInterrupt
+    return done[0]
+
+
+@contextlib.contextmanager
+def _no_secrets(redactor: Redactor) -> Iterator[None]:
+    """Take secrets out of whatever is raised, and of what it was raised from."""
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        seen: set[int] = set()
+        while link is not None and id(link) not in seen:
+            seen.add(id(link))
+            link.args = tuple([redactor.text(arg) if isinstance(arg, str) else arg for arg in link.args])
+            if isinstance(link, ShepherdError):
+                link.what, link.where, link.hint = map(redactor.text, (link.what, link.where, link.hint))
+            link = link.__cause__ or link.__context__
+        raise
 
 
 def _ended(name: str, code: object) -> Ended:
@@ -213,50 +306,42 @@ def plan_back(workspace: Workspace, name: str, to: int | None, *, keep: bool = F
 
 
 def take_back(
-    workspace: Workspace, name: str, to: int | None, *, context: HandlerContext, display: Display, keep: bool = False
+    workspace: Workspace,
+    name: str,
+    to: int | None,
+    *,
+    context: HandlerContext,
+    display: Display,
+    keep: bool = False,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> TakenBack:
     """Revert the root run of a tree to event `to`, or discard it (None), with the compensations that are due.
 
     Where the run had been merged into the workspace, a revert puts the workspace's files back too unless `keep`; it is
-    refused, before anything is done, where the user has changed them since.
+    refused, before anything is done, where the user has changed them since. Raises HandlerError, before anything is
+    done, where a compensation has no handler.
     """
-    finish_interrupted(workspace.root)
-    plan_back(workspace, name, to, keep=keep)
-    opened = open_tree(workspace, name)
-    tree = opened.tree
-    registry = Registry(context)
-    scopes = workspace.scopes(name, read_blob=tree.writer.blob)
-    driver = Driver(
-        tree, registry=registry, scopes=scopes, redactor=context.redactor, display=display,
-        interrupted=opened.interrupted,
-    )  # fmt: skip
-    op, args = ("run.discard", (Handle(0),)) if to is None else ("run.revert", (Handle(0), to))
-
-    async def main() -> Con:
-        try:
-            return await driver.take_back(op, args)
-        finally:
-            driver.close()
-            with anyio.CancelScope(shield=True):
-                await registry.aclose()
-
-    try:
-        outcome = _run_async(main)
-        if outcome.name != "Ok":
-            raise _refusal(name, outcome)
-        report = outcome.args[0]
-        assert isinstance(report, Record)
-        merged = None if keep or to is None else merged_files(workspace, name)
-        record = None
-        if merged is not None:
-            record = _merge_root(workspace, tree, back=True)
-        fields: dict[str, Any] = dict(report.fields)
-        return TakenBack(
-            name, to, fields["undone"], fields["compensated"], fields["failed"], fields["irreversible"], record
-        )
-    finally:
-        scopes.close()
-        tree.writer.close()
+    with _no_secrets(context.redactor):
+        finish(workspace)
+        registry = Registry(context, handlers=handlers)
+        for debt in plan_back(workspace, name, to, keep=keep).plan.debts:
+            registry.spec(debt.op)
+        opened = open_tree(workspace, name)
+        tree = opened.tree
+        op, args = ("run.discard", (Handle(0),)) if to is None else ("run.revert", (Handle(0), to))
+        with _driver(workspace, tree, registry, context, display, before=opened.before) as driver:
+            outcome = _run_async(registry, driver, lambda: driver.take_back(op, args))
+            if outcome.name != "Ok":
+                raise _refusal(name, outcome)
+            report = outcome.args[0]
+            assert isinstance(report, Record)
+            record = None
+            if not keep and to is not None and merges(workspace, name):
+                record = _merge_root(workspace, tree, back=True)
+            fields: dict[str, Any] = dict(report.fields)
+            return TakenBack(
+                name, to, fields["undone"], fields["compensated"], fields["failed"], fields["irreversible"], record
+            )
 
 
 def _refusal(name: str, outcome: Con) -> ShepherdError:
@@ -288,9 +373,9 @@ def last_action(workspace: Workspace, name: str) -> Action:
         world = world.parent
     root: Commit | None = machine.runs[ROOT].trace
     assert root is not None
-    merges = _merges(workspace, name)
-    last = merges[-1] if merges else None
-    if last is not None and last["tree"] == name and not last["back"] and (world is None or last["log"] > world.seq):
+    given = merges(workspace, name)
+    last = given[-1] if given else None
+    if last is not None and last.tree == name and not last.back and (world is None or last.log > world.seq):
         return Action("merge", None)
     if world is None or not isinstance(world.event, Intent):
         raise RevisionError(
@@ -305,110 +390,11 @@ def last_action(workspace: Workspace, name: str) -> Action:
     return Action(world.event.op.removeprefix("run."), root.index)
 
 
-# ── the workspace ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _merges_path(workspace: Workspace, name: str) -> Path:
-    return workspace.state / "runs" / name / "merges.json"
-
-
-def _merges(workspace: Workspace, name: str) -> list[dict[str, Any]]:
-    """What a run, and the one it was forked from, gave the workspace: tree, root event, length of the log."""
-    try:
-        found: list[dict[str, Any]] = json.loads(_merges_path(workspace, name).read_text("utf-8"))
-    except FileNotFoundError:
-        return []
-    return found
-
-
-def _save_merges(workspace: Workspace, name: str, merges: list[dict[str, Any]]) -> None:
-    path = _merges_path(workspace, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(merges), "utf-8")
-    temporary.replace(path)
-
-
-def merged_files(workspace: Workspace, name: str) -> Files | None:
-    """What the workspace was last given by the run `name`, or by the run it was forked from; None where nothing."""
-    merges = _merges(workspace, name)
-    return _files_of(workspace, merges[-1]) if merges else None
-
-
-def _files_of(workspace: Workspace, merge: dict[str, Any]) -> Files:
-    index: int = merge["index"]
-    return workspace.store().read(merge["tree"]).trace(ROOT)[index].files
-
-
-def _merge(
-    workspace: Workspace,
-    name: str,
-    *,
-    index: int,
-    log: int,
-    base: Files,
-    result: Files,
-    read_blob: Callable[[str], bytes],
-    back: bool = False,
-) -> MergeRecord:
-    """Write the difference into the workspace, and remember that it now has the files after event `index`.
-
-    `back`: this is part of a revert, and is undone with it.
-    """
-    merged = merged_files(workspace, name)
-    record = merge_into(workspace.root, base if merged is None else merged, result, read_blob=read_blob)
-    if record.steps:
-        merges = _merges(workspace, name)
-        _save_merges(workspace, name, [*merges, {"back": back, "index": index, "log": log, "tree": name}])
-    return record
-
-
-def undo_merge_of(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
-    """Take back the last merge of a run: the workspace gets what it had from it before.
-
-    Raises RefusedError where the user has changed the same files since.
-    """
-    finish_interrupted(workspace.root)
-    merges = _merges(workspace, name)
-    reader = workspace.store().read(name)
-    after = _files_of(workspace, merges[-1])
-    before = _files_of(workspace, merges[-2]) if len(merges) > 1 else reader.trace(ROOT)[0].files
-    record = merge_into(workspace.root, after, before, read_blob=reader.blob, dry_run=dry_run)
-    if not dry_run:
-        _save_merges(workspace, name, merges[:-1])
-    return record
-
-
-def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
-    """Write what the root run of `name` changed into the workspace.
-
-    Raises RefusedError, with the list, where the user has changed the same files since.
-    """
-    finish_interrupted(workspace.root)
-    reader = workspace.store().read(name)
-    trace = reader.trace(ROOT)
-    if not trace:
-        raise RevisionError("run.empty", f"run {name} has no event: it was stopped before it began")
-    last, merged = trace[-1], merged_files(workspace, name)
-    if dry_run:
-        base = trace[0].files if merged is None else merged
-        return merge_into(workspace.root, base, last.files, read_blob=reader.blob, dry_run=True)
-    return _merge(
-        workspace,
-        name,
-        index=last.index,
-        log=len(list(reader.entries())),
-        base=trace[0].files,
-        result=last.files,
-        read_blob=reader.blob,
-    )
-
-
 def _merge_root(workspace: Workspace, tree: LiveTree, *, back: bool = False) -> MergeRecord:
     """Merge the root run of a tree that is still open."""
     root = tree.machine.runs[ROOT]
     assert root.trace is not None
-    return _merge(
+    return merge(
         workspace,
         tree.writer.name,
         index=root.trace.index,
@@ -427,9 +413,9 @@ def fork_run(workspace: Workspace, name: str, at: int) -> str:
     """A new tree from event `at` of the root run of `name`; its name."""
     reader = workspace.store().read(name)
     fork = fork_tree(workspace, name, at=at, info={**reader.info, "forked": f"{name}@{at}"})
-    merges = _merges(workspace, name)
-    if merges:
-        _save_merges(workspace, fork, merges)
+    given = merges(workspace, name)
+    if given:
+        save_merges(workspace, fork, given)
     return fork
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import Commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shepherd_dsl.handlers.secrets import Redactor
 
 
 class Display(Protocol):
@@ -44,3 +49,38 @@ class Silent:
 
     def said(self, text: str) -> None:
         """See `Display`."""
+
+
+class Sheltered:
+    """A display as the driver uses it: one that fails (its terminal is gone) is not told any more, and no remark holds
+    a secret."""
+
+    def __init__(self, display: Display, redactor: Redactor) -> None:
+        self._display: Display = display
+        self._redactor = redactor
+
+    def recorded(self, commits: list[Commit]) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.recorded(commits))
+
+    def started(self, asked: Asked) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.started(asked))
+
+    def output(self, asked: Asked, text: str) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.output(asked, text))
+
+    def finished(self, asked: Asked) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.finished(asked))
+
+    def said(self, text: str) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.said(self._redactor.text(text)))
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except Exception:
+            self._display = Silent()

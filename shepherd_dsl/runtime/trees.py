@@ -6,22 +6,23 @@ from collections.abc import Mapping
 
 import attrs
 
-from shepherd_dsl.core.event import Event, Intent
+from shepherd_dsl.core.event import Event
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import Request
-from shepherd_dsl.core.machine import Asked, asked, open_index, outer_stop, start
+from shepherd_dsl.core.machine import start
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.root_fork import fork_root
-from shepherd_dsl.core.run import ROOT, commits, nth
-from shepherd_dsl.core.shown import is_machine_op, shown
-from shepherd_dsl.core.value import Handle, Value
+from shepherd_dsl.core.run import ROOT, nth
+from shepherd_dsl.core.value import Value
 from shepherd_dsl.core.wire import parse, program_from, program_text
 from shepherd_dsl.errors import CorruptError, RevisionError, UserError
 from shepherd_dsl.handlers.secrets import Redactor
-from shepherd_dsl.runtime.driver import Key
+from shepherd_dsl.runtime.attempts import Attempts, attempts
 from shepherd_dsl.runtime.live_tree import LiveTree
+from shepherd_dsl.runtime.merges import patiently_unmerged
+from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.protocol import LogEntry, TreeReader, TreeWriter
 
@@ -50,16 +51,17 @@ class Started:
 
 @attrs.frozen(slots=True, eq=False)
 class Opened:
-    """A recorded tree, ready to go on. `interrupted` are the intents that were open when its driver stopped."""
+    """A recorded tree, ready to go on. `before` is what it says of handlers called before."""
 
     tree: LiveTree
-    interrupted: frozenset[Key]
+    before: Attempts
 
 
 def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Started:
     """A new tree on the files of the workspace; nothing of it has run, and nothing is recorded yet.
 
-    Raises UserError where the agent cannot be started with these arguments, or one of them contains a secret.
+    Raises UserError where the agent cannot be started with these arguments, or where one of them, or the program,
+    contains a secret.
     """
     if redactor.value(task.args) is not task.args:
         raise UserError(
@@ -68,13 +70,22 @@ def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Start
             hint="Hand secrets over by environment variables of the handlers that need them.",
         )
     text = program_text(task.program)
+    if redactor.text(text) is not text:
+        raise UserError(
+            "program.secret",
+            "the program contains the value of a secret; it would be kept in the trace for good",
+            hint="Take it out of the source. Handlers take secrets from environment variables.",
+        )
     try:
         start(task.program, task.agent, task.args, task.request, Files.empty(), read_blob=_no_blob)
     except ValueError as why:
         raise UserError("args.wrong", str(why)) from why
-    writer = workspace.store().create(program=text, info=task.info)
+    info = {name: redactor.text(value) for name, value in task.info.items()}
+    writer = workspace.store().create(program=text, info=info)
     try:
-        files, left_out = workspace.import_files(writer, redactor=redactor)
+        with patiently_unmerged(workspace):
+            files, left_out = workspace.import_files(writer, redactor=redactor)
+        reached("task.imported")
         machine = start(task.program, task.agent, task.args, task.request, files, read_blob=writer.blob)
     except BaseException:
         writer.close()
@@ -127,42 +138,14 @@ def open_tree(workspace: Workspace, name: str) -> Opened:
     """The tree `name`, to go on with; takes its lock. Errors as `machine_of`, and LockedError."""
     writer: TreeWriter = workspace.store().reopen(name)
     try:
-        machine, length = machine_of(workspace.store().read(name))
+        reader = workspace.store().read(name)
+        machine, length = machine_of(reader)
+        before = attempts(machine, reader)
         machine = attrs.evolve(machine, read_blob=writer.blob)
     except BaseException:
         writer.close()
         raise
-    return Opened(LiveTree(machine, writer, recorded=length), interrupted(machine, length))
-
-
-def interrupted(machine: Machine, length: int) -> frozenset[Key]:
-    """The intents whose handlers may have been at work when the log had `length` entries.
-
-    Only what had reached the world: the question of the outer stop, and what a recorded `run.pick` of the root run
-    offered. The machine may be ahead of the log; what it asks there was not recorded, so no handler saw it.
-    """
-    if machine.size > length:
-        return frozenset()
-    found: set[Key] = set()
-    stop = outer_stop(machine)
-    if isinstance(stop, Asked) and not is_machine_op(stop.op):
-        found.add((stop.run, stop.index))
-    root = machine.runs[ROOT]
-    for commit in commits(root.trace):
-        if not isinstance(commit.event, Intent) or commit.event.op != "run.pick":
-            continue
-        listed = commit.event.args[0] if commit.event.args else ()
-        for handle in listed if isinstance(listed, tuple) else ():
-            if not isinstance(handle, Handle) or handle.index >= len(commit.handles):
-                continue
-            seen = shown(machine, commit.handles[handle.index])
-            if seen is None:
-                continue
-            question = nth(machine.runs[seen.asked].trace, open_index(machine, seen.asked))
-            if question is not None and question.seq < commit.seq:
-                key = asked(machine, commit.handles[handle.index], seen)
-                found.add((key.run, key.index))
-    return frozenset(found)
+    return Opened(LiveTree(machine, writer, recorded=length), before)
 
 
 def fork_tree(workspace: Workspace, name: str, *, at: int, info: Mapping[str, str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from shepherd_dsl.scope.protocol import ScopeBackend
 
 if TYPE_CHECKING:
     from shepherd_dsl.handlers.secrets import Redactor
+    from shepherd_dsl.scope.ignore import Ignored
     from shepherd_dsl.trace.protocol import TraceStore, TreeWriter
 
 STATE = ".shepherd"
@@ -67,12 +70,31 @@ class Workspace:
             self._store = open_store(self.root)
         return self._store
 
-    def scopes(self, name: str, *, read_blob: Callable[[str], bytes]) -> ScopeBackend:
-        """The scopes of the tree `name`."""
-        from shepherd_dsl.scope.ignore import load_ignored
+    def scopes(self, name: str, *, read_blob: Callable[[str], bytes], redactor: Redactor) -> ScopeBackend:
+        """The scopes of the tree `name`. What a command writes under a name that contains a secret is ignored."""
         from shepherd_dsl.scope.probe import open_backend
 
-        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=load_ignored(self.root))
+        ignored = self._ignored(redactor, set())
+        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=ignored)
+
+    def _ignored(self, redactor: Redactor, found: set[str]) -> Ignored:
+        """What of a folder is left out; paths that contain a secret go to `found`, without it."""
+        from shepherd_dsl.scope.ignore import load_ignored
+
+        ignored = load_ignored(self.root)
+        if not redactor.has_secrets:
+            return ignored
+        known: dict[str, bool] = {}
+
+        def tells(path: str) -> bool:
+            if path not in known:
+                clean = redactor.text(path)
+                known[path] = clean is not path
+                if known[path]:
+                    found.add(clean)
+            return known[path]
+
+        return lambda path, folder: ignored(path, folder) or tells(path)
 
     def import_files(self, writer: TreeWriter, *, redactor: Redactor) -> tuple[Files, tuple[str, ...]]:
         """The workspace's files as they are now, and in words what was left out.
@@ -90,9 +112,11 @@ class Workspace:
             known.names.add(name)
             return name
 
+        named: set[str] = set()
         imported = import_workspace(
             self.root,
             put_blob=put_blob,
+            ignored=self._ignored(redactor, named),
             has_blob=(lambda name: name in known.names or writer.has_blob(name)) if known.current else _nothing,
         )
         known.save()
@@ -103,6 +127,7 @@ class Workspace:
         else:
             secret = []
         left_out = [f"{path} (contains a secret)" for path in secret]
+        left_out += [f"{path} (its name contains a secret)" for path in sorted(named)]
         left_out += [f"{path} (neither file, link nor folder, or not readable)" for path in imported.skipped]
         left_out += [f"{path} (changed while it was read; taken as it was last)" for path in imported.unstable]
         return files, tuple(left_out)
@@ -140,9 +165,13 @@ class _Tainted:
         return _Tainted(path, salt, print_, set(), current=False)
 
     def save(self) -> None:
-        """Keep it for the next import."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        """Keep it for the next import, if it can be kept: without it, that takes longer."""
         text = json.dumps({"names": sorted(self.names), "print": self._print, "salt": self._salt})
-        temporary = self._path.with_suffix(".new")
-        temporary.write_text(text, "utf-8")
-        temporary.replace(self._path)
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(text, "utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
