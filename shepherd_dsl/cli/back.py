@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shepherd_dsl.cli.common import (
+    EVENT,
+    RUN,
     dry_option,
     event_of,
     json_option,
@@ -16,7 +18,8 @@ from shepherd_dsl.cli.common import (
     workspace_at,
     workspace_option,
 )
-from shepherd_dsl.cli.output import plain, print_json
+from shepherd_dsl.cli.output import print_json
+from shepherd_dsl.cli.text import plain
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.actions import BackPlan, TakenBack
@@ -29,7 +32,7 @@ keep_option = click.option(
 
 
 @click.command("fork")
-@click.argument("event")
+@click.argument("event", type=EVENT)
 @click.option("--by", "number", type=click.IntRange(1, 1000), default=1, help="How many forks.")
 @dry_option
 @workspace_option
@@ -56,7 +59,7 @@ def fork_command(event: str, number: int, dry_run: bool, folder: Path, as_json: 
 
 
 @click.command("revert")
-@click.argument("event")
+@click.argument("event", type=EVENT)
 @keep_option
 @dry_option
 @workspace_option
@@ -74,7 +77,7 @@ def revert_command(event: str, keep: bool, dry_run: bool, folder: Path, as_json:
 
 
 @click.command("discard")
-@click.argument("run")
+@click.argument("run", type=RUN)
 @dry_option
 @workspace_option
 @json_option
@@ -86,7 +89,7 @@ def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> Non
 
 
 @click.command("undo")
-@click.argument("run", default="")
+@click.argument("run", default="", type=RUN)
 @keep_option
 @dry_option
 @workspace_option
@@ -116,7 +119,7 @@ def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: boo
 
 
 @click.command("merge")
-@click.argument("run", default="")
+@click.argument("run", default="", type=RUN)
 @dry_option
 @workspace_option
 @json_option

@@ -11,8 +11,14 @@ import click
 from shepherd_dsl.errors import RevisionError, UserError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from shepherd_dsl.runtime.workspace import Workspace
+    from shepherd_dsl.trace.protocol import Recorded
     from shepherd_dsl.trace.revisions import Revision
+
+_SHORT_OF_HASH = 7
+"""Digits alone are the index of an event up to here, and the beginning of a hash from here on."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +32,26 @@ workspace_option = click.option(
     default=Path(),
     help="The workspace; by default the one this folder lies in.",
 )
+
+
+class _Completed(click.ParamType[str]):
+    """A text that the shell can complete; see `cli/completion.py` for what each `kind` offers."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What `incomplete` may become."""
+        from shepherd_dsl.cli.completion import complete
+
+        return complete(self.kind, ctx.params, incomplete)
+
+
+RUN = _Completed("run", "run")
+EVENT = _Completed("event", "event")
+SOURCE = _Completed("file", "source")
+CODE = _Completed("code", "code")
 
 
 def workspace_at(folder: Path) -> Workspace:
@@ -42,13 +68,22 @@ def revision(workspace: Workspace, text: str) -> Revision:
     return resolve(workspace.store(), text)
 
 
-def event_of(workspace: Workspace, text: str) -> Revision:
-    """The event that `text` means, for commands that need one: a bare number is an event of the newest run.
+def place_text(text: str) -> str:
+    """A revision for an event: a bare number or `last_green` means that event of the newest run."""
+    bare = text.lstrip("-").isdecimal() and len(text) < _SHORT_OF_HASH
+    return f"@{text}" if bare or text == "last_green" else text
 
-    Raises RevisionError where no event is named.
-    """
-    bare = text.lstrip("-").isdecimal() or text == "last_green"
-    found = revision(workspace, f"@{text}" if bare else text)
+
+def at_event(workspace: Workspace, text: str) -> tuple[Revision, Recorded]:
+    """The event that `text` means; of a run its last one. Raises RevisionError."""
+    from shepherd_dsl.trace.revisions import resolve_event
+
+    return resolve_event(workspace.store(), place_text(text))
+
+
+def event_of(workspace: Workspace, text: str) -> Revision:
+    """The event that `text` means, for commands that need one. Raises RevisionError where no event is named."""
+    found = revision(workspace, place_text(text))
     if found.index is None:
         raise RevisionError(
             "revision.event_missing",

@@ -6,116 +6,95 @@ from collections.abc import Iterator
 from typing import Any
 
 from shepherd_dsl.cli.difference import difference
-from shepherd_dsl.cli.output import paint, plain
-from shepherd_dsl.cli.values import shown
-from shepherd_dsl.core.event import (
-    Denied,
-    End,
-    Forked,
-    Injected,
-    Intent,
-    Outcome,
-    Reverted,
-    Start,
-    Undo,
-)
+from shepherd_dsl.cli.output import paint
+from shepherd_dsl.cli.rows import BY
+from shepherd_dsl.cli.text import plain, terminal_width
+from shepherd_dsl.cli.values import laid_out, shown
+from shepherd_dsl.core.event import Denied, End, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.value import Con, Record, Value
-from shepherd_dsl.trace.protocol import Recorded
+from shepherd_dsl.trace.protocol import Recorded, TreeReader
+from shepherd_dsl.trace.revisions import shown_run
 
 
-def detail(item: Recorded, reader: Any, *, on: bool) -> Iterator[str]:
-    """The lines that show an event whole."""
-
-    def field(name: str, value: Value) -> Iterator[str]:
-        yield f"  {paint(f'{name}:', 'bold', on=on)}{_inline(value)}"
-        yield from _block(value)
-
+def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
+    """The lines that show an event whole; the files that an outcome changed as unified diffs."""
     event = item.event
+    yield paint(_title(item, reader), "bold", on=on)
     match event:
         case Start():
-            yield f"start {event.agent}   program {event.program[:10]}   files {event.files[:10]}"
-            for place, arg in enumerate(event.args):
-                yield from field(f"argument {place + 1}", arg)
+            yield from _arguments(event.args)
             yield from _grant(event.grant)
-        case Intent() | Denied():
-            yield f"{type(event).__name__.lower()} {event.op}"
-            for place, arg in enumerate(event.args):
-                yield from field(f"argument {place + 1}", arg)
-        case Undo():
-            yield f"undo of event {event.at}: {event.op}"
-            for place, arg in enumerate(event.args):
-                yield from field(f"argument {place + 1}", arg)
+            yield f"  program  {event.program}"
+            yield f"  files    {event.files}"
+        case Intent() | Denied() | Undo():
+            yield from _arguments(event.args)
         case Outcome():
-            trace = reader.trace(item.run)
-            question: Any = trace[item.index - 1]
-            place = item.index - 1
-            while isinstance(question.event, Injected):
-                place -= 1
-                question = trace[place]
-            yield f"outcome of event {question.index}: {question.event.op}   by {event.by}"
-            for number, arg in enumerate(question.event.args):
-                yield from field(f"argument {number + 1}", arg)
-            yield from field(event.answer.name, event.answer.args[0] if event.answer.args else ())
+            question = question_of(item, reader)
+            asked = question.event
+            assert isinstance(asked, Intent | Undo)
+            yield from _arguments(asked.args)
+            yield from laid_out(event.answer, width=terminal_width(), lead="  answer   ")
             if event.files:
                 yield ""
                 yield from difference(question.files, item.files, reader.blob, stat=False, on=on)
+        case Injected() | End():
+            yield from laid_out(event.value, width=terminal_width(), lead="  value    ")
+
+
+def question_of(item: Recorded, reader: TreeReader) -> Recorded:
+    """The intent or undo that an outcome answers. Messages may have been injected between the two."""
+    trace = reader.trace(item.run)
+    place = item.index - 1
+    while not isinstance(trace[place].event, Intent | Undo):
+        place -= 1
+    return trace[place]
+
+
+def _title(item: Recorded, reader: TreeReader) -> str:
+    event: Event = item.event
+    match event:
+        case Start():
+            return f"start of {event.agent}"
+        case Intent():
+            return f"intent {event.op}"
+        case Denied():
+            return f"denied {event.op}: the grant of the run does not allow it"
+        case Outcome():
+            question = question_of(item, reader)
+            asked: Any = question.event
+            return f"outcome of event {question.index}, {asked.op}, answered by {BY[event.by]}"
+        case Undo():
+            return f"undo of event {event.at}: {event.op}"
         case Injected():
-            yield "injected by its owner"
-            yield from field("message", event.value)
+            return "injected by the run's owner"
         case Forked():
-            yield f"forked from event {event.at} of {event.of}"
+            return f"fork of run {shown_run(reader.name, event.of)} at event {event.at}"
         case Reverted():
-            yield f"reverted to event {event.to}"
+            return f"reverted to event {event.to}"
         case End():
-            yield f"end: {event.kind}"
-            yield from field("value", event.value)
+            return f"end: {event.kind}"
 
 
-def _inline(value: Value) -> str:
-    if isinstance(value, str) and "\n" in value:
-        return ""
-    if isinstance(value, Record | Con | tuple):
-        return ""
-    return f" {plain(value) if isinstance(value, str) else shown(value)}"
-
-
-def _block(value: Value, indent: int = 4) -> Iterator[str]:
-    """A value over several lines: records by field, texts as they are."""
-    pad = " " * indent
-    if isinstance(value, str):
-        if "\n" in value:
-            for line in value.splitlines():
-                yield pad + plain(line)
-    elif isinstance(value, Record):
-        for label, inner in value.fields:
-            yield f"{pad}{label}:{_inline(inner)}"
-            yield from _block(inner, indent + 2)
-    elif isinstance(value, Con):
-        yield f"{pad}{value.name}"
-        for inner in value.args:
-            if _inline(inner):
-                yield f"{pad} {_inline(inner)}"
-            yield from _block(inner, indent + 2)
-    elif isinstance(value, tuple):
-        for inner in value:
-            yield f"{pad}-{_inline(inner)}"
-            yield from _block(inner, indent + 2)
+def _arguments(args: tuple[Value, ...]) -> Iterator[str]:
+    for place, arg in enumerate(args):
+        name = "argument" if len(args) == 1 else f"argument {place + 1}"
+        yield from laid_out(arg, width=terminal_width(), lead=f"  {name:<8} ")
 
 
 def _grant(grant: Value) -> Iterator[str]:
+    """The layers of a grant, outermost first: an operation must be in each of them."""
     for layer in grant if isinstance(grant, tuple) else ():
-        parts = []
-        for clause in layer if isinstance(layer, tuple) else ():
-            if isinstance(clause, Record):
-                parts.append(_clause(clause))
-        yield "  grants: " + ", ".join(parts)
+        clauses = [
+            _clause(clause) for clause in (layer if isinstance(layer, tuple) else ()) if isinstance(clause, Record)
+        ]
+        yield "  grants   " + plain(", ".join(clauses) or "nothing")
 
 
 def _clause(clause: Record) -> str:
     patterns, limit = clause.get("args"), clause.get("limit")
     inner = ""
     if isinstance(patterns, tuple) and patterns:
-        shown = [shown(p.args[0]) if isinstance(p, Con) and p.args else "_" for p in patterns]
-        inner = f"({', '.join(shown)})"
+        texts = [shown(pattern.args[0]) if isinstance(pattern, Con) and pattern.args else "_" for pattern in patterns]
+        inner = f"({', '.join(texts)})"
     times = f" at most {limit.args[0]}" if isinstance(limit, Con) and limit.args else ""
     return f"{clause.get('op')}{inner}{times}"

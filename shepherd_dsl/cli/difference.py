@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shepherd_dsl.cli.output import paint, plain
+from shepherd_dsl.cli.output import paint
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 

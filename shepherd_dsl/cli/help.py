@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from shepherd_dsl.cli.common import json_option, workspace_option
+from shepherd_dsl.cli.common import CODE, json_option, workspace_option
 from shepherd_dsl.cli.output import colour, paint, print_json
 from shepherd_dsl.errors import UserError
 
 
 @click.command("explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, type=CODE)
 @json_option
 def explain_command(code: str | None, as_json: bool) -> None:
     """Say what an error code means and what to do. Without a code, list them all."""
@@ -64,14 +64,9 @@ def doctor_command(folder: Path, as_json: bool) -> int:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
     """Print the completion script of SHELL: put `eval "$(shepherd completion bash)"` into its start-up file."""
-    from click.shell_completion import get_completion_class
+    from shepherd_dsl.cli.completion import script
 
-    from shepherd_dsl.cli.main import shepherd
-
-    found = get_completion_class(shell)
-    assert found is not None
-    for name in ("shepherd", "shep"):
-        click.echo(found(shepherd, {}, name, f"_{name.upper()}_COMPLETE").source())
+    click.echo(script(shell), nl=False)
 
 
 @click.command("version")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shepherd_dsl.cli.common import json_option, revision, workspace_at, workspace_option
-from shepherd_dsl.cli.output import colour, paint, plain, print_json
+from shepherd_dsl.cli.common import (
+    EVENT,
+    RUN,
+    at_event,
+    json_option,
+    revision,
+    workspace_at,
+    workspace_option,
+)
+from shepherd_dsl.cli.output import colour, paint, print_json, print_lines
+from shepherd_dsl.cli.text import count, pad, plain, terminal_width
+from shepherd_dsl.errors import CorruptError
 
 if TYPE_CHECKING:
     from shepherd_dsl.cli.rows import Row
+    from shepherd_dsl.core.event import Event
     from shepherd_dsl.trace.protocol import Recorded
 
 
@@ -23,71 +32,87 @@ if TYPE_CHECKING:
 
 
 @click.command("runs")
+@click.option("-n", "limit", type=click.IntRange(min=1), help="Show at most so many.")
 @workspace_option
 @json_option
-def runs_command(folder: Path, as_json: bool) -> None:
-    """List the runs of the workspace, newest first."""
-    from shepherd_dsl.core.event import End, Forked
+def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
+    """List the runs of the workspace, newest first.
 
+    A run is done, failed, discarded, running, or stopped: `shepherd resume` goes on with a stopped one.
+    """
     workspace = workspace_at(folder)
-    store: Any = workspace.store()
-    found = []
-    for name in reversed(store.names()):
-        reader = store.read(name)
-        trace = reader.trace("root")
-        if not len(trace):
-            continue
-        last = trace[-1]
-        state = last.event.kind if isinstance(last.event, End) else "running" if store.is_locked(name) else "stopped"
-        first = trace[0].event
-        found.append(
-            {
-                "run": name,
-                "agent": first.agent,
-                "source": reader.info.get("source", ""),
-                "state": state,
-                "events": len(trace),
-                "runs": len([run for run in reader.runs() if run != "world"]),
-                "forked": reader.info.get("forked", ""),
-                "commit": last.commit,
-                "time_ms": last.time_ms,
-                "live": not isinstance(last.event, Forked),
-            }
-        )
+    store = workspace.store()
+    found = [_run_json(store, name) for name in islice(reversed(store.names()), limit)]
     if as_json:
-        for item in found:
-            del item["live"]
         print_json({"runs": found})
         return
     if not found:
-        click.echo("no runs yet; `shepherd run FILE` makes one")
+        print_lines(["no runs yet; `shepherd run FILE` makes one"])
         return
     on = colour()
     marks = {"done": ("✓", "green"), "failed": ("✗", "red"), "discarded": ("✗", "dim")}
-    for item in found:
-        mark, style = marks.get(item["state"], ("…", "yellow"))
-        extra = f"  from {item['forked']}" if item["forked"] else ""
-        others = f"  {item['runs']} runs" if item["runs"] > 1 else ""
-        click.echo(
-            f"{paint(mark, style, on=on)} {item['run']:>3}  {item['state']:<9}  {item['events']:>4} events  "
-            f"{plain(item['agent'])}  {paint(plain(item['source']), 'dim', on=on)}{extra}{others}"
+    cells = [
+        (
+            item["run"],
+            item["state"],
+            count(item["events"], "event"),
+            plain(item["agent"]),
+            plain(item["source"]),
+            ", ".join(
+                [f"fork of {item['forked']}"] * bool(item["forked"]) + [f"{item['runs']} runs"] * (item["runs"] > 1)
+            ),
         )
+        for item in found
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(5)]
+    lines = []
+    for run, state, events, agent, source, more in cells:
+        mark, style = marks.get(state, ("…", "yellow"))
+        lines.append(
+            f"{paint(mark, style, on=on)} {run:>{widths[0]}}  {pad(state, widths[1])}  {events:>{widths[2]}}  "
+            f"{pad(agent, widths[3])}  {paint(pad(source, widths[4]), 'dim', on=on)}  {more}".rstrip()
+        )
+    print_lines(lines)
+
+
+def _run_json(store: Any, name: str) -> dict[str, Any]:
+    from shepherd_dsl.core.event import End
+    from shepherd_dsl.trace.live import live_backwards
+    from shepherd_dsl.trace.revisions import ROOT
+
+    reader = store.read(name)
+    trace = reader.trace(ROOT)
+    last = trace[-1]
+    newest = next(iter(live_backwards(trace))).event
+    state = newest.kind if isinstance(newest, End) else "running" if store.is_locked(name) else "stopped"
+    return {
+        "run": name,
+        "agent": trace[0].event.agent,
+        "source": reader.info.get("source", ""),
+        "state": state,
+        "events": len(trace),
+        "runs": sum(run != "world" for run in reader.runs()),
+        "forked": reader.info.get("forked") or None,
+        "commit": last.commit,
+        "time_ms": last.time_ms,
+    }
 
 
 # ── log ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @click.command("log")
-@click.argument("run", default="")
-@click.option("-n", "count", type=click.IntRange(min=1), help="Show at most so many lines.")
+@click.argument("run", default="", type=RUN)
+@click.option("-n", "limit", type=click.IntRange(min=1), help="Show at most so many lines.")
 @click.option("--all", "reverted", is_flag=True, help="Also what was reverted.")
 @click.option("--events", "every", is_flag=True, help="Every event on a line of its own, run.next and run.pass too.")
 @workspace_option
 @json_option
-def log_command(run: str, count: int | None, reverted: bool, every: bool, folder: Path, as_json: bool) -> None:
-    """Show the events of a run and of all below it, newest first.
+def log_command(run: str, limit: int | None, reverted: bool, every: bool, folder: Path, as_json: bool) -> None:
+    """Show the events of RUN and of all runs below it, newest first; up to an event, where RUN names one.
 
-    An outcome stands on one line with the intent that it answers; the number is its index in the run's trace.
+    An outcome stands on one line with the intent that it answers; the number is the outcome's index in its run's trace.
+    Without RUN, the latest one.
     """
     from shepherd_dsl.cli.rows import rows
     from shepherd_dsl.trace.revisions import ROOT
@@ -95,12 +120,19 @@ def log_command(run: str, count: int | None, reverted: bool, every: bool, folder
     workspace = workspace_at(folder)
     found = revision(workspace, run)
     reader: Any = workspace.store().read(found.tree)
-    entries = _newest_first(reader) if found.run == ROOT else _one_run(reader, found.run)
-    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.blob), count))
+    if found.run == ROOT and found.index is None:
+        entries = _newest_first(reader)
+    else:
+        trace = reader.trace(found.run)
+        last = len(trace) - 1 if found.index is None else found.index
+        entries = (trace[index] for index in range(last, -1, -1))
+    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.blob), limit))
     if as_json:
         print_json({"run": str(found), "events": [_row_json(row) for row in picked]})
         return
-    _page(_render(found.tree, picked, reader))
+    from shepherd_dsl.cli.graph import render
+
+    print_lines(render(picked, tree=found.tree, width=terminal_width(), on=colour()), pager=True)
 
 
 def _newest_first(reader: Any) -> Iterator[Recorded]:
@@ -114,114 +146,52 @@ def _newest_first(reader: Any) -> Iterator[Recorded]:
         seen, piece = len(tail), piece * 4
 
 
-def _one_run(reader: Any, run: str) -> Iterator[Recorded]:
-    trace = reader.trace(run)
-    return (trace[index] for index in range(len(trace) - 1, -1, -1))
-
-
-def _row_json(row: Row) -> dict[str, Any]:
+def _event_json(item: Recorded) -> dict[str, Any]:
     from shepherd_dsl.core.wire import event_json
 
+    event: Event = item.event
     return {
-        "run": row.recorded.run,
-        "index": row.recorded.index,
-        "commit": row.recorded.commit,
-        "time_ms": row.recorded.time_ms,
-        "live": row.live,
-        "family": row.family,
-        "text": row.text,
-        "result": row.result,
-        "event": event_json(row.recorded.event),
+        "run": item.run,
+        "index": item.index,
+        "commit": item.commit,
+        "time_ms": item.time_ms,
+        "event": event_json(event),
     }
 
 
-_STYLES = {"✓": "green", "✗": "red", "?": "yellow"}
-
-
-def _render(tree: str, picked: list[Row], reader: Any) -> list[str]:
-    from shepherd_dsl.trace.revisions import ROOT, shown_run
-
-    on = colour()
-    width = max(shutil.get_terminal_size((120, 24)).columns, 60)
-    order = [run for run in reader.runs() if any(row.recorded.run == run for row in picked)]
-    spans: dict[str, tuple[int, int]] = {}
-    for place, row in enumerate(picked):
-        first, _ = spans.get(row.recorded.run, (place, place))
-        spans[row.recorded.run] = (first, place)
-    digits = max((len(str(row.recorded.index)) for row in picked), default=1)
-    lines = []
-    for place, row in enumerate(picked):
-        lanes = []
-        for run in order:
-            first, last = spans[run]
-            lanes.append("*" if run == row.recorded.run else "|" if first <= place <= last else " ")
-        graph = " ".join(lanes)
-        name = "" if row.recorded.run == ROOT else f"  ({shown_run(tree, row.recorded.run)})"
-        if row.family == "start" and row.recorded.run == ROOT:
-            name = "  (root)"
-        head = f"{graph}  {row.recorded.index:>{digits}}  "
-        space = width - len(head) - 20 - len(name)
-        text = _fit(plain(row.text), max(24, min(44, space - 24)))
-        result = _fit(plain(f"{row.mark} {row.result}".strip()), max(12, space - len(text) - 2))
-        body = f"{paint(row.recorded.commit[:7], 'yellow', on=on)}  {row.family:<6} · {text}"
-        gap = " " * max(2, 46 - len(text)) if result else ""
-        line = f"{head}{body}{gap}{paint(result, _STYLES.get(row.mark, 'dim'), on=on)}{paint(name, 'cyan', on=on)}"
-        lines.append(line.rstrip() if row.live else paint(line.rstrip() + "  (reverted)", "dim", on=on))
-    return lines
-
-
-def _fit(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _page(lines: list[str]) -> None:
-    """Print, through the pager where the output is longer than the terminal."""
-    text = "\n".join(lines) + ("\n" if lines else "")
-    if sys.stdout.isatty() and len(lines) > shutil.get_terminal_size().lines:
-        click.echo_via_pager(text)
-    else:
-        click.echo(text, nl=False)
+def _row_json(row: Row) -> dict[str, Any]:
+    shown = {"live": row.live, "family": row.family, "text": row.text, "mark": row.mark, "result": row.result}
+    return {**_event_json(row.recorded), **shown}
 
 
 # ── show ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @click.command("show")
-@click.argument("event", default="")
+@click.argument("event", default="", type=EVENT)
 @workspace_option
 @json_option
 def show_command(event: str, folder: Path, as_json: bool) -> None:
-    """Show one event whole: what was asked, what was answered, which files it changed."""
-    from shepherd_dsl.core.wire import event_json
-    from shepherd_dsl.trace.revisions import resolve_event
+    """Show one event whole: what was asked, what was answered, which files it changed.
 
+    EVENT is a number (of the latest run), 3@7, 3@-1, 3@last_green or the start of a hash; a run means its last event.
+    """
     workspace = workspace_at(folder)
-    bare = event.lstrip("-").isdecimal() or event == "last_green"
-    found, item = resolve_event(workspace.store(), f"@{event}" if bare else event)
-    reader: Any = workspace.store().read(found.tree)
+    found, item = at_event(workspace, event)
+    reader = workspace.store().read(found.tree)
     notes = dict(reader.notes(found.run, item.index))
     if as_json:
-        print_json(
-            {
-                "run": str(found).partition("@")[0],
-                "index": item.index,
-                "commit": item.commit,
-                "time_ms": item.time_ms,
-                "event": event_json(item.event),
-                "notes": notes,
-            }
-        )
+        print_json({**_event_json(item), "notes": notes, "revision": str(found)})
         return
     from shepherd_dsl.cli.detail import detail
 
     on = colour()
-    click.echo(f"{paint('commit', 'yellow', on=on)} {item.commit}   {found}   {_when(item.time_ms)}".rstrip())
-    for line in detail(item, reader, on=on):
-        click.echo(line)
+    lines = [f"{paint('commit', 'yellow', on=on)} {item.commit}   {found}   {_when(item.time_ms)}".rstrip()]
+    lines += detail(item, reader, on=on)
     for name, text in sorted(notes.items()):
-        click.echo(f"\n{paint(f'note {name}', 'dim', on=on)}")
-        for line in text.splitlines():
-            click.echo(f"    {plain(line)}")
+        lines += ["", paint(f"note {name}", "dim", on=on)]
+        lines += [f"    {plain(line)}" for line in text.splitlines()]
+    print_lines(lines, pager=True)
 
 
 def _when(time_ms: int | None) -> str:
@@ -237,34 +207,32 @@ def _when(time_ms: int | None) -> str:
 
 
 @click.command("diff")
-@click.argument("first", default="")
-@click.argument("second", default="")
+@click.argument("first", default="", type=EVENT)
+@click.argument("second", default="", type=EVENT)
 @click.option("--stat", is_flag=True, help="Only the paths and how many lines changed.")
 @workspace_option
 @json_option
 def diff_command(first: str, second: str, stat: bool, folder: Path, as_json: bool) -> None:
     """Show what changed in a run's files: between two events, up to one from the start, or in the whole run.
 
-    A bare number is an event of the newest run: `shepherd diff 2 6`.
+    A bare number is an event of the latest run: `shepherd diff 2 6`.
     """
     from shepherd_dsl.cli.difference import changed_paths, difference
-    from shepherd_dsl.trace.revisions import resolve_event
 
     workspace = workspace_at(folder)
-    store: Any = workspace.store()
-
-    def at(text: str) -> Any:
-        bare = text.lstrip("-").isdecimal() or text == "last_green"
-        return resolve_event(store, f"@{text}" if bare else text)
-
-    if second:
-        (_, old), (found, new) = at(first), at(second)
-    else:
-        found, new = at(first)
-        old = store.read(found.tree).trace(found.run)[0]
-    reader = store.read(found.tree)
+    found, new = at_event(workspace, second or first)
+    reader = workspace.store().read(found.tree)
+    start, old = at_event(workspace, first) if second else (found, reader.trace(found.run)[0])
     if as_json:
         print_json({"from": old.commit, "to": new.commit, "paths": changed_paths(old.files, new.files)})
         return
-    for line in difference(old.files, new.files, reader.blob, stat=stat, on=colour()):
-        click.echo(line)
+    other = workspace.store().read(start.tree)
+
+    def read_blob(name: str) -> bytes:
+        # The trees of a workspace share one store, but what is not packed yet only its own reader knows.
+        try:
+            return reader.blob(name)
+        except CorruptError:
+            return other.blob(name)
+
+    print_lines(list(difference(old.files, new.files, read_blob, stat=stat, on=colour())), pager=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,27 +15,27 @@ from shepherd_dsl.errors import ShepherdError
 
 # name: (module, one line of help, group in the overview)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "init": ("project", "make this folder a workspace", "Programs"),
-    "check": ("project", "check a program without running it", "Programs"),
-    "fmt": ("project", "format programs", "Programs"),
-    "lower": ("project", "print the core program in canonical text", "Programs"),
-    "test": ("project", "run the tests in a program", "Programs"),
-    "run": ("run", "run an agent of a program", "Runs"),
-    "resume": ("run", "go on with a run that was interrupted or taken back", "Runs"),
-    "runs": ("look", "list the runs of the workspace", "Looking"),
-    "log": ("look", "the events of a run", "Looking"),
-    "show": ("look", "one event, whole", "Looking"),
-    "diff": ("look", "what changed in a run's files between two events", "Looking"),
-    "fork": ("back", "a new run from an event of another", "Taking back"),
-    "revert": ("back", "put code and files back to an event", "Taking back"),
-    "undo": ("back", "take back the last revert, discard or merge", "Taking back"),
-    "discard": ("back", "unwind a run and end it", "Taking back"),
-    "merge": ("back", "write what a run changed into the workspace", "Taking back"),
-    "replay": ("replay", "run a recorded program again with the recorded answers", "Checking"),
+    "init": ("project", "make a folder a workspace", "Workspace"),
+    "doctor": ("help", "what works here, and what would make more work", "Workspace"),
+    "check": ("project", "a program's errors, all at once", "Programs"),
+    "test": ("project", "a program's tests, with scripted answers", "Programs"),
+    "fmt": ("project", "a program's layout, put in order", "Programs"),
+    "lower": ("project", "a program's core, in canonical text", "Programs"),
+    "run": ("run", "a new run of an agent", "Runs"),
+    "resume": ("run", "a run that was interrupted, taken back or forked, continued", "Runs"),
+    "runs": ("look", "all runs of the workspace", "Runs"),
+    "replay": ("replay", "a run again, with its recorded answers: the same hashes?", "Runs"),
+    "merge": ("back", "a run's files, written into the workspace", "Runs"),
+    "discard": ("back", "a run unwound and ended", "Runs"),
+    "undo": ("back", "a run's last revert, discard or merge, taken back", "Runs"),
+    "log": ("look", "the events of a run", "Events"),
+    "show": ("look", "one event, whole", "Events"),
+    "diff": ("look", "the files between two events", "Events"),
+    "revert": ("back", "code and files, put back to an event", "Events"),
+    "fork": ("back", "a new run from an event of another", "Events"),
     "explain": ("help", "what an error code means", "Help"),
-    "doctor": ("help", "what works here, and what would make more work", "Help"),
-    "completion": ("help", "print the completion script of a shell", "Help"),
-    "version": ("help", "print the version", "Help"),
+    "completion": ("help", "the completion script for a shell", "Help"),
+    "version": ("help", "the version", "Help"),
 }
 
 
@@ -108,7 +109,13 @@ def run_main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit status."""
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
+    if args[:1] == ["help"]:
+        args = [*args[1:2], "--help"]
     try:
+        if "_SHEPHERD_COMPLETE" in os.environ:
+            from shepherd_dsl.cli.completion import install
+
+            install()
         result: Any = shepherd.main(args, prog_name="shepherd", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.errors import ProgramError, ShepherdError
 
 
@@ -28,14 +31,22 @@ def paint(text: str, *styles: str, on: bool) -> str:
     return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
 
-def plain(text: str) -> str:
-    """`text` on one line, without control characters, so that what a run printed cannot move the cursor."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def print_json(data: Any) -> None:
     """One JSON document on standard output (`docs/cli.md` describes each)."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def print_lines(lines: Sequence[str], *, pager: bool = False) -> None:
+    """Lines on standard output; with `pager` through the pager where the terminal is too low for them."""
+    text = "".join(f"{line}\n" for line in lines)
+    if pager and sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
+        import click
+
+        # As Git does: colours pass, short output does not clear the screen, long lines are not wrapped.
+        os.environ.setdefault("LESS", "FRX")
+        click.echo_via_pager(text)
+        return
+    sys.stdout.write(text)
 
 
 def report_error(error: ShepherdError, *, as_json: bool) -> int:

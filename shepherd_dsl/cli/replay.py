@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shepherd_dsl.cli.common import json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
 from shepherd_dsl.cli.output import colour, paint, print_json
 from shepherd_dsl.errors import UserError
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 @click.command("replay")
-@click.argument("run", default="")
-@click.option("--with", "edited", metavar="FILE[:AGENT]", help="Replay an edited program against the recorded answers.")
+@click.argument("run", default="", type=RUN)
+@click.option(
+    "--with", "edited", metavar="FILE", type=SOURCE, help="Replay an edited program against the recorded answers."
+)
 @workspace_option
 @json_option
 def replay_command(run: str, edited: str | None, folder: Path, as_json: bool) -> int:

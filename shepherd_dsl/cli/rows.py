@@ -20,11 +20,15 @@ from shepherd_dsl.core.event import (
     Start,
     Undo,
 )
+from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.core.value import Con, Record, Unit, Value
 from shepherd_dsl.trace.protocol import Recorded
 
 PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.take"})
 """Operations that only keep runs going; the log leaves them out unless every event is asked for."""
+
+BY = {"world": "the handler", "owner": "the run's owner", "machine": "the machine"}
+"""Who answered an intent, in words."""
 
 ReadBlob = Callable[[str], bytes]
 
@@ -79,7 +83,7 @@ def _single(item: Recorded, live: bool) -> Row:
     event = item.event
     match event:
         case Start():
-            return Row(item, "start", f"{event.agent}({_args(event.args)})", "", "", live)
+            return Row(item, "start", f"{event.agent}({_args(event.args)})", "(root)" * (item.run == ROOT), "", live)
         case Intent():
             family, text = call_text(event.op, event.args)
             return Row(item, family, text, "…", "", live)
@@ -91,7 +95,7 @@ def _single(item: Recorded, live: bool) -> Row:
             return Row(item, "undo", f"{event.at}: {family} {text}", "…", "", live)
         case Outcome():
             mark, result = answer_text(event.answer)
-            return Row(item, "answer", "", f"{result} (by {event.by})", mark, live)
+            return Row(item, "answer", f"by {BY[event.by]}", result, mark, live)
         case Injected():
             return Row(item, "inject", short(event.value, 60), "", "", live)
         case Forked():
@@ -191,9 +195,11 @@ def line_counts(question: Recorded, outcome: Recorded, read_blob: ReadBlob) -> s
             return f"{len(event.files)} file{'s' * (len(event.files) != 1)}"
         if len(old) + len(new) > 200_000:
             return f"{len(event.files)} file{'s' * (len(event.files) != 1)}"
-        for line in difflib.ndiff(old.splitlines(), new.splitlines()):
-            plus += line.startswith("+ ")
-            minus += line.startswith("- ")
+        same = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+        for kind, left, left_end, right, right_end in same.get_opcodes():
+            if kind != "equal":
+                plus += right_end - right
+                minus += left_end - left
     return f"+{plus} -{minus}"
 
 
@@ -203,7 +209,7 @@ def _args(args: tuple[Value, ...]) -> str:
 
 def short(value: Value, limit: int) -> str:
     """A value in at most `limit` characters; a text in double quotes."""
-    text = shown(value)
+    text = " ".join(shown(value).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shepherd_dsl.cli.common import json_option, revision, root_of, workspace_at, workspace_option
-from shepherd_dsl.cli.output import colour, paint, plain, print_json
+from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.output import colour, paint, print_json
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def task_of(source: str, arguments: tuple[str, ...]) -> Task:
 
 
 @click.command("run", context_settings={"ignore_unknown_options": False})
-@click.argument("source", metavar="FILE[:AGENT]")
+@click.argument("source", metavar="FILE[:AGENT]", type=SOURCE)
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
 @model_option
 @keep_option
@@ -132,7 +133,7 @@ def run_command(
 
 
 @click.command("resume")
-@click.argument("run", default="")
+@click.argument("run", default="", type=RUN)
 @click.option("--again", is_flag=True, help="Perform an interrupted operation once more instead of calling it unknown.")
 @model_option
 @keep_option

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import Any
 
-from shepherd_dsl.cli.output import colour, paint, plain
+from shepherd_dsl.cli.output import colour, paint
 from shepherd_dsl.cli.rows import PLUMBING, Row, answer_text, call_text, first_line
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import ROOT, Commit
