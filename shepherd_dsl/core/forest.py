@@ -189,15 +189,19 @@ def own(m: Machine, id: str, owner: str, givers: tuple[str, ...]) -> Machine:
         return m if run.givers == givers else put(m, but(run, givers=givers))
     if run.owner is not None:
         old = m.runs[run.owner]
-        m = put(m, but(old, kids=tuple(kid for kid in old.kids if kid != id)))
-    m = put(m, but(run, owner=owner, givers=givers))
-    new = m.runs[owner]
-    kids = new.kids
-    if kids and m.runs[kids[-1]].born > run.born:
-        kids = tuple(sorted((*kids, id), key=lambda kid: m.runs[kid].born))
-    else:
-        kids = (*kids, id)
-    return put(m, but(new, kids=kids))
+        m = put(m, but(old, kids=tuple([kid for kid in old.kids if kid != id])))
+    return adopted(put(m, but(run, owner=owner, givers=givers)), id)
+
+
+def adopted(m: Machine, id: str) -> Machine:
+    """The machine in which the owner that run `id` names counts it among its kids."""
+    run = m.runs[id]
+    assert run.owner is not None
+    owner = m.runs[run.owner]
+    kids = (*owner.kids, id)
+    if owner.kids and m.runs[owner.kids[-1]].born > run.born:
+        kids = tuple(sorted(kids, key=lambda kid: m.runs[kid].born))
+    return put(m, but(owner, kids=kids))
 
 
 def is_live(run: Run) -> bool:
@@ -240,6 +244,8 @@ def heads(id: str, commit: Commit) -> list[Head]:
     A run may no longer be there under its id of today: a copy inherits the commits of its original, but only those runs
     were copied that stood below the original when it was forked.
     """
+    if not commit.heads[commit.run].kids:
+        return []
     today = renaming(id, commit)
     then = list(below(commit.heads, commit.run))
     if isinstance(commit.event, End) and commit.event.kind != "discarded":
@@ -289,6 +295,8 @@ def hold(table: tuple[str, ...], run: str) -> tuple[tuple[str, ...], int]:
 
 def with_used(m: Machine, used: HashTrieMap[tuple[str, int], int]) -> Machine:
     """The machine with other counts."""
+    if used is m.used:
+        return m
     return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, used, m.written)
 
 

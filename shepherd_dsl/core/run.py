@@ -6,6 +6,7 @@ Everything here is immutable and shared: a fork copies no trace, no environment 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -298,11 +299,13 @@ class Run:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Run))
+_ALL_OF = attrgetter(*_FIELDS)
 
 
 def but(run: Run, **changes: Any) -> Run:
     """`run` with some fields changed (`attrs.evolve`, without its cost)."""
-    return Run(*[changes[name] if name in changes else getattr(run, name) for name in _FIELDS])
+    values: Any = map(changes.get, _FIELDS, _ALL_OF(run))
+    return Run(*values)
 
 
 def length(run: Run) -> int:

@@ -15,6 +15,7 @@ from shepherd_dsl.core.files import merge
 from shepherd_dsl.core.forest import (
     Head,
     Machine,
+    adopted,
     heads,
     hold,
     is_live,
@@ -191,15 +192,15 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
             grant.append(Layer(origin, part.clauses, part.limited))
             for index in part.limited:
                 used = used.insert((origin, index), commit.used.get((part.origin, index), 0))
-        lent = [copied(giver) for giver in head.givers if giver in group]
+        lent = tuple([copied(giver) for giver in head.givers if giver in group])
         if len(lent) < len(head.givers):
-            lent.append(owner)
+            lent = (*lent, owner)
         m = put(
             m,
             Run(
                 copied(head.id),
-                None,
-                tuple(lent),
+                owner if head is top else copied(head.owner),
+                lent,
                 head.then.agent,
                 head.then.args,
                 head.commit.code,
@@ -215,10 +216,9 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
             ),
         )
     m = with_used(m, used)
-    # All copies exist before one is owned or recorded: an owner may be named before it is met.
-    for head in sorted(parts, key=lambda head: ranks[head.id]):
-        new_owner = owner if head is top else copied(head.owner)
-        m = own(m, copied(head.id), new_owner, m.runs[copied(head.id)].givers)
+    # All copies exist before one is adopted or recorded: an owner may be named before it is met.
+    for head in parts:
+        m = adopted(m, copied(head.id))
     for head in parts:
         code = head.commit.code if head is top else taken_up(m, m.runs[copied(head.id)])
         m = record(m, copied(head.id), Forked(head.id, head.commit.index), code=code)
