@@ -119,7 +119,11 @@ def expression(draw: Any, kind: str, depth: int, scope: tuple[tuple[str, str], .
             return Piece(f"(not {operand.text})", lambda env: not operand.value(env))
         case "text":
             left, number = sub("Text"), sub("Int")
-            return Piece(f'"${{{left.text}}}-${{{number.text}}}"', lambda env: f"{left.value(env)}-{number.value(env)}")
+            # An interpolated expression stays on the line of its text.
+            shown = f'"${{{left.text}}}-${{{number.text}}}"'
+            if "\n" in shown:
+                shown = f'({left.text} + "-" + text({number.text}))'
+            return Piece(shown, lambda env: f"{left.value(env)}-{number.value(env)}")
         case "for":
             items, where, body = sub("List"), sub("Bool", ((name, "Int"),)), sub("Int", ((name, "Int"),))
             text = f"(for {name} in {items.text} where {where.text} {{ {body.text} }})"

@@ -48,7 +48,7 @@ def play(
         return ok(record(id=7)), ()
 
     files, blobs = scripted_files([])
-    m = start(program.program, info.name, args, info.request, files, read_blob=blobs.__getitem__)
+    m = start(program.program, info.name, ("it broke", (1, 2)), info.request, files, read_blob=blobs.__getitem__)
     m = run_to_end(m, oracle)
     run = m.runs["root"]
     assert run.trace is not None

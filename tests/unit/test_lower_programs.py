@@ -39,7 +39,8 @@ def test_helpers_have_names_that_no_program_can_write(path: Path) -> None:
 
 def test_the_text_does_not_depend_on_the_hash_seed() -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom shepherd_dsl.check import load\nfrom shepherd_dsl.lower import lower\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from shepherd_dsl.check import load\nfrom shepherd_dsl.lower import lower\n"
         "from shepherd_dsl.core.wire import program_text\n"
         "for p in sys.argv[1:]:\n"
         "    found = lower(load(Path(p)))\n"
