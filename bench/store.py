@@ -1,4 +1,4 @@
-"""Benchmarks of the trace store: `python -m bench.store`, or `results()` for the table of all benchmarks.
+"""Benchmarks of the trace store: `python -m bench.store`, or `measure()` for the table of all benchmarks.
 
 Every rate is measured beside an fdatasync of the same bytes on the same disk, since disks and their load differ.
 """
@@ -36,7 +36,7 @@ WORDS = tuple(
 
 
 class Row(TypedDict):
-    """One measurement. `direction`: whether `value` should be at `least` or at `most` the `target`."""
+    """One measurement. `direction`: whether a `higher` or a `lower` value is better."""
 
     name: str
     value: float
@@ -48,7 +48,7 @@ class Row(TypedDict):
 
 def row(name: str, value: float, unit: str, target: float, direction: str) -> Row:
     """A row, with `met` computed."""
-    met = value >= target if direction == "least" else value <= target
+    met = value >= target if direction == "higher" else value <= target
     return Row(name=name, value=round(value, 3), unit=unit, target=target, direction=direction, met=met)
 
 
@@ -115,15 +115,15 @@ def acknowledgement(folder: Path) -> list[Row]:
     writer.close()
     base, intent = statistics.median(bare), statistics.median(intents)
     return [
-        row("store: fdatasync of the same bytes", base, "us", 300.0, "most"),
-        row("store: acknowledgement of an intent", intent, "us", 2 * base, "most"),
-        row("store: acknowledgement / fdatasync", intent / base, "ratio", 2.0, "most"),
+        row("fdatasync of the same bytes", base, "us", 300.0, "lower"),
+        row("acknowledgement of an intent", intent, "us", 2 * base, "lower"),
+        row("acknowledgement / fdatasync", intent / base, "ratio", 2.0, "lower"),
         row(
             "store: outcome with a 2 kB file / fdatasync",
             statistics.median(with_file) / statistics.median(bare_file),
             "ratio",
             4.0,
-            "most",
+            "lower",
         ),
     ]
 
@@ -176,9 +176,9 @@ def by_threads(store: GitStore, entries: list[LogEntry]) -> None:
 def rates(folder: Path) -> list[Row]:
     """Durable events a second."""
     return [
-        row("store: durable events, one by one", rate(folder, 4000, one_by_one), "1/s", 2000.0, "least"),
-        row("store: durable events, groups of 100", rate(folder, 20000, in_groups), "1/s", 10000.0, "least"),
-        row("store: durable events, 8 threads", rate(folder, 8000, by_threads), "1/s", 2000.0, "least"),
+        row("durable events, one by one", rate(folder, 4000, one_by_one), "1/s", 2000.0, "higher"),
+        row("durable events, groups of 100", rate(folder, 20000, in_groups), "1/s", 10000.0, "higher"),
+        row("durable events, 8 threads", rate(folder, 8000, by_threads), "1/s", 2000.0, "higher"),
     ]
 
 
@@ -205,11 +205,11 @@ def sizes(folder: Path) -> list[Row]:
     store.fork("1", at=at, forked=list, info={})
     fork_ms = (time.perf_counter() - begun) * 1e3
     return [
-        row("store: bytes an event after packing", total / 10_000, "B", 700.0, "most"),
-        row("store: last 20 of 10,000 events", tail_ms, "ms", 100.0, "most"),
-        row("store: last 20 of 10,000 events, whole process", process_ms, "ms", 300.0, "most"),
-        row("store: events read back", read / all_s, "1/s", 5000.0, "least"),
-        row("store: fork of a tree of 10,000 events at 5,000", fork_ms, "ms", 500.0, "most"),
+        row("bytes an event after packing", total / 10_000, "B", 700.0, "lower"),
+        row("last 20 of 10,000 events", tail_ms, "ms", 100.0, "lower"),
+        row("last 20 of 10,000 events, whole process", process_ms, "ms", 300.0, "lower"),
+        row("events read back", read / all_s, "1/s", 5000.0, "higher"),
+        row("fork of a tree of 10,000 events at 5,000", fork_ms, "ms", 500.0, "lower"),
     ]
 
 
@@ -233,12 +233,12 @@ def large_files(folder: Path) -> list[Row]:
         times.append((time.perf_counter() - begun) * 1e3)
     writer.close()
     return [
-        row("store: files taken in", 20_000 / import_s, "1/s", 10_000.0, "least"),
-        row("store: append of 10 changes in 20,000 files, not durable", statistics.median(times), "ms", 2.0, "most"),
+        row("files taken in", 20_000 / import_s, "1/s", 10_000.0, "higher"),
+        row("append of 10 changes in 20,000 files, not durable", statistics.median(times), "ms", 2.0, "lower"),
     ]
 
 
-def results() -> list[Row]:
+def measure() -> list[Row]:
     """All measurements; data under $TMPDIR, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="shepherd-bench-"))
     try:
@@ -249,8 +249,8 @@ def results() -> list[Row]:
 
 def main() -> None:
     """Print the table."""
-    for one in results():
-        sign = ">=" if one["direction"] == "least" else "<="
+    for one in measure():
+        sign = ">=" if one["direction"] == "higher" else "<="
         mark = "met" if one["met"] else "NOT MET"
         print(f"{one['name']:58} {one['value']:>12} {one['unit']:6} {sign} {one['target']:<10.6g} {mark}")
 
