@@ -20,9 +20,9 @@ from shepherd_dsl.core.event import (
     Start,
     Undo,
 )
-from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.core.value import Con, Record, Unit, Value
 from shepherd_dsl.trace.protocol import Recorded
+from shepherd_dsl.trace.revisions import ROOT
 
 PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.take"})
 """Operations that only keep runs going; the log leaves them out unless every event is asked for."""

@@ -8,11 +8,12 @@ from typing import Final
 
 import attrs
 
-from shepherd_dsl.core.run import WORLD
 from shepherd_dsl.errors import CorruptError, StoreError
 from shepherd_dsl.trace.objects import GitObject, event_objects
 from shepherd_dsl.trace.records import EntryItem
 
+_WORLD: Final = "world"
+"""The outermost owner (`core.run.WORLD`, spelled out because importing the machine costs a reader time)."""
 _START: Final = b'{"start":'
 _FORKED: Final = b'{"forked":'
 
@@ -138,7 +139,7 @@ def place_of(
         if is_start:
             raise _order(item.run, "it has started already")
         return length, None
-    if is_start or item.run == WORLD:
+    if is_start or item.run == _WORLD:
         return 0, None
     if not item.text.startswith(_FORKED):
         raise _order(item.run, "its first event is neither `start` nor `forked`")
