@@ -110,11 +110,11 @@ def _await_all() -> Def:
     found = call(READY, _runs, lit(0), lit(()))
     return Def(
         ("runs",),
-        sequence([("found", found), ("value", call(_PASS, _found))], call(_VALUES, _runs, lit(0), lit(()))),
+        sequence([("found", found), ("value", call(PASS_ALL, _found))], call(_VALUES, _runs, lit(0), lit(()))),
     )
 
 
-_PASS = "await_all.pass'"
+PASS_ALL = "await_all.pass'"
 _VALUES = "await_all.values'"
 _WITHOUT = "await_all.without'"
 
@@ -129,7 +129,7 @@ def _pass() -> Def:
             ("others", call(_WITHOUT, _runs, _r, lit(0), lit(()))),
             ("stop", call(NEXT, _r)),
         ],
-        If(is_con(_s, "Intent", 3), call(_PASS, prim("append", other, _r)), call(_PASS, other)),
+        If(is_con(_s, "Intent", 3), call(PASS_ALL, prim("append", other, _r)), call(PASS_ALL, other)),
     )
     return Def(("runs",), If(prim("eq", prim("len", _runs), lit(0)), Return(TRUE), on))
 
@@ -197,7 +197,7 @@ def definitions() -> Mapping[str, Def]:
         READY: _ready(),
         PICK: _pick(),
         AWAIT_ALL: _await_all(),
-        _PASS: _pass(),
+        PASS_ALL: _pass(),
         _WITHOUT: _without(),
         _VALUES: _values(),
         MERGED: _merged(),
