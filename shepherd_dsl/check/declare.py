@@ -175,12 +175,12 @@ class TypeReader:
         if not known:
             if args:
                 return variant({text: args})
-            near = _near(text, [*BASICS, *BUILTIN_TYPES, *self.own, *self.env.types, *params, "List", "Option", "Run"])
+            close = near(text, [*BASICS, *BUILTIN_TYPES, *self.own, *self.env.types, *params, "List", "Option", "Run"])
             self.env.report(
                 codes.NO_TYPE,
                 name.span,
                 f"no type is called `{text}`",
-                hint=f"did you mean `{near}`?" if near else f"declare it: type {text} = …",
+                hint=f"did you mean `{close}`?" if close else f"declare it: type {text} = …",
             )
             return NEVER
         if len(args) != wanted:
@@ -202,14 +202,12 @@ class TypeReader:
         return BASICS.get(text) or BUILTIN_TYPES.get(text) or self.env.types[text]
 
 
-def _near(name: str, known: Iterable[str]) -> str | None:
+def near(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, if any is."""
     import difflib
 
     found = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.7)
     return found[0] if found else None
-
-
-near = _near
 
 
 # Operations ----------------------------------------------------------------------------------------------------------
@@ -298,7 +296,7 @@ def _check_undo(env: ModuleEnv, own: dict[str, EffectSig]) -> None:
         span = sig.decl.cls.undo.span
         undo = env.effects.get(sig.undo)
         if undo is None:
-            near_name = _near(sig.undo, env.effects)
+            near_name = near(sig.undo, env.effects)
             env.report(
                 codes.BAD_UNDO,
                 span,
@@ -324,7 +322,7 @@ def _signature(env: ModuleEnv, types: TypeReader, decl: tree.AgentDecl, core_nam
     types._unique("parameter", [p.name for p in decl.params])
     types._unique("type parameter", list(decl.type_params))
     type_params = {name.text: Param(name.text, core_name) for name in decl.type_params}
-    types.grants_of = lambda grants: read_grants(env, grants, {})
+    types.grants_of = lambda grants: read_grants(env, grants)
     params = tuple((p.name.text, types.read(p.type, type_params)) for p in decl.params)
     result = types.read(decl.result, type_params)
     doc = (decl.doc.plain or "").strip() if decl.doc is not None else ""
@@ -376,7 +374,7 @@ def _grants(env: ModuleEnv, pending: Sequence[AgentSig]) -> None:
                 return ()
             busy.append(name)
             decl = own[name].decl
-            clauses = read_grants(env, decl.grants, {}, of)
+            clauses = read_grants(env, decl.grants, of)
             done[name] = united(clauses, () if decl.body is not None else (MODEL_CHAT,))
             busy.pop()
             return done[name]
@@ -391,9 +389,7 @@ def _grants(env: ModuleEnv, pending: Sequence[AgentSig]) -> None:
 Lookup = Callable[[str, tree.Span], "tuple[Clause, ...] | None"]
 
 
-def read_grants(
-    env: ModuleEnv, grants: Sequence[tree.AnyGrant], _params: object = None, lookup: Lookup | None = None
-) -> tuple[Clause, ...]:
+def read_grants(env: ModuleEnv, grants: Sequence[tree.AnyGrant], lookup: Lookup | None = None) -> tuple[Clause, ...]:
     """The clauses that a list of written grants stands for, each once, in order."""
     found: list[Clause] = []
     for grant in grants:
@@ -405,7 +401,7 @@ def read_grants(
                 sig = env.agents.get(name)
                 clauses = None if sig is None else sig.grants
             if clauses is None:
-                close = _near(name, env.agents)
+                close = near(name, env.agents)
                 env.report(codes.ALL, grant.agent.span, f"no agent is called `{name}`",
                            hint=f"did you mean `{close}`?" if close else "")  # fmt: skip
             else:
@@ -425,7 +421,7 @@ def _clause(env: ModuleEnv, grant: tree.Grant) -> Clause | None:
     elif op not in ops and not op.endswith(".*") and any(known.startswith(op + ".") for known in ops):
         op += ".*"
     if op not in ops and not any(names(op, known) for known in ops):
-        close = _near(op, ops)
+        close = near(op, ops)
         env.report(
             codes.NO_OP,
             grant.op.span,
