@@ -481,7 +481,7 @@ def run_case(chosen: Case, *, world: bool = True, max_answers: int = MAX_ANSWERS
     return Ran(chosen, tuple(stops), m)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def ran(seed: int) -> Ran:
     """The case of a seed, run; kept, for several laws look at the same ones."""
     return run_case(case(seed))
