@@ -123,7 +123,6 @@ def test_the_question_says_who_asks_and_who_waits() -> None:
         leaf=((), seq(do("file.read", "a.txt"), do("ask", "what"), ret(1))),
     )
     stop = outer_stop(m)
-    assert stop == stop
     assert isinstance(stop, Asked)
     assert (stop.run, stop.op, stop.args, stop.chain) == ("root.0.0", "ask", ("what",), ("root", "root.0", "root.0.0"))
     assert stop.index == m.runs["root.0.0"].trace.index == 3  # type: ignore[union-attr]

@@ -375,7 +375,7 @@ def test_an_undo_is_seen_by_every_owner_on_its_way_out() -> None:
             and isinstance(event.answer.args[0], Con)
             and event.answer.args[0].args[:1] == ("retract",)
         ]
-        assert paths == [depth + 0] * 2, id
+        assert paths == [depth] * 2, id
     done = result(m)
     assert isinstance(done, Con)
     report = unwrap(done.args[0].args[0])  # type: ignore[union-attr]
@@ -500,7 +500,7 @@ def test_an_undo_that_was_abandoned_is_raised_again() -> None:
     undos = [event.at for event in events(m, "root.0") if isinstance(event, Undo)]
     assert undos == [4, 4, 2]
     answers = [event.answer.name for event in events(m, "root.0") if isinstance(event, Outcome) and event.by != "owner"]
-    assert answers == ["Ok", "Ok", "Err", "Err", "Ok", "Ok"] or answers.count("Err") >= 1
+    assert answers == ["Ok", "Ok", "Err", "Ok", "Ok"]
     assert unwrap(result(m)).get("compensated") == ("retract", "retract")  # type: ignore[union-attr]
 
 
@@ -532,9 +532,10 @@ def test_a_supervisor_put_back_to_its_unwinding_begins_it_again() -> None:
     assert seen == -1
     assert check(made, log, BASE, read_blob=BLOBS.__getitem__).accepted
     assert result(m) == Con("Done", ("over",))
-    for id in m.runs:
-        trace = events(m, id)
-        assert all(not isinstance(event, Outcome) or at > 0 for at, event in enumerate(trace))
+    # The undo that was refused is made again, and the other one too.
+    undos = [event.at for event in events(m, "root.0.0") if isinstance(event, Undo)]
+    assert undos[:2] == [4, 2]
+    assert len(undos) > 2
 
 
 # ── the outer owner ──────────────────────────────────────────────────────────────────────────────────────────────────
