@@ -30,9 +30,10 @@ CORE = ROOT / "shepherd_dsl" / "core"
 REPORT = ROOT / "spec" / "mutants.md"
 MODULES = ("machine", "run_ops", "unwind", "shown", "permit", "forest", "replay", "step")
 
-# Fast and sharp first: most mutants die in the first files.
+# Fast and sharp first: most mutants die in the first files. The slower laws are left out, so the score is a lower bound.
 TESTS = (
     "tests/laws/test_core_scenarios.py",
+    "tests/laws/test_core_answers.py",
     "tests/laws/test_replay_exact.py",
     "tests/laws/test_run_locally_is_iterated_step.py",
     "tests/laws/test_outcome_answers_intent.py",
@@ -42,12 +43,9 @@ TESTS = (
     "tests/laws/test_forward_simulation.py",
     "tests/laws/test_fork_isolated.py",
     "tests/laws/test_check_tamper.py",
-    "tests/laws/test_core_answers.py",
-    "tests/laws/test_check_sound_complete.py",
-    "tests/laws/test_rules_reached.py",
-    "tests/laws",
 )
-SECONDS = 150
+SECONDS = 180
+"""After which a mutant counts as one that does not end: many times what the tests take."""
 
 OPERATORS = {
     "compare": "a comparison by its neighbour or its opposite: < <=, == !=, is, in",
@@ -263,8 +261,7 @@ def judge(mutant: Mutant, folder: Path) -> Verdict:
     name = f"shepherd_dsl.core.{mutant.module}"
     command = [sys.executable, "-c", RUN, name, str(CORE / f"{mutant.module}.py"), str(file)]
     try:
-        tests = [test for test in TESTS if (ROOT / test).exists()]
-        done = subprocess.run([*command, *tests], cwd=ROOT, env=env, capture_output=True, timeout=SECONDS)
+        done = subprocess.run([*command, *TESTS], cwd=ROOT, env=env, capture_output=True, timeout=SECONDS)
         killed = done.returncode != 0
     except subprocess.TimeoutExpired:
         killed = True
@@ -302,8 +299,7 @@ def main() -> None:
             running.discard(done)
             verdicts.append(done.result())
             last = verdicts[-1]
-            if not last.killed:
-                print(f"survived: {last.mutant}", flush=True)
+            print(f"{'killed' if last.killed else 'SURVIVED'} {last.seconds:.0f} s: {last.mutant}", flush=True)
     write(verdicts, len(everything), args.seed)
 
 
