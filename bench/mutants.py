@@ -30,7 +30,7 @@ CORE = ROOT / "shepherd_dsl" / "core"
 REPORT = ROOT / "spec" / "mutants.md"
 MODULES = ("machine", "run_ops", "unwind", "shown", "permit", "forest", "replay", "step")
 
-# Fast and sharp first: most mutants die in the first files. The slower laws are left out, so the score is a lower bound.
+# Fast and sharp first: most mutants die in the first files. The slower laws are left out: the score is a lower bound.
 TESTS = (
     "tests/laws/test_core_scenarios.py",
     "tests/laws/test_core_answers.py",
