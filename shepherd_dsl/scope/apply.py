@@ -33,6 +33,8 @@ from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, merge
 from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError
 from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.guard import check_mergeable
+from shepherd_dsl.scope.ignore import load_ignored
 
 _VERSION = 1
 _SHOWN = 20
@@ -107,7 +109,9 @@ def merge_into(
         if isinstance(merged, tuple):
             raise _refused(merged)
         steps = tuple(Step(path, now.get(path), new) for path, new in now.diff(merged))
+        ignored = load_ignored(workspace)
         for step in steps:
+            check_mergeable(step.path, ignored)
             _check_place(workspace, at, step)
         if dry_run or not steps:
             return MergeRecord(steps)
@@ -255,13 +259,6 @@ def _entry_at(at: Beneath, path: str) -> Entry | None:
 
 def _check_place(workspace: Path, at: Beneath, step: Step) -> None:
     """Refuses, before anything is written, what would fail half-way."""
-    if step.path == ".shepherd" or step.path.startswith(".shepherd/"):
-        raise RefusedError(
-            "merge.own",
-            "a run's files hold .shepherd/, which is never merged",
-            where=step.path,
-            hint="Remove it there.",
-        )
     above = step.path
     while above:
         above = above.rpartition("/")[0]

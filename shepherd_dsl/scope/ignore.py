@@ -2,7 +2,7 @@
 
 The file stands at the top of the workspace and has the syntax of `.gitignore`; its lines come after the defaults, so
 `!.venv/` takes one back. `.gitignore` itself is not read: what Git ignores (data, built files) is often what a run
-needs. `.shepherd/` is always ignored. A file that is part of a run's files stays so, ignored or not.
+needs. `.shepherd/` is always ignored, at any depth. A file that is part of a run's files stays so, ignored or not.
 
 What ignoring means:
 
@@ -96,8 +96,8 @@ node_modules/
 
 
 def nothing_ignored(path: str, folder: bool) -> bool:
-    """Ignores only `.shepherd` at the top."""
-    return path == ".shepherd" or path.startswith(".shepherd/")
+    """Ignores only `.shepherd`, that of a workspace further in as well: it holds traces."""
+    return ".shepherd" in path and ".shepherd" in path.split("/")
 
 
 def ignored_by(lines: Iterable[str], *, where: str = FILE) -> Ignored:
