@@ -1,4 +1,4 @@
-"""A small world for runs that are disturbed: handlers whose effects stand in a file outside, and ways to drive a run."""
+"""A small world for runs that are disturbed: handlers whose effects stand in a file outside; driving a run."""
 
 from __future__ import annotations
 
