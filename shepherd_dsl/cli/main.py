@@ -136,9 +136,7 @@ def run_main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except RecursionError:
-        from shepherd_dsl.errors import ShepherdError as Failure
-
-        return report_error(Failure("too_deep", "something nests too deep to be worked on"), as_json=as_json)
+        return report_error(ShepherdError("too_deep", "something nests too deep to be worked on"), as_json=as_json)
     except Exception as bug:
         return report_bug(bug, as_json=as_json)
 
