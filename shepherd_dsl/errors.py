@@ -11,6 +11,8 @@
     ├── ScopeError                the run's files cannot be made, read or written
     ├── HandlerError              a handler is missing or broken
     │   └── MissingExtraError     an optional package is not installed
+    ├── EffectError               an effect of a Python agent was answered with an error
+    ├── AgentError                a Python agent of a recorded run cannot be found
     └── DivergenceError           a replayed program asked something else than the trace says
 
 Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do
@@ -101,6 +103,21 @@ class MissingExtraError(HandlerError):
             hint=hint or f"pip install 'shepherd-dsl[{extra}]'",
         )
         self.extra = extra
+
+
+class EffectError(ShepherdError):
+    """An effect of a Python agent was answered with `Err({code, text})`, or with `Unknown` (code `unknown`).
+
+    Where the agent does not catch it, its run fails with that error. `paths` names the files of a merge that conflicts.
+    """
+
+    def __init__(self, code: str, what: str, *, where: str = "", hint: str = "", paths: tuple[str, ...] = ()) -> None:
+        super().__init__(code, what, where=where, hint=hint)
+        self.paths = paths
+
+
+class AgentError(ShepherdError):
+    """A Python agent of a recorded run cannot be found; the run stays where it is."""
 
 
 class DivergenceError(ShepherdError):

@@ -9,6 +9,7 @@ from typing import Protocol
 import attrs
 
 from shepherd_dsl.core.program import EffectClass
+from shepherd_dsl.core.run import Commit
 from shepherd_dsl.core.value import Con, Value
 
 
@@ -35,7 +36,8 @@ class Request:
     `run` and `position` (the index of the intent in that run's trace) name it for good: the pair is a key that a
     handler may hand to a service for idempotence. `folder` is the run's own copy of the files, brought up to date
     before the call for operations that touch files, else None. `read_blob` and `write_blob` reach the trace's blobs.
-    `show` takes pieces of output for display only; `note` keeps a named text beside the trace.
+    `show` takes pieces of output for display only; `note` keeps a named text beside the trace. `trace` is the newest
+    commit of the run that asks, whose last question this is: an oracle sees the whole trace (`core.md`, "Who answers").
     """
 
     tree: str
@@ -48,14 +50,15 @@ class Request:
     write_blob: Callable[[bytes], Value]
     show: Callable[[str], None]
     note: Callable[[str, str], None]
+    trace: Commit | None = None
 
 
 class Handler(Protocol):
     """Performs operations. One instance serves a whole driver; calls may overlap.
 
     `perform` returns `Ok(v)`, `Err({code, text})` or `Unknown`, and raises only for its own bugs, or a UserError or
-    HandlerError before anything was done. It is cancelled through anyio and must then leave nothing running. `probe`
-    says what became of an intent that a crash left open: its outcome, or None where that cannot be known; `Err` with
+    HandlerError before anything was done; a DivergenceError or AgentError stops the driver, and nothing is recorded.
+    It is cancelled through anyio and must then leave nothing running. `probe` says what became of an intent that a crash left open: its outcome, or None where that cannot be known; `Err` with
     the code `not_done` where it certainly was not carried out. Secrets must not appear in what it returns or shows;
     the driver redacts once more.
     """

@@ -14,7 +14,7 @@ import attrs
 
 from shepherd_dsl.core.program import Operation
 from shepherd_dsl.core.value import UNKNOWN, Con, Value, err
-from shepherd_dsl.errors import HandlerError, ShepherdError, UserError
+from shepherd_dsl.errors import AgentError, DivergenceError, HandlerError, ShepherdError, UserError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import check_type, misfit
 from shepherd_dsl.handlers.protocol import Handler, OperationSpec, Request
@@ -123,6 +123,8 @@ class Registry:
             outcome: object = await handler.perform(request)
         except (UserError, HandlerError) as error:
             return self._clean(err(error.code, str(error)))
+        except (AgentError, DivergenceError):
+            raise  # The run cannot go on here; what it is does not change.
         except Exception as bug:
             return self._bug(spec, request, f"{type(bug).__name__}: {bug}")
         return self._checked(spec, request, outcome)

@@ -246,6 +246,7 @@ class Performer:
             write_blob=write_blob,
             show=partial(self._show, asked),
             note=note,
+            trace=self._tree.machine.runs[asked.run].trace,
         )
 
     def _show(self, asked: Asked, text: str) -> None:
