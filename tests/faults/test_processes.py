@@ -1,0 +1,198 @@
+"""Real processes: several runs of one workspace at once, two writers of one run, and interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.trace.store import open_store
+from shepherd_dsl.trace.verify import verify_tree
+
+SHEPHERD = [sys.executable, "-m", "shepherd_dsl.cli.main"]
+ENVIRON = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": os.getcwd()}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    Workspace.init(folder)
+    return folder
+
+
+def start(root: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*SHEPHERD, *args],
+        cwd=root,
+        env=ENVIRON,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def shepherd(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    process = start(root, *args)
+    out, error = process.communicate(timeout=PATIENCE_S)
+    assert "Traceback" not in out + error, error
+    return subprocess.CompletedProcess(args, process.returncode, out, error)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.01)
+
+
+def processes_with(text: str) -> list[int]:
+    """The processes that have `text` in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes()
+            state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
+        except (OSError, IndexError):
+            continue
+        if entry.name.isdigit() and text.encode() in line and state != b"Z":
+            found.append(int(entry.name))
+    return found
+
+
+MANY = """
+agent main(name: Text) -> Text
+  grants file.write("**"), shell.script
+{
+  do file.write("${name}.txt", name)
+  do shell.script("echo ${name} > ${name}.made")
+  do file.write("${name}.more", name)
+  return name
+}
+"""
+
+
+def test_eight_runs_of_one_workspace_at_once(root: Path) -> None:
+    (root / "many.shep").write_text(MANY)
+    runs = [start(root, "run", "many.shep", f"n{number}", "--json") for number in range(8)]
+    while any(process.poll() is None for process in runs):
+        listed = shepherd(root, "runs", "--json")
+        assert listed.returncode == 0, listed.stderr
+        for name in open_store(root).names()[:2]:
+            logged = shepherd(root, "log", name, "--all")
+            assert logged.returncode == 0, logged.stderr
+    names = set()
+    for process in runs:
+        out, error = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, error
+        answer = json.loads(out)
+        assert answer["state"] == "done"
+        assert answer["refused"] is None
+        names.add(answer["run"])
+    assert names == {str(number) for number in range(1, 9)}
+    for number in range(8):
+        assert (root / f"n{number}.txt").read_text() == f"n{number}"
+        assert (root / f"n{number}.made").read_text() == f"n{number}\n"
+        assert (root / f"n{number}.more").read_text() == f"n{number}"
+    store = open_store(root)
+    assert all(verify_tree(store, name) == () for name in names)
+    fsck = subprocess.run(["git", "-C", str(store.git), "fsck", "--strict"], capture_output=True, check=False)
+    assert fsck.returncode == 0
+
+
+ASLEEP = f"98.7{os.getpid()}"
+"""So many seconds sleep the commands of this process, by which they are known."""
+
+# The file outside says that the command is at work.
+SLEEPER = """
+agent main(marker: Text) -> Text
+  grants shell.script, file.write("**")
+{
+  do file.write("first.txt", "first")
+  match try do shell.script("touch ${marker}; if [ -e ${marker}.go ]; then exit 0; fi; sleep SECONDS") {
+    Ok(_) => return "ok"
+    Err(e) => return e.code
+    Unknown => return "unknown"
+  }
+}
+""".replace("SECONDS", ASLEEP)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_can_be_resumed_and_leaves_no_process(root: Path, number: signal.Signals) -> None:
+    (root / "sleeper.shep").write_text(SLEEPER)
+    marker = root.parent / "marker"
+    process = start(root, "run", "sleeper.shep", str(marker))
+    wait_for(marker)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    assert "shepherd resume 1" in error
+    assert processes_with(ASLEEP) == []
+    assert not (root / "first.txt").exists()
+    # The command was ended in time and its files are dropped: it is performed anew, and that is said.
+    marker.with_name("marker.go").touch()
+    done = shepherd(root, "resume", "1")
+    assert done.returncode == 0, done.stderr
+    assert "ok" in done.stdout
+    assert "performed anew" in done.stderr
+    assert (root / "first.txt").read_text() == "first"
+    assert shepherd(root, "replay", "1").returncode == 0
+
+
+def test_a_killed_driver_leaves_a_command_that_resume_ends(root: Path) -> None:
+    (root / "sleeper.shep").write_text(SLEEPER)
+    marker = root.parent / "marker"
+    process = start(root, "run", "sleeper.shep", str(marker))
+    wait_for(marker)
+    process.kill()
+    process.communicate()
+    assert processes_with(ASLEEP) != []
+    done = shepherd(root, "resume", "1")
+    assert done.returncode == 0, done.stderr
+    assert "unknown" in done.stdout
+    assert "its outcome is unknown" in done.stderr
+    assert processes_with(ASLEEP) == []
+
+
+def test_a_killed_driver_leaves_a_command_that_discard_ends(root: Path) -> None:
+    (root / "sleeper.shep").write_text(SLEEPER)
+    marker = root.parent / "marker"
+    process = start(root, "run", "sleeper.shep", str(marker))
+    wait_for(marker)
+    process.kill()
+    process.communicate()
+    done = shepherd(root, "discard", "1")
+    assert done.returncode == 0, done.stderr
+    assert processes_with(ASLEEP) == []
+
+
+def test_a_second_writer_is_told_who_the_first_is(root: Path) -> None:
+    (root / "sleeper.shep").write_text(SLEEPER)
+    marker = root.parent / "marker"
+    process = start(root, "run", "sleeper.shep", str(marker))
+    try:
+        wait_for(marker)
+        for command in (("resume", "1"), ("discard", "1"), ("revert", "1@1")):
+            refused = shepherd(root, *command)
+            assert refused.returncode == 1, refused.stderr
+            assert "[store.locked]" in refused.stderr
+            assert f"process {process.pid} " in refused.stderr
+        # Looking needs no lock.
+        assert "first.txt" in shepherd(root, "log", "1").stdout
+        assert shepherd(root, "fork", "1@1").returncode == 0
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
