@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from shepherd_dsl.check.env import Params
 from shepherd_dsl.check.schema import plain, type_value
-from shepherd_dsl.check.types import BOOL, INT, TEXTS, resolve
+from shepherd_dsl.check.types import BOOL, INT, TEXTS, resolve, show
 from shepherd_dsl.core.prim import apply
 from shepherd_dsl.core.value import Con, Value
 from shepherd_dsl.errors import UserError
@@ -18,12 +18,12 @@ def read_arguments(agent: str, params: Params, texts: Sequence[str]) -> tuple[Va
 
     A text stands for itself, an integer and a boolean as they are written, anything else is JSON. Raises UserError.
     """
-    usage = f"{agent}({', '.join(f'{name}: {kind}' for name, kind in params)})"
+    usage = f"{agent}({', '.join(f'{name}: {show(kind)}' for name, kind in params)})"
     if len(texts) != len(params):
         given = "1 argument" if len(texts) == 1 else f"{len(texts)} arguments"
         raise UserError(
             "args.count",
-            f"{usage} takes {len(params)}, got {given}",
+            f"{usage} takes {len(params) or 'no arguments'}, got {given}",
             hint="Quote each argument for the shell; write -- before one that begins with a dash.",
         )
     values: list[Value] = []
@@ -47,8 +47,8 @@ def read_arguments(agent: str, params: Params, texts: Sequence[str]) -> tuple[Va
             want = "a whole number" if top == INT else "true or false" if top == BOOL else "JSON"
             raise UserError(
                 "args.value",
-                f"argument `{name}: {kind}` must be {want}, got {json.dumps(text[:80], ensure_ascii=False)}: "
-                f"{found.args[0]}",
+                f"argument `{name}: {show(kind)}` must be {want}, got {json.dumps(text[:80], ensure_ascii=False)}"
+                + ("" if top in (INT, BOOL) else f": {found.args[0]}"),
                 where=usage,
             )
         values.append(found.args[0])

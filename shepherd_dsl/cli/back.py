@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,16 @@ from shepherd_dsl.cli.common import (
     workspace_at,
     workspace_option,
 )
-from shepherd_dsl.cli.output import print_json
-from shepherd_dsl.cli.text import plain
+from shepherd_dsl.cli.output import print_json, print_lines
+from shepherd_dsl.cli.text import count, plain
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.actions import BackPlan, TakenBack
     from shepherd_dsl.runtime.workspace import Workspace
     from shepherd_dsl.scope.apply import MergeRecord
+
+_MOST = 40
+"""Paths that are listed."""
 
 keep_option = click.option(
     "--keep", is_flag=True, help="Leave the workspace as it is, even where the run was merged into it."
@@ -52,7 +56,7 @@ def fork_command(event: str, number: int, dry_run: bool, folder: Path, as_json: 
     if as_json:
         print_json({"from": str(found), "forks": made, "dry_run": dry_run})
     elif dry_run:
-        click.echo(f"would fork {found} into {number} new run{'s' * (number != 1)}")
+        click.echo(f"would fork {found} into {count(number, 'new run')}")
     else:
         for fork in made:
             click.echo(f"run {fork} is a fork of {found}; `shepherd resume {fork}` goes on with it")
@@ -110,7 +114,7 @@ def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: boo
             print_json({"run": name, "undone": "merge", "dry_run": dry_run, "workspace": merge_json(record)})
             return
         click.echo(f"{'would take' if dry_run else 'took'} back the last merge of run {name}")
-        say_merge(record, "would change" if dry_run else "changed")
+        print_lines(merge_lines(record, "would change" if dry_run else "changed"))
         return
     _back(
         workspace, name, action.to, keep=keep, dry_run=dry_run, as_json=as_json,
@@ -133,7 +137,7 @@ def merge_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"run": name, "dry_run": dry_run, "workspace": merge_json(record)})
         return
-    say_merge(record, "would change" if dry_run else "changed")
+    print_lines(merge_lines(record, "would change" if dry_run else "changed"))
 
 
 # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,17 +149,19 @@ def _back(
     from shepherd_dsl.cli.terminal import TerminalDisplay
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.runtime.actions import plan_back, take_back
+    from shepherd_dsl.runtime.shield import shield_process
 
     if dry_run:
         _say_plan(name, to, plan_back(workspace, name, to, keep=keep), as_json=as_json)
         return
+    shield_process()
     display = TerminalDisplay(quiet=True)
     done = take_back(workspace, name, to, context=open_context(workspace.root), display=display, keep=keep)
     if as_json:
         print_json(_done_json(done))
         return
     place = f" to event {to}" if to is not None else ""
-    click.echo(f"run {name} {verb}{place}: {done.undone} event{'s' * (done.undone != 1)} taken back")
+    click.echo(f"run {name} {verb}{place}: {count(done.undone, 'event')} taken back")
     for op in done.compensated:
         click.echo(f"  compensated by {op}")
     for op in done.failed:
@@ -163,7 +169,7 @@ def _back(
     for op in done.irreversible:
         click.echo(f"  cannot be taken back: {op}")
     if done.workspace is not None:
-        say_merge(done.workspace, "changed")
+        print_lines(merge_lines(done.workspace, "changed"))
 
 
 def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> None:
@@ -182,7 +188,7 @@ def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> N
             }
         )
         return
-    click.echo(f"would take back {plan.undone} event{'s' * (plan.undone != 1)} of run {name}")
+    click.echo(f"would take back {count(plan.undone, 'event')} of run {name}")
     for debt in plan.debts:
         click.echo(f"  would be compensated by {debt.op}")
     for op in plan.irreversible:
@@ -190,22 +196,21 @@ def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> N
     for op in plan.unknown:
         click.echo(f"  nobody knows whether it happened: {op}")
     if found.workspace is not None:
-        say_merge(found.workspace, "would change")
+        print_lines(merge_lines(found.workspace, "would change"))
 
 
-def say_merge(record: MergeRecord, verb: str) -> None:
-    """Print what a merge changed in the workspace, or would."""
+def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
+    """What a merge changed in the workspace, or would."""
     if not record.steps:
-        click.echo("the workspace has these files already")
+        yield "the workspace has these files already"
         return
-    click.echo(f"{verb} {len(record.steps)} path{'s' * (len(record.steps) != 1)} in the workspace:")
-    for step in record.steps[:40]:
+    yield f"{verb} {count(len(record.steps), 'path')} in the workspace:"
+    for step in record.steps[:_MOST]:
         sign = "+" if step.old is None else "-" if step.new is None else "~"
-        click.echo(f"  {sign} {plain(step.path)}")
-    if len(record.steps) > 40:
-        click.echo(f"  … and {len(record.steps) - 40} more")
-    for path in record.left:
-        click.echo(f"  left alone, it changed meanwhile: {plain(path)}")
+        yield f"  {sign} {plain(step.path)}"
+    if len(record.steps) > _MOST:
+        yield f"  … and {len(record.steps) - _MOST} more"
+    yield from (f"  left alone, it changed meanwhile: {plain(path)}" for path in record.left)
 
 
 def merge_json(record: MergeRecord) -> dict[str, Any]:

@@ -39,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+class _Closed(Exception):
+    """Whoever read the output has seen enough. (Click would make exit status 1 of a BrokenPipeError.)"""
+
+
 class Overview(click.Group):
     """A group whose commands are found by name in `COMMANDS` and imported when asked for."""
 
@@ -55,6 +59,15 @@ class Overview(click.Group):
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's; a closed pipe is no error."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError as closed:
+            raise _Closed from closed
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, by group, without importing any command."""
@@ -117,7 +130,6 @@ def run_main(argv: Sequence[str] | None = None) -> int:
 
             install()
         result: Any = shepherd.main(args, prog_name="shepherd", standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except ShepherdError as error:
         return report_error(error, as_json=as_json)
@@ -126,14 +138,16 @@ def run_main(argv: Sequence[str] | None = None) -> int:
 
         context = getattr(error, "ctx", None)
         usage = f"`{context.command_path} --help` shows how it is used" if context is not None else ""
+        if isinstance(error, click.NoSuchOption) and context is not None and context.info_name == "run":
+            usage = f"an argument of the agent that begins with a dash comes after `--`; {usage}"
         return report_error(UserError("usage", error.format_message(), hint=usage), as_json=as_json)
     except click.exceptions.Abort:
         return 130
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stderr.close()
+    except (_Closed, BrokenPipeError):
+        # What is still buffered has nobody to go to; the interpreter must not complain of that at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except RecursionError:
         return report_error(ShepherdError("too_deep", "something nests too deep to be worked on"), as_json=as_json)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from shepherd_dsl.cli.text import plain
@@ -36,8 +36,9 @@ def print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
-def print_lines(lines: Sequence[str], *, pager: bool = False) -> None:
+def print_lines(lines: Iterable[str], *, pager: bool = False) -> None:
     """Lines on standard output; with `pager` through the pager where the terminal is too low for them."""
+    lines = list(lines)
     text = "".join(f"{line}\n" for line in lines)
     if pager and sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
         import click
@@ -47,6 +48,14 @@ def print_lines(lines: Sequence[str], *, pager: bool = False) -> None:
         click.echo_via_pager(text)
         return
     sys.stdout.write(text)
+
+
+def warn(title: str, text: str, *, hint: str = "") -> None:
+    """A line on standard error about something that did not go as wished, and what to do."""
+    on = colour(sys.stderr)
+    sys.stderr.write(f"{paint(title, 'yellow', 'bold', on=on)} {text}\n")
+    if hint:
+        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {hint}\n")
 
 
 def report_error(error: ShepherdError, *, as_json: bool) -> int:

@@ -83,4 +83,8 @@ PYTHON: Final[dict[str, tuple[str, str]]] = {
         "a Python value without a counterpart",
         "The error says what can stand there.",
     ),
+    "python.operation": (
+        "an operation that `do` does not know",
+        "Declare it (@agent(using=[Declarations(…)])), or use the functions for runs: observe, revert, fork, merge.",
+    ),
 }

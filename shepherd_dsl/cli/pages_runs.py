@@ -240,4 +240,8 @@ RUNS: Final[dict[str, tuple[str, str]]] = {
         "division by zero",
         "`/` and `%` need another divisor.",
     ),
+    "conflict": (
+        "files conflict",
+        "Two runs changed the same files, so nothing was merged. The error names them.",
+    ),
 }

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
-from shepherd_dsl.cli.output import colour, paint, print_json
-from shepherd_dsl.cli.text import plain
+from shepherd_dsl.cli.common import RUN, SOURCE, F, json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.ending import report_end, report_interrupted
 from shepherd_dsl.errors import UserError
 
 if TYPE_CHECKING:
-    from shepherd_dsl.runtime.actions import Ended
     from shepherd_dsl.runtime.trees import Task
 
-keep_option = click.option("--keep", is_flag=True, help="Do not merge the run's files into the workspace.")
-model_option = click.option(
-    "--model", metavar="MODEL", help="anthropic:NAME, openai:NAME, openai-responses:NAME, local, cassette:FILE."
+_DRIVING = (
+    click.option(
+        "--model", metavar="MODEL", help="anthropic:NAME, openai:NAME, openai-responses:NAME, local, cassette:FILE."
+    ),
+    click.option("--keep", is_flag=True, help="Do not merge the run's files into the workspace."),
+    click.option("-q", "--quiet", is_flag=True, help="Do not show the events as they come."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what commands and models print."),
+    click.option("--yes", "assume", flag_value="yes", help="Approve whatever human.approve asks."),
+    click.option("--no", "assume", flag_value="no", help="Refuse whatever human.approve asks."),
+    workspace_option,
+    json_option,
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Do not show the events as they come.")
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also show what commands and models print.")
-yes_option = click.option("--yes", "assume", flag_value="yes", help="Approve whatever human.approve asks.")
-no_option = click.option("--no", "assume", flag_value="no", help="Refuse whatever human.approve asks.")
+
+
+def driving_options(command: F) -> F:
+    """The options of commands that drive a run."""
+    for option in reversed(_DRIVING):
+        command = option(command)
+    return command
+
 
 UNCONFINED = "the commands of this run work in a copy of the workspace, but are not confined to it"
 
@@ -79,14 +89,7 @@ def task_of(source: str, arguments: tuple[str, ...]) -> Task:
 @click.command("run", context_settings={"ignore_unknown_options": False})
 @click.argument("source", metavar="FILE[:AGENT]", type=SOURCE)
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
-@model_option
-@keep_option
-@quiet_option
-@verbose_option
-@yes_option
-@no_option
-@workspace_option
-@json_option
+@driving_options
 def run_command(
     source: str,
     arguments: tuple[str, ...],
@@ -106,7 +109,9 @@ def run_command(
     from shepherd_dsl.cli.terminal import TerminalDisplay
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.runtime.actions import run_task
+    from shepherd_dsl.runtime.shield import shield_process
 
+    shield_process()
     workspace = workspace_at(folder)
     task = task_of(source, arguments)
     context = open_context(workspace.root, model=model, assume=None if assume is None else assume == "yes")
@@ -125,8 +130,8 @@ def run_command(
     try:
         ended = run_task(workspace, task, context=context, display=display, keep=keep, named=named)
     except KeyboardInterrupt:
-        _interrupted(started, display)
-        return 130
+        display.close()
+        return report_interrupted(started[0] if started else None, as_json=as_json)
     finally:
         display.close()
     return report_end(ended, keep=keep, as_json=as_json)
@@ -135,14 +140,7 @@ def run_command(
 @click.command("resume")
 @click.argument("run", default="", type=RUN)
 @click.option("--again", is_flag=True, help="Perform an interrupted operation once more instead of calling it unknown.")
-@model_option
-@keep_option
-@quiet_option
-@verbose_option
-@yes_option
-@no_option
-@workspace_option
-@json_option
+@driving_options
 def resume_command(
     run: str,
     again: bool,
@@ -162,7 +160,9 @@ def resume_command(
     from shepherd_dsl.cli.terminal import TerminalDisplay
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.runtime.actions import resume_run
+    from shepherd_dsl.runtime.shield import shield_process
 
+    shield_process()
     workspace = workspace_at(folder)
     name = root_of(revision(workspace, run), workspace)
     context = open_context(workspace.root, model=model, assume=None if assume is None else assume == "yes")
@@ -172,57 +172,8 @@ def resume_command(
     try:
         ended = resume_run(workspace, name, context=context, display=display, keep=keep, again=again)
     except KeyboardInterrupt:
-        _interrupted([name], display)
-        return 130
+        display.close()
+        return report_interrupted(name, as_json=as_json)
     finally:
         display.close()
     return report_end(ended, keep=keep, as_json=as_json)
-
-
-def _interrupted(started: list[str], display: Any) -> None:
-    display.close()
-    if started:
-        display.said(f"interrupted; everything so far is recorded: `shepherd resume {started[0]}` goes on")
-    else:
-        display.said("interrupted before anything was recorded")
-
-
-def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
-    """Print how a run ended, on standard output; the exit status."""
-    from shepherd_dsl.cli.back import merge_json, say_merge
-    from shepherd_dsl.cli.values import shown
-    from shepherd_dsl.core.value import Record
-    from shepherd_dsl.core.wire import value_json
-
-    status = 0 if ended.kind == "done" and ended.refused is None else 1
-    if as_json:
-        print_json(
-            {
-                "run": ended.name,
-                "state": ended.kind,
-                "value": None if ended.value is None else value_json(ended.value),
-                "workspace": None if ended.merged is None else merge_json(ended.merged),
-                "refused": None if ended.refused is None else str(ended.refused),
-            }
-        )
-        return status
-    on = colour()
-    if ended.kind == "done":
-        assert ended.value is not None
-        value = ended.value if isinstance(ended.value, str) else shown(ended.value)
-        click.echo(f"{paint('done', 'green', 'bold', on=on)} run {ended.name}: {value}")
-        if ended.refused is not None:
-            click.echo(f"not merged: {ended.refused}", err=True)
-            click.echo(f"  `shepherd merge {ended.name}` tries again", err=True)
-        elif keep:
-            click.echo(f"kept apart; `shepherd merge {ended.name}` writes its files into the workspace")
-        elif ended.merged is not None and ended.merged.steps:
-            say_merge(ended.merged, "changed")
-        return status
-    text = ""
-    if isinstance(ended.value, Record):
-        text = f"{ended.value.get('text')} [{ended.value.get('code')}]"
-    click.echo(f"{paint(ended.kind, 'red', 'bold', on=on)} run {ended.name}: {plain(text)}".rstrip(": "))
-    if ended.kind == "failed":
-        click.echo(f"  `shepherd log {ended.name}` shows how it came to that; nothing was merged")
-    return status

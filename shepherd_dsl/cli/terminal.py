@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+import threading
 import time
 from typing import Any
 
+from shepherd_dsl.cli.graph import STYLES
 from shepherd_dsl.cli.output import colour, paint
-from shepherd_dsl.cli.rows import PLUMBING, Row, answer_text, call_text, first_line
-from shepherd_dsl.cli.text import plain
+from shepherd_dsl.cli.rows import PLUMBING, answer_text, call_text, first_line
+from shepherd_dsl.cli.text import cells, fit, pad, plain, terminal_width
 from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import ROOT, Commit
-
-__all__ = ["Row", "TerminalDisplay"]
 
 
 class TerminalDisplay:
     """Writes to standard error, so that the result of a run stands alone on standard output.
 
-    `quiet` shows remarks only; `verbose` also streams what handlers print.
+    `quiet` shows remarks only; `verbose` also streams what handlers print. On a terminal the last line shows what is
+    under way, and for how long. A standard error that cannot be written any more does not stop the run.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, stream: Any = None) -> None:
@@ -30,8 +30,12 @@ class TerminalDisplay:
         self._quiet = quiet
         self._verbose = verbose
         self._questions: dict[str, tuple[str, str, str]] = {}
-        self._since: dict[tuple[str, int], float] = {}
-        self._status = ""
+        self._at_work: dict[tuple[str, int], tuple[str, float]] = {}
+        self._status = False
+        # The lock is for the lines of the terminal: a thread lets the seconds go on while a handler is silent.
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+        self._clock: threading.Thread | None = None
 
     # ── Display ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -42,35 +46,46 @@ class TerminalDisplay:
 
     def started(self, asked: Asked) -> None:
         """A handler begins."""
-        self._since[(asked.run, asked.index)] = time.monotonic()
+        if not self._live:
+            return
         family, text = call_text(asked.op, asked.args)
-        self._progress(f"{family} · {first_line(text)}")
+        with self._lock:
+            self._at_work[(asked.run, asked.index)] = (f"{family} · {first_line(text)}", time.monotonic())
+            if self._clock is None:
+                self._clock = threading.Thread(target=self._tick, daemon=True)
+                self._clock.start()
+            self._progress()
 
     def output(self, asked: Asked, text: str) -> None:
         """A piece of output."""
         if self._verbose and not self._quiet:
-            self._clear()
             for line in text.splitlines():
                 self._write(paint(f"      │ {plain(line)}", "dim", on=self._on))
             return
         last = first_line(text.strip().rpartition("\n")[2])
-        if last:
+        if self._live and last:
             family, _ = call_text(asked.op, asked.args)
-            self._progress(f"{family} · {last}")
+            with self._lock:
+                _, since = self._at_work.get((asked.run, asked.index), ("", time.monotonic()))
+                self._at_work[(asked.run, asked.index)] = (f"{family} · {last}", since)
+                self._progress()
 
     def finished(self, asked: Asked) -> None:
         """A handler is through."""
-        self._since.pop((asked.run, asked.index), None)
-        self._clear()
+        with self._lock:
+            self._at_work.pop((asked.run, asked.index), None)
+            self._progress()
 
     def said(self, text: str) -> None:
         """A remark."""
-        self._clear()
         self._write(f"{paint('note', 'cyan', on=self._on)} {plain(text)}")
 
     def close(self) -> None:
         """Leave the terminal tidy."""
-        self._clear()
+        self._closed.set()
+        with self._lock:
+            self._at_work.clear()
+            self._progress()
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,41 +115,56 @@ class TerminalDisplay:
             case Reverted():
                 self._line(commit, "revert", f"to event {event.to}", "", "")
             case End():
-                self._line(commit, "end", event.kind, "✓" if event.kind == "done" else "✗", "")
+                self._line(commit, "end", event.kind, "", "")
 
     def _line(self, commit: Commit, family: str, text: str, mark: str, result: str) -> None:
         if self._quiet:
             return
-        self._clear()
-        width = shutil.get_terminal_size((110, 24)).columns
-        who = "" if commit.run == ROOT else f"  ({commit.run.removeprefix(ROOT)})"
-        room = max(30, width - 26 - len(who))
-        left = plain(text)
-        left = left if len(left) <= room // 2 else left[: room // 2 - 1] + "…"
-        right = plain(f"{mark} {result}".strip())
-        right = right if len(right) <= room // 2 else right[: room // 2 - 1] + "…"
-        style = {"✓": "green", "✗": "red", "?": "yellow"}.get(mark, "dim")
-        gap = " " * max(2, 44 - len(left)) if right else ""
+        who = "" if commit.run == ROOT else f"  ({commit.run.removeprefix(ROOT).removeprefix('.')})"
+        room = max(30, terminal_width() - 21 - cells(who))
+        right = fit(plain(f"{mark} {result}".strip()), room // 2)
+        left = fit(plain(text), room - cells(right) - 2 if right else room)
+        line = f"  {commit.index:>4}  {pad(family, 7)} · "
+        if right:
+            left = pad(left, min(44, room // 2)) + "  "
         self._write(
-            f"  {commit.index:>4}  {family:<7} · {left}{gap}{paint(right, style, on=self._on)}"
-            f"{paint(who, 'cyan', on=self._on)}"
+            f"{line}{left}{paint(right, STYLES.get(mark, 'dim'), on=self._on)}{paint(who, 'cyan', on=self._on)}"
         )
 
-    def _progress(self, text: str) -> None:
+    def _tick(self) -> None:
+        while not self._closed.wait(1.0):
+            with self._lock:
+                self._progress()
+
+    def _progress(self) -> None:
+        """Draw the last line anew: what was begun last, and how long the longest has been under way."""
         if not self._live:
             return
-        width = shutil.get_terminal_size((110, 24)).columns
-        longest = max((time.monotonic() - since for since in self._since.values()), default=0.0)
-        line = plain(f"     …  {text}  {longest:.0f} s")[: width - 1]
-        self._stream.write("\r\x1b[2K" + paint(line, "dim", on=self._on))
-        self._stream.flush()
-        self._status = line
-
-    def _clear(self) -> None:
+        line = "\r\x1b[2K" if self._status else ""
+        self._status = bool(self._at_work) and not self._closed.is_set()
         if self._status:
-            self._stream.write("\r\x1b[2K")
-            self._status = ""
+            texts = [text for text, _ in self._at_work.values()]
+            seconds = time.monotonic() - min(since for _, since in self._at_work.values())
+            more = f"  and {len(texts) - 1} more" if len(texts) > 1 else ""
+            tail = f"{more}  {seconds:.0f} s"
+            shown = fit(plain(f"     …  {texts[-1]}"), terminal_width() - 1 - cells(tail)) + tail
+            line += paint(shown, "dim", on=self._on)
+        self._put(line)
 
     def _write(self, line: str) -> None:
-        self._stream.write(line.rstrip() + "\n")
-        self._stream.flush()
+        with self._lock:
+            clear = "\r\x1b[2K" if self._status else ""
+            self._status = False
+            self._put(f"{clear}{line.rstrip()}\n")
+            if self._at_work:
+                self._progress()
+
+    def _put(self, text: str) -> None:
+        if not text:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Nobody watches any more; the run is recorded all the same.
+            self._quiet, self._live = True, False

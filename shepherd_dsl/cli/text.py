@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from typing import Final
+
+_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+"""Sequences that steer a terminal: colours, movements, titles."""
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without control characters, so that what a run printed cannot move the cursor."""
+    """`text` on one line, without what steers a terminal, so that what a run printed cannot move the cursor."""
     if text.isprintable():
         return text
+    text = _SEQUENCE.sub("", text)
     return "".join(char if char.isprintable() else " " for char in text)
 
 

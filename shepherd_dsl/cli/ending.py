@@ -1,0 +1,112 @@
+"""How a run ended, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from shepherd_dsl.cli.output import colour, paint, print_json, print_lines, warn
+from shepherd_dsl.cli.text import plain, terminal_width
+from shepherd_dsl.errors import ShepherdError
+
+if TYPE_CHECKING:
+    from shepherd_dsl.core.value import Value
+    from shepherd_dsl.runtime.actions import Ended
+
+_LAST = 20
+"""Lines of a failure that are shown: what a command prints last tells most."""
+
+
+def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
+    """Print how a run ended, on standard output; the exit status."""
+    from shepherd_dsl.cli.back import merge_lines
+
+    status = 0 if ended.kind == "done" and ended.refused is None else 1
+    if as_json:
+        print_json(_json(ended))
+        return status
+    on = colour()
+    if ended.kind == "done":
+        assert ended.value is not None
+        print_lines(done_lines(f"{paint('done', 'green', 'bold', on=on)} run {ended.name}:", ended.value))
+        if ended.refused is not None:
+            warn(
+                "not merged",
+                ended.refused.what,
+                hint=f"{ended.refused.hint} `shepherd merge {ended.name}` tries again.",
+            )
+        elif keep:
+            print_lines([f"kept apart; `shepherd merge {ended.name}` writes its files into the workspace"])
+        elif ended.merged is not None and ended.merged.steps:
+            print_lines(merge_lines(ended.merged, "changed"))
+        return status
+    print_lines(failure_lines(f"{paint(ended.kind, 'red', 'bold', on=on)} run {ended.name}", ended.value))
+    if ended.kind == "failed":
+        print_lines([f"  nothing was merged; `shepherd log {ended.name}` shows how it came to that"])
+    return status
+
+
+def report_interrupted(name: str | None, *, as_json: bool) -> int:
+    """Say that a run was interrupted, and how it goes on; the exit status 130."""
+    if as_json:
+        print_json({"run": name, "state": "interrupted", "value": None, "workspace": None, "refused": None})
+    elif name is None:
+        warn("interrupted", "before anything was recorded")
+    else:
+        warn("interrupted", f"everything so far is recorded; `shepherd resume {name}` goes on")
+    return 130
+
+
+def done_lines(lead: str, value: Value) -> Iterator[str]:
+    """The value of a run after `lead`: a text as it is, below it where it has several lines."""
+    from shepherd_dsl.cli.values import laid_out, shown
+
+    if isinstance(value, str):
+        lines = [plain(line) for line in value.splitlines()]
+        if len(lines) > 1:
+            yield lead
+            yield from (f"  {line}".rstrip() for line in lines)
+        else:
+            yield f"{lead} {''.join(lines)}".rstrip()
+        return
+    line = plain(shown(value))
+    if len(line) + 20 <= terminal_width():
+        yield f"{lead} {line}"
+        return
+    first, *rest = laid_out(value, width=terminal_width())
+    yield f"{lead} {first}"
+    yield from rest
+
+
+def failure_lines(lead: str, error: Value | None) -> Iterator[str]:
+    """An error value after `lead`: the first line of its text with its code, then its last lines, indented."""
+    from shepherd_dsl.core.value import Record
+
+    if not isinstance(error, Record):
+        yield lead
+        return
+    text, code = str(error.get("text")), error.get("code")
+    lines = [plain(line).rstrip() for line in text.strip().splitlines()] or [""]
+    yield f"{lead}: {lines[0]} [{code}]"
+    rest = lines[1:]
+    if len(rest) > _LAST:
+        yield f"    … {len(rest) - _LAST} lines, which `shepherd show` has …"
+    yield from (f"    {line}".rstrip() for line in rest[-_LAST:])
+
+
+def _json(ended: Ended) -> dict[str, Any]:
+    from shepherd_dsl.cli.back import merge_json
+    from shepherd_dsl.core.wire import value_json
+
+    return {
+        "run": ended.name,
+        "state": ended.kind,
+        "value": None if ended.value is None else value_json(ended.value),
+        "workspace": None if ended.merged is None else merge_json(ended.merged),
+        "refused": None if ended.refused is None else error_json(ended.refused),
+    }
+
+
+def error_json(error: ShepherdError) -> dict[str, Any]:
+    """An error as JSON: `code`, `what`, `where`, `hint`."""
+    return {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
