@@ -33,6 +33,7 @@ from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import list_of, rec_of
 from shepherd_dsl.handlers.output import Output
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
+from shepherd_dsl.handlers.unpack import ACCEPTED, Unpacker
 
 if TYPE_CHECKING:
     import httpx
@@ -153,7 +154,7 @@ class HttpHandler:
                 timeout=None,
                 proxy=self._context.config.http.proxy,
                 limits=self._httpx.Limits(max_keepalive_connections=0),
-                headers={"user-agent": "shepherd-dsl"},
+                headers={"user-agent": "shepherd-dsl", "accept-encoding": ACCEPTED},
                 # No cookie is kept: a request must not depend on earlier ones.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             )
@@ -177,10 +178,15 @@ class HttpHandler:
         output = Output(limit=config.body_limit, most=config.body_max, redactor=self._context.redactor)
         decode = _decoder(reply.charset_encoding)
         try:
-            async for piece in reply.aiter_bytes(1 << 16):
-                if not output.receive(decode(piece, False)):
+            unpacker = Unpacker(reply.headers.get("content-encoding", ""))
+            async for packed in reply.aiter_raw():
+                for piece in unpacker.feed(packed):
+                    if not output.receive(decode(piece, False)):
+                        break
+                if output.full:
                     break
             else:
+                unpacker.finish()
                 output.receive(decode(b"", True))
             headers = tuple(
                 record(name=name.decode("latin-1").lower(), value=value.decode("utf-8", "replace"))
@@ -188,6 +194,8 @@ class HttpHandler:
             )
             clean = self._context.redactor.value(headers)
             return ok(record(status=reply.status_code, headers=clean, body=output.text(request.write_blob)))
+        except ValueError as problem:
+            raise _Failed("http.protocol", f"the body of the reply cannot be read: {problem}") from None
         finally:
             output.close()
 
@@ -270,10 +278,10 @@ def _origin(url: httpx.URL) -> str:
 
 
 def _decoder(charset: str | None) -> Callable[[bytes, bool], bytes]:
-    """Pieces of a body into pieces of UTF-8. An unknown or missing charset is taken for UTF-8."""
+    """Pieces of a body into pieces of UTF-8. A missing, unknown or impossible charset is taken for UTF-8."""
     try:
-        b"".decode(charset or "utf-8")
+        b" ".decode(charset or "utf-8", "replace")
         decoder = codecs.getincrementaldecoder(charset or "utf-8")("replace")
-    except LookupError:
+    except (LookupError, ValueError):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
     return lambda piece, final: decoder.decode(piece, final).encode("utf-8", "replace")

@@ -13,7 +13,9 @@ file matches), `answers` (the file cannot be read, or a line is wrong).
 
 from __future__ import annotations
 
+import contextlib
 import os
+import termios
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +39,9 @@ OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
 _WORDS = {"y": True, "yes": True, "n": False, "no": False}
 _TRIES = 3
 _LONGEST = 4096
+_LINES = 20
+_WIDEST = 400
+"""Lines of a question, and characters of one, that are shown."""
 
 
 class HumanHandler:
@@ -78,9 +83,12 @@ class HumanHandler:
         except OSError:
             return err("no_terminal", f"there is no terminal to ask on: {printable(question)}")
         try:
-            text = f"\n{printable(self._context.redactor.text(question))}\n"
+            text = f"\n{framed(self._context.redactor.text(question))}\n"
             for _ in range(_TRIES):
-                await _write(terminal, f"{text}{request.run} asks: yes or no? ")
+                # What was typed before the question was there answers something else.
+                with contextlib.suppress(termios.error):
+                    termios.tcflush(terminal, termios.TCIFLUSH)
+                await _write(terminal, f"{text}{printable(request.run)} asks: yes or no? ")
                 line = await _read_line(terminal)
                 if line is None:
                     return err("no_answer", "the terminal was closed")
@@ -115,6 +123,16 @@ def answer_from(file: Path, question: str) -> Con:
     return err("no_answer", f"no line of {file.name} matches: {question}")
 
 
+def framed(question: str) -> str:
+    """A question as it stands on the terminal: each line behind `│`, so that none passes for the prompt or for what
+    shepherd says; of a long one the beginning and the end, so that nothing scrolls away unseen without a word."""
+    lines = [line[:_WIDEST] + f"… ({len(line)} characters)" * (len(line) > _WIDEST) for line in question.split("\n")]
+    if len(lines) > _LINES:
+        half = _LINES // 2
+        lines[half : len(lines) - half] = [f"… {len(lines) - 2 * half} lines of the question are not shown here …"]
+    return "\n".join(f"│ {printable(line)}".rstrip() for line in lines)
+
+
 def printable(text: str) -> str:
     """`text` with what could play tricks on a terminal (escape sequences, direction marks) made visible; newlines stay.
 
@@ -122,7 +140,7 @@ def printable(text: str) -> str:
     """
     return "".join(
         char
-        if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cn", "Zl", "Zp")
+        if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp")
         else f"\\u{{{ord(char):x}}}"
         for char in text
     )

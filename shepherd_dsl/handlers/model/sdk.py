@@ -58,7 +58,8 @@ def load(package: str) -> Any:
 def http_client(options: ModelOptions, base_url: str) -> Any:
     """The HTTP client of an SDK.
 
-    A server on this machine without TLS is reached past proxies, and not by way of redirects.
+    A server on this machine without TLS is reached past proxies. Redirects are not followed: HTTP libraries take only
+    `Authorization` away on the way to another server, not a key in `x-api-key`, and no provider redirects its API.
     """
     httpx2 = importlib.import_module("httpx2")
     limit = httpx2.Timeout(options.idle, connect=min(options.idle, 30.0))
@@ -66,7 +67,7 @@ def http_client(options: ModelOptions, base_url: str) -> Any:
     if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost"):
         # Without TLS there is no need to load certificates, which takes longer than all the rest.
         return httpx2.AsyncClient(timeout=limit, trust_env=False, verify=False, follow_redirects=False)
-    return httpx2.AsyncClient(timeout=limit, follow_redirects=True)
+    return httpx2.AsyncClient(timeout=limit, follow_redirects=False)
 
 
 def caught(package: str) -> tuple[type[BaseException], ...]:
