@@ -174,8 +174,9 @@ def _parts(given: object) -> dict[str, object] | None:
         return dict(given) if all(isinstance(label, str) for label in given) else None
     if dataclasses.is_dataclass(given) and not isinstance(given, type):
         return {field.name: getattr(given, field.name) for field in dataclasses.fields(given) if field.init}
-    if attrs.has(type(given)) and not isinstance(given, Unit | Dec | Con | Record | Handle):
-        return {f.alias or f.name: getattr(given, f.name) for f in attrs.fields(type(given)) if f.init}
+    kind: Any = type(given)
+    if attrs.has(kind) and not isinstance(given, Unit | Dec | Con | Record | Handle):
+        return {f.alias or f.name: getattr(given, f.name) for f in attrs.fields(kind) if f.init}
     if isinstance(given, tuple) and hasattr(given, "_fields"):
         return dict(zip(given._fields, given, strict=True))
     return None

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from shepherd_dsl.core.expr import Comp, Do, Expr, If, Let, Lit, Return, Var
+from shepherd_dsl.core.expr import Comp, Do, Expr, If, Let, Return, Var
 from shepherd_dsl.core.program import Def
 from shepherd_dsl.lower import runtime
-from shepherd_dsl.lower.core import call, called, con_arg, is_con, lit, prim, sequence
+from shepherd_dsl.lower.core import Binding, call, called, con_arg, is_con, lit, prim, sequence
 
 STEP = "python.step"
 AWAIT = "run.await"
@@ -93,7 +93,7 @@ def _loop() -> Def:
             Return(prim("fail", lit("python"), lit("`python.step` was answered with something else than a step"))),
         ),
     )
-    turn = [("outcome", Do(STEP, (_name,))), ("want", call(runtime.UNWRAP, _outcome, lit(STEP)))]
+    turn: list[Binding] = [("outcome", Do(STEP, (_name,))), ("want", call(runtime.UNWRAP, _outcome, lit(STEP)))]
     return Def(("name", "given"), sequence(turn, If(is_con(_want, "Ask", 2), asked, ends)))
 
 
@@ -131,10 +131,15 @@ def _build() -> Def:
     )  # fmt: skip
     nothing = Return(prim("fail", lit("python"), lit("a step describes no value")))
     chain: Comp = nothing
-    for name, arity, made in (
-        ("Con", 2, variant), ("Rec", 2, fields), ("List", 1, items), ("Run", 2, run), ("Plain", 1, Return(con_arg(_what, 0)))
-    ):  # fmt: skip
-        chain = If(is_con(_what, name, arity), made, chain)
+    made: dict[tuple[str, int], Comp] = {
+        ("Con", 2): variant,
+        ("Rec", 2): fields,
+        ("List", 1): items,
+        ("Run", 2): run,
+        ("Plain", 1): Return(con_arg(_what, 0)),
+    }
+    for (name, arity), one in made.items():
+        chain = If(is_con(_what, name, arity), one, chain)
     return Def(("what", "given"), chain)
 
 
@@ -186,9 +191,9 @@ def _driving(at_intent: Comp) -> Def:
     return Def(("run",), Let("outcome", Do("run.next", (_run,)), If(is_con(_outcome, "Ok", 1), stop, Return(_outcome))))
 
 
-def main(bindings: Sequence[tuple[str, Comp]], last: Expr, params: Sequence[str]) -> Def:
+def main(bindings: Sequence[Binding], last: Expr, params: Sequence[str]) -> Def:
     """The root agent of runs that are handed to one another: spawns them, awaits the last one and merges it."""
-    end = [
+    end: list[Binding] = [
         ("value", call(runtime.AWAIT, last)),
         ("outcome", Do("run.merge", (last,))),
         ("found", call(runtime.UNWRAP, _outcome, lit("run.merge"))),

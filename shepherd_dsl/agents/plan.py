@@ -114,7 +114,7 @@ def _main(order: list[Run[Any]], built: Built, names: dict[str, str]) -> Task:
 
 
 def _request(order: list[Run[Any]], built: Built) -> Request:
-    """All that the runs may ask for. Limits stay theirs: here they would be shared by runs that have nothing to share."""
+    """All that the runs may ask for. Limits stay theirs: here, several runs would share them."""
     agents: list[Agent[..., Any]] = [_planned(one).agent for one in order]
     asked = [clause for one in agents for clause in built.infos[one.name].request]
     return unlimited([Clause(RUN_FAMILY), INBOX, *asked])

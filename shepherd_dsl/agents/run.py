@@ -26,7 +26,7 @@ class Planned:
 
 @attrs.frozen(slots=True, eq=False)
 class Held:
-    """A run in the table of the run that a session performs. `result` and `hint` are its result's type and annotation."""
+    """A run in the table of the run that a session performs; `result` and `hint`: its result's type and annotation."""
 
     session: Session
     index: int

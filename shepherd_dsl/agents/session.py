@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from shepherd_dsl.agents import loop
 from shepherd_dsl.agents.convert import from_value, to_value
 from shepherd_dsl.agents.run import Held, Run, held
 from shepherd_dsl.agents.spec import places, what_of
