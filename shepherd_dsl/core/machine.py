@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 from rpds import HashTrieMap
@@ -182,9 +182,9 @@ def machine_step(m: Machine, active: Run) -> Machine | None:
     return None
 
 
-def to_owner(m: Machine, active: Run, below: object) -> Machine:
+def to_owner(m: Machine, active: Run, below: Any) -> Machine:
     """The active run is at a stop: its owner's `run.next` is answered with it."""
-    owner = m.runs[below[0]]  # type: ignore[index]
+    owner = m.runs[below[0]]
     assert isinstance(owner.code, Driving)
     m = with_stack(m, below)
     m, value = stop_value(m, owner.id, active)

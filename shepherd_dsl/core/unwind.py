@@ -107,14 +107,8 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
     A run owes its compensable outcomes `Ok(v)` by the world since its last `forked`, but for those whose undo has an
     outcome.
     """
-    after = max(after, -1)
-    pairs = answered(run.trace, after=after)
-    if not pairs:
-        return []
-    floor = -1
     owed: dict[int, Debt] = {}
-    compensable = False
-    for pair in pairs:
+    for pair in answered(run.trace, after=after):
         question, event = pair.question.event, pair.outcome.event
         assert isinstance(event, Outcome)
         if isinstance(question, Undo):
@@ -123,11 +117,11 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
         elif isinstance(question, Intent) and event.by == "world" and event.answer.name == "Ok":
             declared = program.ops.get(question.op)
             if declared is not None and declared.undo is not None:
-                compensable = True
                 at = pair.outcome.index
                 owed[at] = Debt(run.id, at, declared.undo, event.answer.args, pair.outcome.seq)
-    if compensable:
-        floor = last_forked(run.trace)
+    if not owed:
+        return []
+    floor = last_forked(run.trace)
     return [debt for at, debt in sorted(owed.items(), reverse=True) if at > floor]
 
 
