@@ -632,3 +632,29 @@ def test_the_end_of_a_run_is_its_last_event_until_it_is_taken_back() -> None:
     m = run(scene(("d", drive(W)), ret("$d")))
     for id in m.runs:
         assert all(not isinstance(event, End) for event in events(m, id)[:-1]), id
+
+
+def test_a_run_seen_in_a_trace_is_held_and_can_be_looked_into() -> None:
+    """It is not owned: reading is all that holding it allows."""
+    seen = p("con_arg", p("con_arg", p("get", p("con_arg", "$t", 0), 2), 0), 0)
+    made = program(
+        10_000,
+        leaf=((), seq(do("ask", 1), ret(1))),
+        boss=((), seq(("a", spawn("leaf")), do("ask", 2), ret(1))),
+        main=(
+            (),
+            seq(
+                ("w", spawn("boss")),
+                do("run.next", W),
+                ("t", do("run.trace", W, 0)),
+                ("x", do("run.trace", seen, 0)),
+                ("y", do("run.next", seen)),
+                ret(p("list", "$x", "$y")),
+            ),
+        ),
+    )
+    m = run(made)
+    look, drove = result(m)  # type: ignore[misc]
+    assert [one.name for one in unwrap(look)] == ["Start"]  # type: ignore[union-attr]
+    assert unwrapped_error(drove) == "own"
+    assert m.runs["root"].handles == ("root.0", "root.0.0")
