@@ -167,9 +167,19 @@ def observe(run: Run[Any], start: int = 0, *, steps: bool = False) -> list[Event
         match event:
             case Con("Intent", (str() as asked, tuple() as given)) | Con("Undo", (_, str() as asked, tuple() as given)):
                 op, args = asked, given
-        if steps or not (op == loop.STEP and event.name in ("Intent", "Outcome")):
+        if steps or not _is_step(op, event):
             found.append(_event(asking, index, event, op, args))
     return found
+
+
+def _is_step(op: str, event: Con) -> bool:
+    """Whether an event is of the stepping of a Python agent. The intent of the first outcome may not be among those
+    looked at."""
+    if event.name == "Outcome" and not op:
+        came = event.args[0]
+        inner = came.args[0] if isinstance(came, Con) and came.args else None
+        return isinstance(inner, Con) and inner.name in ("Ask", "Return", "Fail")
+    return op == loop.STEP and event.name in ("Intent", "Outcome")
 
 
 def _event(asking: Session, index: int, event: Con, op: str, args: tuple[Value, ...]) -> Event:
