@@ -27,7 +27,7 @@ _shepherd_complete() {
     word="${line##*[[:space:]]}"
     prefix="${word%"${word##*[@:]}"}"
     COMPREPLY=()
-    for line in $(env COMP_WORDS="$line" %(variable)s=bash_complete "$1"); do
+    for line in $(env COMP_WORDS="$line" VARIABLE=bash_complete "$1"); do
         IFS=',' read -r kind value <<< "$line"
         case "$kind" in
             dir) compopt -o dirnames 2>/dev/null ;;
@@ -48,7 +48,7 @@ class Bash(BashComplete):
 
     def source(self) -> str:
         """The script for both names of the command."""
-        return _BASH % {"variable": VARIABLE}
+        return _BASH.replace("VARIABLE", VARIABLE)
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words before the one to complete, and that one."""

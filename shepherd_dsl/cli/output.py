@@ -53,9 +53,9 @@ def print_lines(lines: Iterable[str], *, pager: bool = False) -> None:
 def warn(title: str, text: str, *, hint: str = "") -> None:
     """A line on standard error about something that did not go as wished, and what to do."""
     on = colour(sys.stderr)
-    sys.stderr.write(f"{paint(title, 'yellow', 'bold', on=on)} {text}\n")
+    sys.stderr.write(f"{paint(title, 'yellow', 'bold', on=on)} {_safe(text)}\n")
     if hint:
-        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {hint}\n")
+        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {_safe(hint)}\n")
 
 
 def report_error(error: ShepherdError, *, as_json: bool) -> int:
@@ -64,18 +64,19 @@ def report_error(error: ShepherdError, *, as_json: bool) -> int:
         body = {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
         if isinstance(error, ProgramError):
             body["rendered"] = error.rendered
+        body = {name: _clean(text) for name, text in body.items()}
         sys.stderr.write(json.dumps({"error": body}, ensure_ascii=False, sort_keys=True) + "\n")
         return error.exit_status
     on = colour(sys.stderr)
     if isinstance(error, ProgramError) and error.rendered:
-        sys.stderr.write(error.rendered.rstrip("\n") + "\n")
+        sys.stderr.write(_safe(error.rendered.rstrip("\n")) + "\n")
         return error.exit_status
-    place = f"{error.where}: " if error.where else ""
+    place = f"{plain(_clean(error.where))}: " if error.where else ""
     sys.stderr.write(
-        f"{paint('error', 'red', 'bold', on=on)} {place}{error.what} {paint(f'[{error.code}]', 'dim', on=on)}\n"
+        f"{paint('error', 'red', 'bold', on=on)} {place}{_safe(error.what)} {paint(f'[{error.code}]', 'dim', on=on)}\n"
     )
     if error.hint:
-        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {error.hint}\n")
+        sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {_safe(error.hint)}\n")
     return error.exit_status
 
 
@@ -84,7 +85,7 @@ def report_bug(bug: Exception, *, as_json: bool) -> int:
     if os.environ.get("SHEPHERD_TRACEBACK"):
         import traceback
 
-        traceback.print_exception(bug)
+        sys.stderr.write(_safe("".join(traceback.format_exception(bug))) + "\n")
     return report_error(
         ShepherdError(
             "internal",
@@ -93,3 +94,14 @@ def report_bug(bug: Exception, *, as_json: bool) -> int:
         ),
         as_json=as_json,
     )
+
+
+def _safe(text: str) -> str:
+    """`text` without secrets, and without what steers a terminal: an error may quote a path, a trace or a server."""
+    return "\n".join(plain(line) for line in _clean(text).split("\n"))
+
+
+def _clean(text: str) -> str:
+    from shepherd_dsl.handlers.secrets import Redactor, find_secrets
+
+    return Redactor(find_secrets(os.environ).values).text(text)

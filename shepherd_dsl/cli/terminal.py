@@ -13,7 +13,21 @@ from shepherd_dsl.cli.rows import PLUMBING, answer_text, call_text, first_line
 from shepherd_dsl.cli.text import cells, fit, pad, plain, terminal_width
 from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
-from shepherd_dsl.core.run import ROOT, Commit
+from shepherd_dsl.core.run import ROOT, WORLD, Commit
+
+
+def _question(outcome: Commit) -> tuple[str, str, str]:
+    """Operation, family and call of the intent or undo that an outcome answers."""
+    place = outcome.parent
+    while place is not None:
+        event = place.event
+        if isinstance(event, Intent | Undo):
+            family, text = call_text(event.op, event.args)
+            return (
+                (event.op, family, text) if isinstance(event, Intent) else (event.op, "undo", f"{event.at}: {event.op}")
+            )
+        place = place.parent
+    return "", "answer", ""
 
 
 class TerminalDisplay:
@@ -29,7 +43,6 @@ class TerminalDisplay:
         self._live = bool(self._stream.isatty()) and not quiet
         self._quiet = quiet
         self._verbose = verbose
-        self._questions: dict[str, tuple[str, str, str]] = {}
         self._at_work: dict[tuple[str, int], tuple[str, float]] = {}
         self._status = False
         # The lock is for the lines of the terminal: a thread lets the seconds go on while a handler is silent.
@@ -95,11 +108,10 @@ class TerminalDisplay:
             case Start():
                 self._line(commit, "start", event.agent, "", "")
             case Intent() | Undo():
-                family, text = call_text(event.op, event.args)
-                self._questions[run] = (event.op, "undo" if isinstance(event, Undo) else family, text)
+                pass  # shown with its outcome
             case Outcome():
-                op, family, text = self._questions.pop(run, ("", "answer", ""))
-                if op in PLUMBING or run == "world":
+                op, family, text = _question(commit)
+                if op in PLUMBING or run == WORLD:
                     return
                 mark, result = answer_text(event.answer)
                 if event.files:
