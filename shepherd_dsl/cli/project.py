@@ -145,8 +145,9 @@ def _write(path: Path, text: str) -> None:
 
 @click.command("lower")
 @click.argument("file", type=click.Path(path_type=Path))
-def lower_command(file: Path) -> None:
-    """Print the core program of FILE: three expressions, five computations, in canonical text."""
+@json_option
+def lower_command(file: Path, as_json: bool) -> None:
+    """Print the core program of FILE: three expressions, five computations, in canonical text, which is JSON anyway."""
     from shepherd_dsl.check import load
     from shepherd_dsl.core.wire import program_text
     from shepherd_dsl.lower import lower
