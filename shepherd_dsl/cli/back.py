@@ -116,8 +116,9 @@ def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: boo
         click.echo(f"{'would take' if dry_run else 'took'} back the last merge of run {name}")
         print_lines(merge_lines(record, "would change" if dry_run else "changed"))
         return
+    # A discard leaves the workspace as it is; so does taking it back.
     _back(
-        workspace, name, action.to, keep=keep, dry_run=dry_run, as_json=as_json,
+        workspace, name, action.to, keep=keep or action.kind == "discard", dry_run=dry_run, as_json=as_json,
         verb=f"undid the last {action.kind}: went back",
     )  # fmt: skip
 

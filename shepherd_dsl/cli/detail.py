@@ -84,8 +84,11 @@ def _arguments(args: tuple[Value, ...]) -> Iterator[str]:
 def _grant(grant: Value) -> Iterator[str]:
     """The layers of a grant, outermost first: an operation must be in each of them."""
     for layer in grant if isinstance(grant, tuple) else ():
+        # Every run may take its messages; that is no grant anyone wrote.
         clauses = [
-            _clause(clause) for clause in (layer if isinstance(layer, tuple) else ()) if isinstance(clause, Record)
+            _clause(clause)
+            for clause in (layer if isinstance(layer, tuple) else ())
+            if isinstance(clause, Record) and clause.get("op") != "inbox.take"
         ]
         yield "  grants   " + plain(", ".join(clauses) or "nothing")
 

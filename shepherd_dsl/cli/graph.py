@@ -12,6 +12,7 @@ from shepherd_dsl.cli.text import cells, fit, pad, plain
 
 STYLES = {"✓": "green", "✗": "red", "?": "yellow"}
 
+_REVERTED = "  (reverted)"
 _WIDEST_FAMILY = 12
 _TEXT = (12, 64)
 """The text column is as wide as its longest text, within these bounds."""
@@ -35,7 +36,7 @@ def render(picked: Sequence[Row], *, tree: str, width: int, on: bool) -> list[st
     alone = set(names) <= {ROOT}
     lanes, lane_width = _lanes(picked, most=max(1, width // 6))
     texts = [plain(row.text) for row in picked]
-    results = [_result(row) for row in picked]
+    results = [plain(f"{row.mark} {row.result}".strip()) for row in picked]
     columns = _columns(picked, texts, results, names={} if alone else names, room=width - lane_width)
     lines = []
     for row, lane, text, result in zip(picked, lanes, texts, results, strict=True):
@@ -50,19 +51,16 @@ def render(picked: Sequence[Row], *, tree: str, width: int, on: bool) -> list[st
         if not alone:
             parts += [paint(pad(fit(names[row.recorded.run], columns.run), columns.run), "cyan", on=painted), "  "]
         parts.append(f"{pad(fit(row.family, columns.family), columns.family)} · ")
-        if result:
+        if result or not row.live:
             parts.append(pad(fit(text, columns.text), columns.text) + "  ")
-            parts.append(paint(fit(result, columns.result), STYLES.get(row.mark, "dim"), on=painted))
+            tail = "" if row.live else _REVERTED
+            shown = fit(result, max(columns.result - len(tail), 1)) + tail
+            parts.append(paint(shown.strip(), STYLES.get(row.mark, "dim"), on=painted))
         else:
             parts.append(fit(text, columns.text + 2 + columns.result))
         line = "".join(parts).rstrip()
         lines.append(line if row.live else paint(line, "dim", on=on))
     return lines
-
-
-def _result(row: Row) -> str:
-    result = plain(f"{row.mark} {row.result}".strip())
-    return result if row.live else f"{result}  (reverted)".strip()
 
 
 def _columns(
@@ -75,7 +73,10 @@ def _columns(
     left = room - 2 - index - 2 - 7 - 2 - (run + 2 if names else 0) - family - 3
     longest = max((cells(text) for text, result in zip(texts, results, strict=True) if result), default=0)
     wanted = min(max(longest, _TEXT[0]), _TEXT[1])
-    needed = max(map(cells, results), default=0)
+    needed = max(
+        (cells(result) + (0 if row.live else len(_REVERTED)) for row, result in zip(picked, results, strict=True)),
+        default=0,
+    )
     # Each gets what it needs; where both cannot, the text gets a little more than half.
     text = max(min(wanted, max(left - 2 - needed, (left - 2) * 11 // 20)), 1)
     return _Columns(index=index, hash=7, run=run, family=family, text=text, result=max(left - 2 - text, 1))

@@ -124,6 +124,9 @@ def run_main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in args
     if args[:1] == ["help"]:
         args = [*args[1:2], "--help"]
+    if args and args[0] in ("show", "diff", "revert", "fork"):
+        # `show -1` is the last event, not an option.
+        args = [f"@{arg}" if arg[:1] == "-" and arg[1:].isdecimal() else arg for arg in args]
     try:
         if "_SHEPHERD_COMPLETE" in os.environ:
             from shepherd_dsl.cli.completion import install

@@ -10,6 +10,7 @@ import click
 
 from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
 from shepherd_dsl.cli.output import colour, paint, print_json
+from shepherd_dsl.cli.text import fit, plain, terminal_width
 from shepherd_dsl.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,9 +84,14 @@ def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> i
         return 0
     on = colour()
     if not found.problem:
-        click.echo(f"{paint('the same', 'green', on=on)} all {len(recorded)} events: the edited program asks the same")
+        click.echo(
+            f"{paint('the same', 'green', on=on)} run {name}: the edited program makes all {len(recorded)} events"
+        )
         return 0
-    click.echo(f"{found.followed} of {len(recorded)} events are the same; then {found.problem}")
+    click.echo(
+        f"{paint('differs', 'yellow', on=on)} run {name}: {found.followed} of {len(recorded)} events are the same, then "
+        f"{found.problem}"
+    )
     if found.followed < len(recorded):
         click.echo(f"  recorded: {_shown(recorded[found.followed])}")
     if now is not None:
@@ -100,6 +106,6 @@ def _json_of(recorded: Sequence[tuple[str, Event]], at: int) -> object:
 
 
 def _shown(entry: tuple[str, Event]) -> str:
-    from shepherd_dsl.trace.objects import summary_of
+    from shepherd_dsl.cli.rows import event_line
 
-    return f"{entry[0]}: {summary_of(entry[1])}"
+    return f"{entry[0]}: {fit(plain(event_line(entry[1])), terminal_width() - 14 - len(entry[0]))}"

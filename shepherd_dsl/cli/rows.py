@@ -223,6 +223,22 @@ def last_line(text: str) -> str:
     return next((line.strip(" =") for line in reversed(text.splitlines()) if line.strip(" =")), "")
 
 
-def event_name(event: Event) -> str:
-    """`start`, `intent`, …"""
-    return type(event).__name__.lower()
+def event_line(event: Event) -> str:
+    """An event by itself on one line."""
+    match event:
+        case Start():
+            return f"start {event.agent}({_args(event.args)})"
+        case Intent() | Denied():
+            return f"{type(event).__name__.lower()} {event.op}({_args(event.args)})"
+        case Undo():
+            return f"undo of event {event.at}: {event.op}({_args(event.args)})"
+        case Outcome():
+            return f"outcome {short(event.answer, 60)} by {BY[event.by]}"
+        case Injected():
+            return f"injected {short(event.value, 60)}"
+        case Forked():
+            return f"forked from event {event.at}"
+        case Reverted():
+            return f"reverted to event {event.to}"
+        case End():
+            return f"end {event.kind} {short(event.value, 60)}"
