@@ -73,10 +73,8 @@ def _columns(
     left = room - 2 - index - 2 - 7 - 2 - (run + 2 if names else 0) - family - 3
     longest = max((cells(text) for text, result in zip(texts, results, strict=True) if result), default=0)
     wanted = min(max(longest, _TEXT[0]), _TEXT[1])
-    needed = max(
-        (cells(result) + (0 if row.live else len(_REVERTED)) for row, result in zip(picked, results, strict=True)),
-        default=0,
-    )
+    tails = (0 if row.live else len(_REVERTED) for row in picked)
+    needed = max((cells(result) + tail for result, tail in zip(results, tails, strict=True)), default=0)
     # Each gets what it needs; where both cannot, the text gets a little more than half.
     text = max(min(wanted, max(left - 2 - needed, (left - 2) * 11 // 20)), 1)
     return _Columns(index=index, hash=7, run=run, family=family, text=text, result=max(left - 2 - text, 1))

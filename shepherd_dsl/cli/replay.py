@@ -89,8 +89,8 @@ def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> i
         )
         return 0
     click.echo(
-        f"{paint('differs', 'yellow', on=on)} run {name}: {found.followed} of {len(recorded)} events are the same, then "
-        f"{found.problem}"
+        f"{paint('differs', 'yellow', on=on)} run {name}: "
+        f"{found.followed} of {len(recorded)} events are the same, then {found.problem}"
     )
     if found.followed < len(recorded):
         click.echo(f"  recorded: {_shown(recorded[found.followed])}")
