@@ -162,7 +162,7 @@ def test_a_damaged_journal_is_told_and_a_torn_one_mended(root: Path) -> None:
     (root / "hang.shep").write_text(
         'agent main() -> Int grants file.write("**"), shell.script {\n do file.write("a", "x")\n'
         ' try do shell.script("true")\n do file.write("b", "y")\n'
-        ' let x = try do shell.script("kill -9 $PPID; sleep 5")\n return 1\n}'
+        f' let x = try do shell.script("mkdir {root.parent}/once && kill -9 $PPID; true")\n return 1\n}}'
     )
     killed = shepherd(root, "run", "hang.shep")
     assert killed.returncode == -signal.SIGKILL
