@@ -82,13 +82,15 @@ def _long_run(root: Path) -> None:
     program = Program({"main": Def((), Do("echo.say", (Lit("x"),)))}, {"echo.say": Operation("pure")})
     task = Task(program=program, agent="main", args=(), request=(Clause("echo.say"),), info={"source": "bench"})
     tree = start_tree(workspace, task, redactor=context.redactor).tree
+    tree.to_stop()
+    tree.record()
     files: Files = tree.machine.runs["root"].files
     text = "the quick brown fox jumps over the lazy dog; " * 5
     batch: list[LogEntry] = []
     for index in range(EVENTS // 2):
         said = f"{text}{index}"
-        batch.append(LogEntry("root", Intent("echo.say", (said,)), files))
         batch.append(LogEntry("root", Outcome(ok(said), (), "world"), files))
+        batch.append(LogEntry("root", Intent("echo.say", (said,)), files))
         if len(batch) >= 500:
             tree.writer.append(batch)
             batch = []
