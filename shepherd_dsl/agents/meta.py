@@ -84,10 +84,11 @@ def next_stop(*runs: Run[Any]) -> Stop | None:
     asking = session("next_stop")
     if not runs:
         raise UserError("python.arguments", "`next_stop` takes at least one run")
+    handles = [Handle(held(run, asking, "next_stop").index) for run in runs]
     _may_drive(asking, "next_stop")
     ready: list[tuple[Run[Any], Con]] = []
-    for run in runs:
-        found = _ask(asking, loop.STOP, Handle(held(run, asking, "next_stop").index))
+    for run, handle in zip(runs, handles, strict=True):
+        found = _ask(asking, loop.STOP, handle)
         if found.name == "Err" and isinstance(found.args[0], Record) and found.args[0].get("code") == "ended":
             continue
         stop = unwrap("run.next", found)

@@ -58,8 +58,9 @@ class Run(Generic[T]):
         Outside of any agent this starts a tree; the options are those of `run`, which also tells what was recorded.
         """
         from shepherd_dsl.agents import meta, start
+        from shepherd_dsl.agents.session import current
 
-        if isinstance(self._state, Held):
+        if isinstance(self._state, Held) or current() is not None:
             if options:
                 raise UserError("python.options", "the options of a run are given where the outermost one is started")
             found: T = meta.result(self)
