@@ -32,13 +32,13 @@ class Workspace:
 
     @staticmethod
     def find(start: Path) -> Workspace:
-        """The workspace that `start` lies in: the nearest folder upwards with a `.shepherd`.
+        """The workspace that `start` lies in: the nearest folder upwards with a `.shepherd` that holds runs.
 
         Raises UserError `workspace.none` where there is none.
         """
         start = start.absolute()
         for folder in (start, *start.parents):
-            if (folder / STATE).is_dir():
+            if any((folder / STATE / part).exists() for part in ("trace.git", "runs")):
                 return Workspace(folder)
         raise UserError(
             "workspace.none",
