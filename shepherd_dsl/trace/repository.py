@@ -42,7 +42,9 @@ def init_repository(workspace: Path) -> None:
     home = workspace / FOLDER
     final = home / GIT_FOLDER
     with storing(home):
-        (home / RUNS_FOLDER).mkdir(parents=True, exist_ok=True)
+        # Traces hold whatever runs read, wrote and were told: that is for the user alone.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / RUNS_FOLDER).mkdir(exist_ok=True)
         ignore = home / ".gitignore"
         if not ignore.exists():
             write_durably(ignore, b"*\n")
