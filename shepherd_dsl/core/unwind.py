@@ -273,12 +273,14 @@ def restore(m: Machine, id: str, to: int | None) -> Machine:
     target = nth(m.runs[id].trace, to)
     assert target is not None
     then = {head.id: head for head in heads(id, target)}
+    # Which run is lower is a matter of who owned whom then: a run that was lent may have been given back since.
+    for owned in then.values():
+        m = own(m, owned.id, owned.owner, owned.givers)
     for run in list(below(m.runs, id)):
         head = then.get(run.id)
         if head is None:
             m = discard(m, run.id)
             continue
-        m = own(m, run.id, head.owner, head.givers)
         now = m.runs[run.id]
         if now.trace is not head.commit:
             m = rewind(m, run.id, head.commit, below=True)
