@@ -33,8 +33,9 @@ class OperationSpec:
 class Request:
     """One intent to perform.
 
-    `run` and `position` (the index of the intent in that run's trace) name it for good: the pair is a key that a
-    handler may hand to a service for idempotence. `folder` is the run's own copy of the files, brought up to date
+    `run` and `position` name the attempt for good: the pair is a key that a handler may hand to a service for
+    idempotence. `position` is the index, in that run's trace, of the event that opened the question: the intent itself,
+    or the `reverted` or `forked` that opened it again, for then its effect is to happen anew. `folder` is the run's own copy of the files, brought up to date
     before the call for operations that touch files, else None. `read_blob` and `write_blob` reach the trace's blobs.
     `show` takes pieces of output for display only; `note` keeps a named text beside the trace. `trace` is the newest
     commit of the run that asks, whose last question this is: an oracle sees the whole trace (`core.md`, "Who answers").
