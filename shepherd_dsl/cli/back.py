@@ -37,7 +37,7 @@ keep_option = click.option(
 
 @click.command("fork")
 @click.argument("event", type=EVENT)
-@click.option("--by", "number", type=click.IntRange(1, 1000), default=1, help="How many forks.")
+@click.option("--by", "number", metavar="N", type=click.IntRange(1, 1000), default=1, help="How many forks.")
 @dry_option
 @workspace_option
 @json_option

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @click.command("runs")
-@click.option("-n", "limit", type=click.IntRange(min=1), help="Show at most so many.")
+@click.option("-n", "limit", metavar="N", type=click.IntRange(min=1), help="Show at most so many.")
 @workspace_option
 @json_option
 def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _run_json(store: Any, name: str) -> dict[str, Any]:
 
 @click.command("log")
 @click.argument("run", default="", type=RUN)
-@click.option("-n", "limit", type=click.IntRange(min=1), help="Show at most so many lines.")
+@click.option("-n", "limit", metavar="N", type=click.IntRange(min=1), help="Show at most so many lines.")
 @click.option("--all", "reverted", is_flag=True, help="Also what was reverted.")
 @click.option("--events", "every", is_flag=True, help="Every event on a line of its own, run.next and run.pass too.")
 @workspace_option
