@@ -90,8 +90,8 @@ on. `COLUMNS` sets the width where there is no terminal. What runs printed is sh
 terminal. `SHEPHERD_TRACEBACK=1` shows where a bug in shepherd itself happened.
 
 `--json` prints one document on standard output; [spec/cli.schema.json](../spec/cli.schema.json) describes each under
-the name given below. Values and events in it are in canonical text ([spec/contract.md](../spec/contract.md)). An error is a
-`failure` on standard error. All commands that look at a workspace take `-C FOLDER`, `--workspace FOLDER`; without it,
+the name given below. Values and events in it are in canonical text ([spec/contract.md](../spec/contract.md)). An error is
+a `failure` on standard error. All commands that look at a workspace take `-C FOLDER`, `--workspace FOLDER`; without it,
 the workspace is the nearest folder upwards with a `.shepherd/`.
 
 ## Completion
@@ -123,12 +123,9 @@ def _command(name: str, session: str) -> str:
     assert command is not None
     mine = click.Context(command, parent=context, info_name=name)
     usage = " ".join(command.collect_usage_pieces(mine))
-    help_text = "\n".join(line.strip() for line in (command.help or "").splitlines())
-    lines = [
-        f"### shepherd {name}\n",
-        f"    shepherd {name} {usage}\n",
-        f"{about[0].upper()}{about[1:]}. {help_text}\n",
-    ]
+    paragraphs = (command.help or "").strip().split("\n\n")
+    text = "\n\n".join(textwrap.fill(" ".join(part.split()), width=120) for part in paragraphs)
+    lines = [f"### shepherd {name}\n", f"    shepherd {name} {usage}\n", f"{text}\n"]
     rows = [_option(param) for param in command.params if isinstance(param, click.Option) and not _shared(param)]
     if rows:
         lines.append("| option | |\n|---|---|\n" + "\n".join(rows) + "\n")

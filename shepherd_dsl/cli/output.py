@@ -33,7 +33,11 @@ def paint(text: str, *styles: str, on: bool) -> str:
 
 def print_json(data: Any) -> None:
     """One JSON document on standard output (`docs/cli.md` describes each)."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+    text = json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True)
+    if not text.replace("\n", "").isprintable():
+        # JSON itself escapes only some of what steers a terminal; what is not ASCII stands in texts alone.
+        text = _UNPRINTABLE.sub(lambda found: json.dumps(found.group())[1:-1], text)
+    sys.stdout.write(text + "\n")
 
 
 def print_lines(lines: Iterable[str], *, pager: bool = False) -> None:
