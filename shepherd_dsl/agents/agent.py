@@ -220,7 +220,7 @@ def _check_function(function: Callable[..., Any], name: str) -> None:
 
 
 def _is_empty(function: Callable[..., Any]) -> bool:
-    """Whether a function has nothing but a docstring, `...` or `pass`: its code is that of an empty function."""
+    """Whether a function has nothing but a docstring, `...`, `pass` or `raise NotImplementedError`."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
         found = next(n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef))
@@ -239,6 +239,7 @@ def _is_empty(function: Callable[..., Any]) -> bool:
         return names <= trivial and set(code.co_consts) <= {None, function.__doc__}
     return all(
         isinstance(stmt, ast.Pass)
+        or (isinstance(stmt, ast.Raise) and isinstance(stmt.exc, ast.Name) and stmt.exc.id == "NotImplementedError")
         or (isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant) and _says_nothing(stmt.value.value))
         for stmt in found.body
     )

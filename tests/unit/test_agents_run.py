@@ -195,6 +195,7 @@ def survey(topic: str, limit: int) -> Plan:
 
     A second paragraph.
     """
+    raise NotImplementedError
 
 
 def cassette(path: Path, *replies: object) -> str:
