@@ -35,8 +35,9 @@ class Request:
 
     `run` and `position` name the attempt for good: the pair is a key that a handler may hand to a service for
     idempotence. `position` is the index, in that run's trace, of the event that opened the question: the intent itself,
-    or the `reverted` or `forked` that opened it again, for then its effect is to happen anew. `folder` is the run's own copy of the files, brought up to date
-    before the call for operations that touch files, else None. `read_blob` and `write_blob` reach the trace's blobs.
+    or the `reverted` or `forked` that opened it again, for then its effect is to happen anew. `folder` is the run's own
+    copy of the files, brought up to date before the call for operations that touch files, else None. `read_blob` and
+    `write_blob` reach the trace's blobs.
     `show` takes pieces of output for display only; `note` keeps a named text beside the trace. `trace` is the newest
     commit of the run that asks, whose last question this is: an oracle sees the whole trace (`core.md`, "Who answers").
     """
@@ -59,8 +60,9 @@ class Handler(Protocol):
 
     `perform` returns `Ok(v)`, `Err({code, text})` or `Unknown`, and raises only for its own bugs, or a UserError or
     HandlerError before anything was done; a DivergenceError or AgentError stops the driver, and nothing is recorded.
-    It is cancelled through anyio and must then leave nothing running. `probe` says what became of an intent that a crash left open: its outcome, or None where that cannot be known; `Err` with
-    the code `not_done` where it certainly was not carried out. Secrets must not appear in what it returns or shows;
+    It is cancelled through anyio and must then leave nothing running. `probe` says what became of an intent that a
+    crash left open: its outcome, or None where that cannot be known; `Err` with the code `not_done` where it certainly
+    was not carried out. Secrets must not appear in what it returns or shows;
     the driver redacts once more.
     """
 
