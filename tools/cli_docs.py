@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,9 +91,9 @@ on. `COLUMNS` sets the width where there is no terminal. What runs printed is sh
 terminal. `SHEPHERD_TRACEBACK=1` shows where a bug in shepherd itself happened.
 
 `--json` prints one document on standard output; [spec/cli.schema.json](../spec/cli.schema.json) describes each under
-the name given below. Values and events in it are in canonical text ([spec/contract.md](../spec/contract.md)). An error is
-a `failure` on standard error. All commands that look at a workspace take `-C FOLDER`, `--workspace FOLDER`; without it,
-the workspace is the nearest folder upwards with a `.shepherd/`.
+the name given below. Values and events in it are in canonical text ([spec/contract.md](../spec/contract.md)). An error
+is a `failure` on standard error. All commands that look at a workspace take `-C FOLDER`, `--workspace FOLDER`; without
+it, the workspace is the nearest folder upwards with a `.shepherd/`.
 
 ## Completion
 

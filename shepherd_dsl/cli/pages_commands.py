@@ -326,6 +326,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "The trace was changed, or another version of shepherd made it. `shepherd replay RUN` shows the first "
         "difference.",
     ),
+    "trace.program": (
+        "the recorded program cannot be read",
+        "It is damaged, or another version of shepherd recorded it. A copy of the trace can restore it.",
+    ),
     "undo.nothing": (
         "nothing to undo",
         "`undo` takes back the last revert, discard or merge. `revert` goes back to an event.",
