@@ -297,6 +297,7 @@ def test_ten_megabytes_of_output(root: Path) -> None:
     reader = open_store(root).read("1")
     outcome, _ = [e.event for e in reader.entries() if isinstance(e.event, Outcome) and e.event.by == "world"]
     text = outcome.answer.args[0].get("out")  # type: ignore[union-attr]
+    assert isinstance(text, str)
     assert len(text) < 100_000
     blob = text.partition("is blob ")[2][:40]
     assert reader.blob(blob) == b"a" * 10_485_760

@@ -97,7 +97,7 @@ def in_child(action: Callable[[Watch], None]) -> tuple[int, int]:
         status = 1
         try:
             os.close(read)
-            action(Watch(lambda commits: os.write(write, b"." * len(commits)) and None))
+            action(Watch(lambda commits: os.write(write, b"." * len(commits))))
             status = 0
         finally:
             os._exit(status)

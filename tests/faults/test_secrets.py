@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from shepherd_dsl.core.value import Con
 from shepherd_dsl.errors import HandlerError, ShepherdError, UserError
-from shepherd_dsl.handlers.protocol import Request
+from shepherd_dsl.handlers.protocol import OperationSpec, Request
 from shepherd_dsl.runtime.actions import run_task, take_back
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.store import open_store
@@ -57,7 +58,7 @@ def expect_none(where: str, data: bytes) -> None:
 class Leaky:
     """A handler that knows a secret and does not keep it to itself."""
 
-    operations = {  # noqa: RUF012
+    operations: Mapping[str, OperationSpec] = {
         "leak.answer": spec("pure", "text", result="Text"),
         "leak.raise": spec("pure", "text", result="Text"),
         "leak.refuse": spec("pure", "text", result="Text"),

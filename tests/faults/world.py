@@ -128,7 +128,7 @@ def task_of(folder: Path, source: str, agent: str = "main", *args: Value) -> Tas
 class Watch:
     """A display that remembers what it was told; `on_recorded` hears of each batch of durable events."""
 
-    def __init__(self, on_recorded: Callable[[list[Commit]], None] | None = None) -> None:
+    def __init__(self, on_recorded: Callable[[list[Commit]], object] | None = None) -> None:
         self.remarks: list[str] = []
         self.texts: list[str] = []
         self.order: list[tuple[str, str]] = []

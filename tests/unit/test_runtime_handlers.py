@@ -11,7 +11,7 @@ import pytest
 
 from shepherd_dsl.core.event import Intent, Outcome, Reverted
 from shepherd_dsl.core.run import ROOT
-from shepherd_dsl.core.value import UNIT, Con, Handle, err, ok, record
+from shepherd_dsl.core.value import UNIT, Con, Handle, Value, err, ok, record
 from shepherd_dsl.errors import HandlerError, ShepherdError
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
 from shepherd_dsl.runtime.actions import replay_run, take_back
@@ -37,7 +37,7 @@ class Scripted:
         self.begun.append(name)
         try:
             found = self._acts[request.op](request)
-            return await found if hasattr(found, "__await__") else found  # type: ignore[no-any-return, return-value]
+            return await found if hasattr(found, "__await__") else found  # type: ignore[return-value]
         except anyio.get_cancelled_exc_class():
             self.cancelled.append(name)
             raise
@@ -231,7 +231,7 @@ def raises(_: Request) -> Con:
     raise RuntimeError("boom")
 
 
-DEEP = ()
+DEEP: Value = ()
 for _ in range(300):
     DEEP = (DEEP,)
 
