@@ -6,11 +6,15 @@ import importlib.util
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from shepherd_dsl.cli.text import count
 from shepherd_dsl.errors import ShepherdError
+
+if TYPE_CHECKING:
+    from shepherd_dsl.runtime.workspace import Workspace
 
 
 @attrs.frozen(slots=True)
@@ -22,20 +26,20 @@ class Finding:
     text: str
 
 
-def examine(folder: Path) -> list[Finding]:
-    """All findings for the workspace that `folder` lies in, and for the machine."""
+def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
+    """All findings for the workspace that `folder` lies in, and for the machine. `quick` does not read the events."""
     from shepherd_dsl import __version__
 
     found = [Finding("shepherd", "ok", f"{__version__} on Python {sys.version.split()[0]}")]
     git = shutil.which("git")
     absent = Finding("git", "note", "not found; traces are written without it all the same")
     found.append(Finding("git", "ok", git) if git else absent)
-    found += _workspace(folder)
+    found += _workspace(folder, quick=quick)
     found += _models()
     return found
 
 
-def _workspace(folder: Path) -> list[Finding]:
+def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.handlers.registry import Registry
     from shepherd_dsl.runtime.workspace import Workspace
@@ -46,11 +50,7 @@ def _workspace(folder: Path) -> list[Finding]:
     except ShepherdError:
         return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
     found = [Finding("workspace", "ok", str(workspace.root))]
-    try:
-        names = workspace.store().names()
-        found.append(Finding("traces", "ok", f"{len(names)} run{'s' * (len(names) != 1)}"))
-    except ShepherdError as error:
-        found.append(Finding("traces", "bad", str(error)))
+    found += _traces(workspace, quick=quick)
     for item in probe(workspace.state / "scopes"):
         state: Literal["ok", "note"] = "ok" if item.chosen else "note"
         found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
@@ -67,6 +67,24 @@ def _workspace(folder: Path) -> list[Finding]:
     installed = Registry(context).installed()
     found.append(Finding("handlers", "ok", ", ".join(dict.fromkeys(item.name for item in installed))))
     return found
+
+
+def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:
+    """Whether every event of every run is there and whole."""
+    from shepherd_dsl.trace.store import open_store
+    from shepherd_dsl.trace.verify import verify_tree
+
+    try:
+        store = open_store(workspace.root)
+        names = store.names()
+        problems = [] if quick else [(name, problem) for name in names for problem in verify_tree(store, name)]
+    except ShepherdError as error:
+        return [Finding("traces", "bad", str(error))]
+    if problems:
+        return [
+            Finding("traces", "bad", f"run {name}: {each.where}: {each.what} [{each.code}]") for name, each in problems
+        ]
+    return [Finding("traces", "ok", f"{count(len(names), 'run')}{'' if quick else ', every event read'}")]
 
 
 def _models() -> list[Finding]:

@@ -42,13 +42,17 @@ def explain_command(code: str | None, as_json: bool) -> None:
 
 
 @click.command("doctor")
+@click.option("--quick", is_flag=True, help="Do not read the events of all runs to see whether they are whole.")
 @workspace_option
 @json_option
-def doctor_command(folder: Path, as_json: bool) -> int:
-    """Say what works here: the workspace, the trace store, copies of files, models, handlers, secrets."""
+def doctor_command(quick: bool, folder: Path, as_json: bool) -> int:
+    """Say what works here: the workspace, its traces, copies of files, models, handlers, secrets.
+
+    Exit status 1 where something will fail.
+    """
     from shepherd_dsl.cli.doctor import examine
 
-    found = examine(folder)
+    found = examine(folder, quick=quick)
     if as_json:
         print_json({"checks": [{"name": item.name, "state": item.state, "text": item.text} for item in found]})
     else:

@@ -1,0 +1,176 @@
+"""Commands as a person uses them: what they accept, what a dry run leaves alone, what an exit status says."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from shepherd_dsl.cli.main import COMMANDS
+from tests.support.cli import make_workspace, run_work, shepherd
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(folder)
+    assert run_work(folder, "--quiet").status == 0
+    return folder
+
+
+def state(folder: Path) -> dict[str, str]:
+    """Every file of a workspace, its state included, but for what may go at any time."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha1(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "cache" not in path.parts
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["fork", "1@4", "--by", "3"],
+        ["revert", "1@4"],
+        ["undo", "1"],
+        ["merge", "1"],
+        ["discard", "1"],
+        ["revert", "-3"],
+    ],
+)
+def test_a_dry_run_changes_nothing(line: list[str], workspace: Path) -> None:
+    before = state(workspace)
+    printed = shepherd(*line, "--dry-run")
+    assert printed.status == 0, printed.err
+    assert "would" in printed.out or "already" in printed.out
+    assert state(workspace) == before
+
+
+def test_a_dry_run_says_what_is_then_done(workspace: Path) -> None:
+    planned = shepherd("revert", "1@4", "--dry-run", "--json").json()
+    done = shepherd("revert", "1@4", "--json").json()
+    assert planned["undone"] == done["undone"] == 7
+    assert planned["compensations"] == done["compensated"] == ["tracker.retract"]
+    assert planned["workspace"] == done["workspace"]
+    assert not (workspace / "src" / "new.txt").exists()
+
+
+def test_undoing_a_discard_leaves_the_workspace_alone(workspace: Path) -> None:
+    assert shepherd("revert", "1@4").status == 0
+    assert shepherd("fork", "1@4").status == 0
+    assert shepherd("discard", "2").status == 0
+    assert shepherd("undo", "2").status == 0
+    assert not (workspace / "src" / "new.txt").exists()
+    states = {item["run"]: item["state"] for item in shepherd("runs", "--json").json()["runs"]}
+    assert states == {"1": "stopped", "2": "stopped"}
+
+
+def test_the_state_of_a_run_is_that_of_its_live_events(workspace: Path) -> None:
+    assert shepherd("run", "work.shep:part", "x", "--quiet").status == 0
+    for line, want in (("revert 2@2", "stopped"), ("undo 2", "done"), ("discard 2", "discarded"), ("undo 2", "done")):
+        assert shepherd(*line.split()).status == 0
+        assert shepherd("runs", "-n", "1", "--json").json()["runs"][0]["state"] == want, line
+
+
+def test_a_failed_run_is_status_1_and_merges_nothing(workspace: Path) -> None:
+    (workspace / "check.sh").write_text("echo one; echo two; exit 3\n")
+    before = (workspace / "src" / "new.txt").read_bytes()
+    printed = run_work(workspace, "--quiet")
+    assert printed.status == 1
+    assert printed.out.splitlines()[:2] == ["failed run 2: the check failed: one [fail]", "    two"]
+    assert (workspace / "src" / "new.txt").read_bytes() == before
+
+
+def test_a_refused_merge_changes_nothing_and_can_be_made_later(workspace: Path) -> None:
+    assert shepherd("run", "work.shep:twice", "--quiet", "--keep").status == 0
+    (workspace / "one.txt").write_text("mine")
+    printed = shepherd("merge", "2")
+    assert printed.status == 2
+    assert "[merge.conflict]" in printed.err
+    assert "one.txt" in printed.err
+    assert ((workspace / "one.txt").read_text(), (workspace / "two.txt").exists()) == ("mine", False)
+    (workspace / "one.txt").unlink()
+    assert shepherd("merge", "2").status == 0
+    assert (workspace / "one.txt").read_text() == "one 你好\n"
+
+
+def test_a_run_whose_merge_is_refused_is_status_1(workspace: Path) -> None:
+    (workspace / "check.sh").write_text(f"echo mine >{workspace}/src/new.txt; echo fine\n")
+    (workspace / "answers.jsonl").write_text(
+        '{"cassette": 1}\n{"any": true, "reply": {"text": "another"}, "note": "for a test"}\n'
+    )
+    printed = run_work(workspace, "--quiet")
+    assert printed.status == 1
+    assert "not merged" in printed.err
+    assert "`shepherd merge 2` tries again" in printed.err
+    assert (workspace / "src" / "new.txt").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (["run", "work.shep"], "agent.which"),
+        (["run", "work.shep:nobody"], "agent.unknown"),
+        (["run", "nothing.shep"], "file.none"),
+        (["run", "work.shep:work"], "args.count"),
+        (["run", "work.shep:work", "-1"], "usage"),
+        (["run", "deploy.shep"], "handler.none"),
+        (["run", "work.shep:work", "it", "--model", "cassette:nothing"], "model.cassette"),
+        (["run", "work.shep:work", "it", "--model", "what"], "model.spec"),
+        (["run", "count.shep", "three"], "args.value"),
+        (["fork", ""], "revision.event_missing"),
+        (["undo", "1", "2"], "usage"),
+        (["nonsense"], "usage"),
+    ],
+)
+def test_mistakes_have_a_code_and_record_nothing(line: list[str], code: str, workspace: Path) -> None:
+    (workspace / "deploy.shep").write_text(
+        "effect deploy.start() -> Unit irreversible\n"
+        "agent main() -> Unit\n  grants deploy.start\n{ do deploy.start() }\n"
+    )
+    (workspace / "count.shep").write_text("agent main(n: Int) -> Int { return n }\n")
+    printed = shepherd(*line)
+    assert printed.status in (1, 2)
+    assert f"[{code}]" in printed.err
+    assert "hint" in printed.err or code == "args.value"
+    assert shepherd("explain", code).status == 0
+    assert [item["run"] for item in shepherd("runs", "--json").json()["runs"]] == ["1"]
+
+
+@pytest.mark.parametrize(("text", "want"), [("-1", "-1"), ("3", "3"), ("0", "0")])
+def test_arguments_after_two_dashes(text: str, want: str, workspace: Path) -> None:
+    (workspace / "count.shep").write_text("agent main(n: Int) -> Int { return n }\n")
+    printed = shepherd("run", "-q", "count.shep", "--", text)
+    assert printed.out.splitlines()[0].endswith(f": {want}")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help(name: str) -> None:
+    long, short = shepherd(name, "--help"), shepherd("help", name)
+    assert (long.status, long.out) == (0, short.out)
+    assert long.out.startswith(f"Usage: shepherd {name}")
+
+
+def test_the_overview_names_every_command_once() -> None:
+    out = shepherd().out
+    assert shepherd("help").out == shepherd("--help").out == out
+    for name, (_, about, _) in COMMANDS.items():
+        assert sum(line.split()[:1] == [name] and about[:20] in line for line in out.splitlines()) == 1
+
+
+def test_minus_one_is_the_last_event(workspace: Path) -> None:
+    assert shepherd("show", "-1").out == shepherd("show", "1@11").out == shepherd("show").out
+
+
+def test_doctor_finds_a_damaged_pack(workspace: Path) -> None:
+    assert "every event read" in shepherd("doctor").out
+    pack = next((workspace / ".shepherd" / "trace.git" / "objects" / "pack").glob("*.pack"))
+    pack.chmod(0o644)
+    data = bytearray(pack.read_bytes())
+    data[40:60] = bytes(20)
+    pack.write_bytes(data)
+    printed = shepherd("doctor")
+    assert printed.status == 1
+    assert "✗ traces" in printed.out
+    assert shepherd("doctor", "--quick").status == 0
