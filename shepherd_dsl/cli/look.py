@@ -20,7 +20,7 @@ from shepherd_dsl.cli.common import (
 )
 from shepherd_dsl.cli.output import colour, paint, print_json, print_lines
 from shepherd_dsl.cli.text import count, pad, plain, terminal_width
-from shepherd_dsl.errors import CorruptError
+from shepherd_dsl.errors import CorruptError, RevisionError
 
 if TYPE_CHECKING:
     from shepherd_dsl.cli.rows import Row
@@ -50,7 +50,7 @@ def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
         print_lines(["no runs yet; `shepherd run FILE` makes one"])
         return
     on = colour()
-    marks = {"done": ("✓", "green"), "failed": ("✗", "red"), "discarded": ("✗", "dim")}
+    marks = {"done": ("✓", "green"), "failed": ("✗", "red"), "discarded": ("✗", "dim"), "damaged": ("✗", "red")}
     cells = [
         (
             item["run"],
@@ -59,7 +59,8 @@ def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
             plain(item["agent"]),
             plain(item["source"]),
             ", ".join(
-                [f"fork of {item['forked']}"] * bool(item["forked"]) + [f"{item['runs']} runs"] * (item["runs"] > 1)
+                [f"fork of {plain(item['forked'] or '')}"] * bool(item["forked"])
+                + [f"{item['runs']} runs"] * (item["runs"] > 1)
             ),
         )
         for item in found
@@ -76,18 +77,25 @@ def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
 
 
 def _run_json(store: Any, name: str) -> dict[str, Any]:
-    from shepherd_dsl.core.event import End
+    from shepherd_dsl.core.event import End, Start
     from shepherd_dsl.trace.live import live_backwards
     from shepherd_dsl.trace.revisions import ROOT
 
-    reader = store.read(name)
-    trace = reader.trace(ROOT)
-    last = trace[-1]
-    newest = next(iter(live_backwards(trace))).event
+    try:
+        reader = store.read(name)
+        trace = reader.trace(ROOT)
+        start, last = trace[0].event, trace[-1]
+        newest = next(live_backwards(trace)).event
+        if not isinstance(start, Start):
+            raise CorruptError("store.log", "its trace does not begin with a start", where=name)
+    except (CorruptError, RevisionError, StopIteration):
+        # One damaged run, or one fetched from elsewhere that is none, does not hide the others.
+        return {**dict.fromkeys(("agent", "source"), ""), **dict.fromkeys(("commit", "forked", "time_ms")),
+                "run": name, "state": "damaged", "events": 0, "runs": 0}  # fmt: skip
     state = newest.kind if isinstance(newest, End) else "running" if store.is_locked(name) else "stopped"
     return {
         "run": name,
-        "agent": trace[0].event.agent,
+        "agent": start.agent,
         "source": reader.info.get("source", ""),
         "state": state,
         "events": len(trace),

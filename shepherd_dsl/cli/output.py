@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from shepherd_dsl.cli.text import plain
 from shepherd_dsl.errors import ProgramError, ShepherdError
+
+_UNPRINTABLE: Final = re.compile(
+    r"[\x7f-\x9f\xad\u0600-\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def colour(stream: Any = None) -> bool:

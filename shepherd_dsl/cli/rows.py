@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.cli.values import shown
 from shepherd_dsl.core.event import (
     Denied,
@@ -135,7 +136,7 @@ def _pair(question: Recorded, outcome: Recorded, live: bool, read_blob: ReadBlob
 
 def call_text(op: str, args: tuple[Value, ...]) -> tuple[str, str]:
     """The family of an operation, and its call in a few words."""
-    family, _, name = op.partition(".")
+    family, _, name = plain(op).partition(".")
     if family in ("shell", "file") and args and isinstance(args[0], str):
         prefix = "" if name in ("run", "write") else f"{name} "
         return family, prefix + first_line(args[0])

@@ -16,7 +16,7 @@ from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import ROOT, nth
 from shepherd_dsl.core.value import Value
-from shepherd_dsl.core.wire import parse, program_from, program_text
+from shepherd_dsl.core.wire import WireError, parse, program_from, program_text
 from shepherd_dsl.errors import CorruptError, RevisionError, UserError
 from shepherd_dsl.handlers.secrets import Redactor
 from shepherd_dsl.runtime.attempts import Attempts, attempts
@@ -113,7 +113,11 @@ def recorded(reader: TreeReader) -> tuple[Program, list[tuple[str, Event]], File
         log.append((item.run, item.event))
     if base is None:
         raise RevisionError("run.empty", f"run {reader.name} has no event: it was stopped before it began")
-    return program_from(parse(reader.program)), log, base
+    try:
+        program = program_from(parse(reader.program))
+    except (WireError, RecursionError) as why:
+        raise CorruptError("trace.program", f"its program cannot be read: {why}", where=f"run {reader.name}") from why
+    return program, log, base
 
 
 def machine_of(reader: TreeReader) -> tuple[Machine, int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from shepherd_dsl.core.event import Outcome, Reverted
 from shepherd_dsl.core.value import Con, Record
+from shepherd_dsl.errors import CorruptError
 from shepherd_dsl.trace.protocol import Recorded
 
 
@@ -19,11 +20,13 @@ def live(trace: Sequence[Recorded]) -> tuple[int, ...]:
 
 
 def live_backwards(trace: Sequence[Recorded]) -> Iterator[Recorded]:
-    """The live events, newest first, reading no more of the trace than is asked for."""
+    """The live events, newest first, reading no more of the trace than is asked for. Raises CorruptError."""
     index = len(trace) - 1
     while index >= 0:
         recorded = trace[index]
         if isinstance(recorded.event, Reverted):
+            if not 0 <= recorded.event.to < index:
+                raise CorruptError("store.log", f"event {index} reverts to {recorded.event.to}, which is not before it")
             index = recorded.event.to
         else:
             yield recorded

@@ -14,8 +14,9 @@ reader who has that commit has a consistent whole. Real times are here and in no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -37,6 +38,11 @@ from shepherd_dsl.trace.objects import (
 )
 from shepherd_dsl.trace.records import NoteItem
 from shepherd_dsl.trace.repository import Repository
+
+_RUN: Final = re.compile(r"[a-z0-9.()]+\Z")
+_OID: Final = re.compile(r"[0-9a-f]{40}\Z")
+_LATEST: Final = 1 << 47
+"""Milliseconds since 1970: beyond the year 6000."""
 
 
 @attrs.frozen(slots=True)
@@ -91,18 +97,47 @@ def encode_segment(segment: Segment) -> bytes:
 def decode_segment(text: bytes) -> Segment:
     """The segment that a text says. Raises ValueError or TypeError, KeyError, IndexError where it is malformed."""
     data = json.loads(text)
-    runs = data["runs"]
-    order: list[str] = []
-    for place, count in data["order"]:
-        order.extend([runs[place]] * count)
+    runs = [_run(run) for run in data["runs"]]
+    pieces = [(runs[_natural(place)], _natural(count)) for place, count in data["order"]]
+    # A few bytes could ask for more entries than any memory holds; each has a time, though.
+    if sum(count for _, count in pieces) != len(data["times"]):
+        raise ValueError("as many times as entries are needed")
+    order = [run for run, count in pieces for _ in range(count)]
     times, time = [], 0
     for delta in data["times"]:
-        time += delta
+        time += int(delta)
+        if not 0 <= time < _LATEST:
+            raise ValueError("a time is out of range")
         times.append(time)
-    if len(times) != len(order):
-        raise ValueError("as many times as entries are needed")
-    notes = tuple(NoteItem(*note) for note in data.get("notes", ()))
-    return Segment(data["from"], tuple(order), tuple(times), notes)
+    notes = [
+        NoteItem(_text(run), _natural(at), _text(name), _text(note)) for run, at, name, note in data.get("notes", ())
+    ]
+    return Segment(_natural(data["from"]), tuple(order), tuple(times), tuple(notes))
+
+
+def _natural(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a number from 0 on is expected")
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError("a text is expected")
+    return value
+
+
+def _run(value: object) -> str:
+    if _RUN.match(_text(value)) is None:
+        raise ValueError("the id of a run is expected")
+    return _text(value)
+
+
+def _head(run: object, first: object, length: object, oid: object) -> tuple[str, Head]:
+    head = Head(_natural(first), _natural(length), _text(oid))
+    if head.first >= head.length or _OID.match(head.commit) is None:
+        raise ValueError(f"the head of run {_run(run)} is none")
+    return _run(run), head
 
 
 def log_objects(
@@ -151,16 +186,19 @@ def read_log(repo: Repository, commit: str) -> PackedLog:
         heads = json.loads(repo.read(parts[b"heads.json"], BLOB))
         segments = read_tree(repo.read(parts[b"segments"], TREE)) if b"segments" in parts else []
         loose = read_tree(repo.read(parts[b"blobs"], TREE)) if b"blobs" in parts else []
+        found = tuple(_head(*row) for row in heads["heads"])
+        if len(dict(found)) != len(found) or sum(head.length - head.first for _, head in found) != heads["count"]:
+            raise ValueError("its heads do not have as many events as it says")
         return PackedLog(
             commit=commit,
-            count=heads["count"],
-            heads=tuple((run, Head(first, length, oid)) for run, first, length, oid in heads["heads"]),
+            count=_natural(heads["count"]),
+            heads=found,
             segments=tuple((name.decode("ascii"), oid) for name, _, oid in segments),
             program=parts[b"program.json"],
             info=parts[b"info.json"],
             loose=tuple(oid for _, _, oid in loose),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _bad_log(commit, error) from error
 
 
@@ -168,7 +206,7 @@ def read_segment(repo: Repository, oid: str) -> Segment:
     """The segment in a blob. Raises CorruptError."""
     try:
         return decode_segment(repo.read(oid, BLOB))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise _bad_log(oid, error) from error
 
 

@@ -9,7 +9,7 @@ from typing import overload
 import attrs
 
 from shepherd_dsl.core.event import Event
-from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.files import Files, normal_path, text_name
 from shepherd_dsl.core.wire import WireError, event_from, parse
 from shepherd_dsl.errors import CorruptError, RevisionError
 from shepherd_dsl.trace.chain import Chain, Head, positions
@@ -19,6 +19,8 @@ from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.records import NoteItem
 from shepherd_dsl.trace.repository import Repository, damaged
 from shepherd_dsl.trace.snapshot import Snapshot
+
+_MODES = frozenset({0o040000, 0o100644, 0o100755, 0o120000})
 
 
 @attrs.frozen(slots=True)
@@ -44,7 +46,7 @@ class GitReader:
         """Raises CorruptError where the journal's tail does not fit what is packed."""
         self.name = snapshot.name
         self.program = snapshot.program
-        self.info: Mapping[str, str] = json.loads(snapshot.info)
+        self.info: Mapping[str, str] = _info(snapshot)
         self._repo = repo
         self._snapshot = snapshot
         self._objects: dict[str, GitObject] = dict(snapshot.objects)
@@ -168,7 +170,14 @@ class GitReader:
 
     def load_tree(self, oid: str) -> Sequence[tuple[bytes, int, str]]:
         """The entries of a Git tree: what `Files.from_git` asks for. Raises CorruptError."""
-        return read_tree(self.raw(oid, TREE))
+        try:
+            entries = read_tree(self.raw(oid, TREE))
+            for name, mode, _ in entries:
+                if normal_path(text_name(name)) is None or mode not in _MODES:
+                    raise ValueError(f"{name[:100]!r} with mode {mode:o}")
+        except ValueError as error:
+            raise damaged(oid, TREE, self._repo.git, str(error)) from error
+        return entries
 
     def files(self, state: State) -> Files:
         """The files that a state stands for, loaded as they are looked into. Raises CorruptError."""
@@ -177,7 +186,7 @@ class GitReader:
             try:
                 extras = json.loads(self.raw(state.manifest, BLOB)) if state.manifest else {}
                 found = Files.from_git(state.tree, extras, self.load_tree)
-            except ValueError as error:
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise damaged(state.manifest or state.tree or "", BLOB, self._repo.git, str(error)) from error
             if len(self._files) >= 256:
                 self._files.clear()
@@ -199,7 +208,7 @@ class GitReader:
         """The event in a blob. Raises CorruptError."""
         try:
             return event_from(parse(self.raw(oid, BLOB).decode("utf-8")))
-        except (WireError, UnicodeDecodeError) as error:
+        except (WireError, UnicodeDecodeError, RecursionError) as error:
             raise damaged(oid, BLOB, self._repo.git, f"not an event: {error}") from error
 
     @property
@@ -269,6 +278,16 @@ class GitReader:
             times += [entry.time_ms for entry in self._snapshot.entries]
             self._log = order, times
         return self._log
+
+
+def _info(snapshot: Snapshot) -> Mapping[str, str]:
+    try:
+        found = json.loads(snapshot.info)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise CorruptError("store.log", "the info of a tree is not one", where=snapshot.name)
+    return found
 
 
 class Trace(Sequence[Recorded]):

@@ -16,7 +16,7 @@ from shepherd_dsl.trace.log import PackedLog, read_log
 from shepherd_dsl.trace.objects import BLOB, GitObject, object_id
 from shepherd_dsl.trace.records import EntryItem, NoteItem, TreeItem, decode
 from shepherd_dsl.trace.refs import log_ref
-from shepherd_dsl.trace.repository import Repository
+from shepherd_dsl.trace.repository import Repository, damaged
 
 
 @attrs.frozen(slots=True)
@@ -86,8 +86,7 @@ def take(repo: Repository, folder: Path, name: str) -> Snapshot | None:
                 else:
                     notes.append(item)
     if packed is not None:
-        program = repo.read(packed.program, BLOB).decode("utf-8")
-        info = repo.read(packed.info, BLOB).decode("utf-8")
+        program, info = _text(repo, packed.program), _text(repo, packed.info)
         program_blob = packed.program
     elif tree is not None:
         program, info = tree.program, tree.info
@@ -106,6 +105,13 @@ def take(repo: Repository, folder: Path, name: str) -> Snapshot | None:
         journaled=scan is not None and bool(scan.payloads),
         torn=None if scan is None else scan.torn,
     )
+
+
+def _text(repo: Repository, oid: str) -> str:
+    try:
+        return repo.read(oid, BLOB).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(oid, BLOB, repo.git, str(error)) from error
 
 
 def _bad_record(path: Path, why: str) -> CorruptError:
