@@ -76,7 +76,8 @@ def _columns(
     tails = (0 if row.live else len(_REVERTED) for row in picked)
     needed = max((cells(result) + tail for result, tail in zip(results, tails, strict=True)), default=0)
     # Each gets what it needs; where both cannot, the text gets a little more than half.
-    text = max(min(wanted, max(left - 2 - needed, (left - 2) * 11 // 20)), 1)
+    least = len(_REVERTED) + 1 if not all(row.live for row in picked) else 1
+    text = max(min(wanted, max(left - 2 - needed, (left - 2) * 11 // 20), left - 2 - least), 1)
     return _Columns(index=index, hash=7, run=run, family=family, text=text, result=max(left - 2 - text, 1))
 
 

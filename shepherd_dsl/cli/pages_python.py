@@ -87,4 +87,12 @@ PYTHON: Final[dict[str, tuple[str, str]]] = {
         "an operation that `do` does not know",
         "Declare it (@agent(using=[Declarations(…)])), or use the functions for runs: observe, revert, fork, merge.",
     ),
+    "python.loop": (
+        "an event loop is running already",
+        "Start the run outside of it, or in a thread of its own.",
+    ),
+    "python.signature": (
+        "an agent whose parameters or result changed",
+        "Its run was recorded with another signature. Put the old one back, or start a new run.",
+    ),
 }
