@@ -17,16 +17,19 @@ import anyio
 import anyio.to_thread
 
 from shepherd_dsl.agents import spec
+from shepherd_dsl.agents.agent import Agent as PythonAgent
 from shepherd_dsl.agents.build import Built
 from shepherd_dsl.agents.loop import AWAIT, DRIVE_ALL, STEP, STOP
 from shepherd_dsl.agents.recorded import open_step, started_with, turns
 from shepherd_dsl.agents.reference import recorded_agents
 from shepherd_dsl.agents.session import Answered, Diverged, Session
+from shepherd_dsl.check.schema import plain, type_value
 from shepherd_dsl.core.run import Commit
 from shepherd_dsl.core.value import UNIT, Agent, Con, Record, Value, ok
 from shepherd_dsl.core.wire import value_text
 from shepherd_dsl.errors import AgentError, DivergenceError
 from shepherd_dsl.handlers.context import HandlerContext
+from shepherd_dsl.handlers.fits import misfit
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
 
 OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
@@ -108,6 +111,7 @@ class PythonHandler:
                 where=f"run {request.tree}, {request.run}",
                 hint="Put its function back, or hand it over: resume(tree, agents=[…]).",
             )
+        _check_arguments(agent, args, f"run {request.tree}, {request.run}")
         recorded: list[Answered] = list(turns(trace))
         recorded.reverse()
         clean = self._context.redactor.value
@@ -149,6 +153,23 @@ def open_handler(context: HandlerContext) -> PythonHandler:
     return PythonHandler(context)
 
 
+def _check_arguments(agent: PythonAgent[..., Any], args: tuple[Value, ...], where: str) -> None:
+    """Raises AgentError where the function does not take any more what its run was started with."""
+    params = agent.signature().params
+    problem = None if len(args) == len(params) else f"takes {len(params)} arguments, not {len(args)}"
+    for value, (label, found, _) in zip(args, params, strict=False):
+        if problem is None and plain(found):
+            wrong = misfit(type_value(found), value)
+            problem = None if wrong is None else f"takes another `{label}`: {wrong}"
+    if problem is not None:
+        raise AgentError(
+            "python.signature",
+            f"the function of `{agent.name}` does not take any more what the run was started with; it {problem}",
+            where=where,
+            hint="Start a new run, or put its parameters back.",
+        )
+
+
 # ── divergence ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -171,8 +192,8 @@ def shown(want: Con) -> str:
     """A step in words: `asks shell.run("pytest -q")`."""
     match want:
         case Con("Ask", (str() as op, tuple() as args)):
-            plain = [spec.plain(arg) for arg in args if isinstance(arg, Con)] if op.startswith("run.") else list(args)
-            return _asks(op, plain)
+            told = [spec.plain(arg) for arg in args if isinstance(arg, Con)] if op.startswith("run.") else list(args)
+            return _asks(op, told)
         case Con("Return", (Con() as what,)):
             return f"returns {_brief(spec.plain(what))}"
         case Con("Fail", (Record() as failed,)):

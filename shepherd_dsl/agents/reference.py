@@ -55,7 +55,12 @@ def recorded_agents(workspace: Path, tree: str) -> Built:
     if text is None:
         raise AgentError("python.unknown", "the run does not say where its Python agents are", where=where)
     rows: Mapping[str, Mapping[str, str]] = json.loads(text)
-    return build([find(row["reference"], row["file"], workspace, where) for row in rows.values()])
+    found = [find(row["reference"], row["file"], workspace, where) for row in rows.values()]
+    try:
+        return build(found)
+    except ShepherdError as why:
+        # Whatever is wrong with the agents now, it is no outcome of the run.
+        raise AgentError("python.import", why.what, where=why.where or where, hint=why.hint) from why
 
 
 def find(reference: str, file: str, workspace: Path, where: str) -> Agent[..., Any]:

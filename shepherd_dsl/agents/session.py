@@ -105,7 +105,7 @@ class Session:
             self._into.put(outcome)
         want = self._out.get()
         if want is None:
-            raise RuntimeError("the session was closed while its function was at work")
+            raise RuntimeError("the session broke down, or was closed while its function was at work")
         return want
 
     @property
@@ -133,14 +133,17 @@ class Session:
             found = self._compared(want)
         except Closed:
             return
+        except BaseException:
+            self._out.put(None)  # a bug of this module: nobody waits for ever
+            raise
         finally:
             self._ended = True
         self._out.put(found)
 
     def _perform(self) -> Con:
         """Run the function to its end: `Return(what)` or `Fail({code, text})`."""
-        signature = self.agent.signature()
         try:
+            signature = self.agent.signature()
             self._hold_given(self._args)
             given = zip(self._args, signature.params, strict=True)
             args = [from_value(value, found, hint, self.held) for value, (_, found, hint) in given]

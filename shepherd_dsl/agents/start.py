@@ -82,6 +82,7 @@ def run(
         )
     if not isinstance(planned, Run) or not isinstance(planned._state, Planned):
         raise UserError("python.run", "`run` takes what calling an agent outside of any agent gives")
+    _no_loop("run")
     place = _workspace(workspace)
     made = plan(planned, place.root)
     context = _context(place, model, assume)
@@ -119,6 +120,7 @@ def resume(
     from shepherd_dsl.check.types import VALUE
     from shepherd_dsl.runtime.actions import resume_run
 
+    _no_loop("resume")
     place = _workspace(workspace)
     given = tuple(agents)
     built = build(given) if given else recorded_agents(place.root, tree)
@@ -142,6 +144,21 @@ def task_of(planned: Run[Any], workspace: Path) -> Task:
     from shepherd_dsl.agents.plan import plan
 
     return plan(planned, workspace).task
+
+
+def _no_loop(what: str) -> None:
+    """Raises UserError where an event loop is running: the driver has its own, and would stop that one."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UserError(
+        "python.loop",
+        f"`{what}` was called inside a running event loop",
+        hint=f"Give it a thread of its own: await asyncio.to_thread({what}, …).",
+    )
 
 
 def _workspace(given: Workspace | str | os.PathLike[str] | None) -> Workspace:

@@ -455,6 +455,17 @@ def test_mistakes_outside(make: Callable[[], Any], text: str) -> None:
         make()
 
 
+def test_event_loops(tmp_path: Path) -> None:
+    """Inside an event loop a tree is started in a thread of its own."""
+
+    async def main() -> str:
+        with pytest.raises(UserError, match="inside a running event loop"):
+            run(hidden(), workspace=tmp_path)
+        return (await asyncio.to_thread(run, hidden(), workspace=tmp_path)).kind
+
+    assert asyncio.run(main()) == "done"
+
+
 def test_grants_are_checked_by_the_checker() -> None:
     """A grant of what there is not is a diagnostic with its code."""
 

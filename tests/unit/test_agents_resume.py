@@ -292,9 +292,11 @@ def test_a_function_that_is_gone(tmp_path: Path) -> None:
         "python.gone": PROGRAM.replace("def slow(", "def slower(")
         .replace("slow]", "slower]")
         .replace("slow(", "slower("),
+        "python.signature": PROGRAM.replace("slow(feature: str)", "slow(feature: int)"),
         "python.import": "import nothing_like_this\n",
     }
-    for code, text in cases.items():
+    broken = PROGRAM.replace("slow(feature: str)", "slow(feature: float)")
+    for code, text in [*cases.items(), ("python.import", broken), ("python.import", "raise SystemExit(3)")]:
         program.write_text(text)
         sys.modules.pop("__shepherd_main__.slow", None)
         with pytest.raises(AgentError) as caught:
