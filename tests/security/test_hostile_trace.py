@@ -48,7 +48,7 @@ class Forger:
         self.git = pygit2.Repository(str(store.git))
         commit = self.git[Repository(store.git).refs.read(log_ref("1")) or ""]
         assert isinstance(commit, pygit2.Commit)
-        self.commit = commit
+        self.commit: pygit2.Commit = commit
         self.parts: dict[str, tuple[Any, int]] = {item.name or "": (item.id, item.filemode) for item in commit.tree}
 
     def blob(self, data: bytes) -> pygit2.Oid:
