@@ -78,7 +78,7 @@ def completion_command(shell: str) -> None:
 def version_command(as_json: bool) -> None:
     """Print the version, and the version of the trace format."""
     from shepherd_dsl import __version__
-    from shepherd_dsl.core.program import FORMAT_VERSION
+    from shepherd_dsl.core.format import FORMAT_VERSION
 
     if as_json:
         data: dict[str, Any] = {"version": __version__, "format": FORMAT_VERSION, "python": sys.version.split()[0]}

@@ -8,8 +8,8 @@ from typing import Literal
 import attrs
 
 from shepherd_dsl.core.expr import Comp
+from shepherd_dsl.core.format import FORMAT_VERSION as FORMAT_VERSION
 
-FORMAT_VERSION = 1
 DEFAULT_STEPS = 1_000_000
 
 EffectClass = Literal["pure", "reversible", "compensable", "irreversible"]
