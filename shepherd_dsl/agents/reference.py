@@ -92,16 +92,25 @@ def _imported(name: str, file: str, workspace: Path, where: str) -> ModuleType:
     path = workspace / file
     try:
         if name == "__main__":
-            return _script(path, file)
+            return _script(path, file, workspace, where)
         known = sys.modules.get(name)
         if known is not None:
             return known
-        if file and _missing(name):
+        _check_inside(path if file else None, workspace, name, where)
+        if _missing(name):
             # The folder that the module's dotted name counts from; it stays, for what the module imports later.
             depth = name.count(".") + (2 if path.name == "__init__.py" else 1)
             sys.path.append(str(path.resolve().parents[depth - 1]))
             importlib.invalidate_caches()
+        # From the outermost package inwards: finding one imports only those around it, which were checked.
+        parts = name.split(".")
+        for depth in range(1, len(parts) + 1):
+            spec = importlib.util.find_spec(".".join(parts[:depth]))
+            if spec is not None and spec.origin is not None:
+                _check_inside(Path(spec.origin), workspace, name, where)
         return importlib.import_module(name)
+    except AgentError:
+        raise
     except ShepherdError as why:
         raise AgentError("python.import", f"`{name}` cannot be imported: {why.what}", where=where) from why
     except (Exception, SystemExit) as why:
@@ -115,6 +124,17 @@ def _imported(name: str, file: str, workspace: Path, where: str) -> ModuleType:
         ) from why
 
 
+def _check_inside(path: Path | None, workspace: Path, name: str, where: str) -> None:
+    """A trace may come from elsewhere: only the workspace's own modules are imported because it names them."""
+    if path is None or not path.resolve().is_relative_to(workspace.resolve()):
+        raise AgentError(
+            "python.outside",
+            f"the module `{name}` of this run's agents is not in the workspace, so it is not imported",
+            where=where,
+            hint="Hand the agents over in Python: resume(tree, agents=[…]).",
+        )
+
+
 def _missing(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is None
@@ -122,12 +142,13 @@ def _missing(name: str) -> bool:
         return True
 
 
-def _script(path: Path, file: str) -> ModuleType:
+def _script(path: Path, file: str, workspace: Path, where: str) -> ModuleType:
     """The module of a program that was run as a script, under another name, so that it does not start again."""
     main = sys.modules["__main__"]
     own = getattr(main, "__file__", None)
     if own is not None and path.exists() and os.path.samefile(own, path):
         return main
+    _check_inside(path, workspace, "__main__", where)
     name = f"__shepherd_main__.{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
