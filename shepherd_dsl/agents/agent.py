@@ -81,6 +81,11 @@ class Agent(Generic[P, R]):
                 hint="Write a docstring that tells a model what to do, or a body.",
             )
 
+    @property
+    def file(self) -> str:
+        """The name of the file that the function is in, without its folder."""
+        return _place(self.function).rpartition(":")[0]
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """A run of the agent: planned outside of any agent, spawned inside of one."""
         from shepherd_dsl.agents.session import current

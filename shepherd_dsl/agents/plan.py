@@ -45,7 +45,7 @@ def plan(run: Run[Any], workspace: Path) -> Plan:
     built = build(_planned(one).agent for one in order)
     last = _planned(run)
     signature = last.agent.signature()
-    names = {"agent": last.agent.name, "source": last.agent.reference, **info_of(built, workspace)}
+    names = {"agent": last.agent.name, "source": last.agent.file, **info_of(built, workspace)}
     if len(order) == 1:
         info = built.infos[last.agent.name]
         task = Task(

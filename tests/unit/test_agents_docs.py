@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,8 @@ def command(*args: str, space: Path) -> str:
 def test_the_example(space: Path) -> None:
     """The first answers break the tests: the worker is taken back, then started afresh; the third is right."""
     feature = "greet(name) returns 'Hello, NAME!'"
-    out = command(str(EXAMPLE), ".", feature, f"cassette:{space.parent / 'tape'}", space=space)
+    shutil.copy(EXAMPLE, space / "embedding.py")
+    out = command("embedding.py", ".", feature, f"cassette:{space.parent / 'tape'}", space=space)
     assert out == "run 1 done: src/greeting.py\nrun.deny, run.revert, run.deny, run.fork, run.deny\n"
     assert (space / "src/greeting.py").read_text() == GOOD
     log = command("-m", "shepherd_dsl.cli.main", "log", "1", space=space)

@@ -74,12 +74,12 @@ def trace(space: Path, tree: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("make", "expected", "every"), [(work, "xdenied", 1), (lead, "xdeniedxdenied", 7)], ids=["one", "nested"]
+    ("make", "expected", "every"), [(work, "xdenied", 1), (lead, "xdeniedxdenied", 11)], ids=["one", "nested"]
 )
 def test_forks_at_each_event_end_the_same(tmp_path: Path, make: Agent[[str], str], expected: str, every: int) -> None:
     """A fork at any event goes on from there: the function is executed again up to it.
 
-    Of the supervisor, whose trace is long, every seventh event is tried: kinds of events come in rows of two and four.
+    Of the supervisor, whose trace is long, every eleventh event is tried: kinds of events come in rows of two and four.
     """
     ran = run(make("x"), workspace=tmp_path, keep=True)
     assert ran.result() == expected
@@ -241,12 +241,17 @@ if __name__ == "__main__":
 """
 
 
-def command(*args: str, space: Path, mark: Path) -> subprocess.Popen[str]:
+def command(*args: str, space: Path, mark: Path, seed: str = "0") -> subprocess.Popen[str]:
     """A process of its own in `space`."""
     return subprocess.Popen(
         [sys.executable, *args],
         cwd=space,
-        env={**os.environ, "MARK": str(mark), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env={
+            **os.environ,
+            "MARK": str(mark),
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -258,9 +263,9 @@ def command(*args: str, space: Path, mark: Path) -> subprocess.Popen[str]:
 def test_resume_after_sigkill(tmp_path: Path, where: str, how: str) -> None:
     """A process killed in the middle of a function or an effect leaves a tree that `shepherd resume` goes on with."""
     space, mark = tmp_path / "space", tmp_path / where
-    (space / "tools").mkdir(parents=True)
-    (space / "tools/slow.py").write_text(PROGRAM)
-    args = ["tools/slow.py", "."] if how == "script" else ["-m", "tools.slow", "."]
+    (space / "crew").mkdir(parents=True)
+    (space / "crew/slow.py").write_text(PROGRAM)
+    args = ["crew/slow.py", "."] if how == "script" else ["-m", "crew.slow", "."]
     process = command(*args, space=space, mark=mark)
     until = time.monotonic() + 30
     while not mark.exists():
@@ -279,12 +284,26 @@ def test_resume_after_sigkill(tmp_path: Path, where: str, how: str) -> None:
     assert replay_run(Workspace(space), "1").identical
 
 
+def test_hash_seeds_do_not_show(tmp_path: Path) -> None:
+    """The same run gives the same commits, whatever PYTHONHASHSEED is."""
+    hashes = []
+    for seed in ("0", "1", "4711"):
+        space = tmp_path / seed
+        space.mkdir()
+        (space / "slow.py").write_text(PROGRAM)
+        process = command("slow.py", ".", space=space, mark=Path("none"), seed=seed)
+        out, err = process.communicate(timeout=60)
+        assert out == "x!\n", err
+        hashes.append([entry.commit for entry in Workspace(space).store().read("1").entries()])
+    assert hashes[0] == hashes[1] == hashes[2]
+
+
 def test_a_function_that_is_gone(tmp_path: Path) -> None:
     """Each way in which a recorded agent cannot be found has its own error; the tree stays as it is."""
-    (tmp_path / "tools").mkdir()
-    program = tmp_path / "tools/slow.py"
+    (tmp_path / "crew").mkdir()
+    program = tmp_path / "crew/slow.py"
     program.write_text(PROGRAM)
-    process = command("tools/slow.py", ".", space=tmp_path, mark=tmp_path / "none")
+    process = command("crew/slow.py", ".", space=tmp_path, mark=tmp_path / "none")
     out, err = process.communicate(timeout=60)
     assert out == "x!\n", err
     tree = fork_run(Workspace(tmp_path), "1", 5)
