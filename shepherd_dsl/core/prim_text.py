@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from shepherd_dsl.core import match
+from shepherd_dsl.core.display import display
 from shepherd_dsl.core.fault import Fault, too_large, wrong
 from shepherd_dsl.core.jsontext import int_from, int_text
 from shepherd_dsl.core.limits import INT_BITS, INT_DIGITS, LIST_ITEMS, TEXT_CHARS, VALUE_NODES
-from shepherd_dsl.core.value import Con, Dec, Unit, Value, children, handles_in
-from shepherd_dsl.core.wire import dec_text, value_text
+from shepherd_dsl.core.value import Con, Value, children, handles_in
 
 _INT = re.compile(r"-?[0-9]+")
 _WHITE = " \t\n\r\v\f"
@@ -29,23 +29,18 @@ def _short(name: str, size: int) -> None:
         raise too_large(name, f"a text has at most {TEXT_CHARS} characters")
 
 
-def display(name: str, value: Value) -> str:
-    """How `text` shows a value: a text as it is, unit, bool, int and dec plainly, the rest as canonical text."""
+def shown(name: str, value: Value) -> str:
+    """How `text` shows a value: a text as it is, the rest as `core/display.py` says. A run faults `handle`."""
     kind = type(value)
     if kind is str:
         return value  # type: ignore[return-value]
     if kind is int:
         return int_text(value)  # type: ignore[arg-type]
-    if kind is bool:
-        return "true" if value else "false"
-    if kind is Unit:
-        return "null"
-    if kind is Dec:
-        return dec_text(value)  # type: ignore[arg-type]
-    bounded(name, value)
-    if next(handles_in(value), None) is not None:
-        raise Fault("handle", f"{name}: a run has no text")
-    return value_text(value)
+    if kind is not bool:
+        bounded(name, value)
+        if next(handles_in(value), None) is not None:
+            raise Fault("handle", f"{name}: a run has no text")
+    return display(value)
 
 
 def bounded(name: str, value: Value) -> None:
@@ -69,10 +64,9 @@ def bounded(name: str, value: Value) -> None:
 
 def text(*parts: Value) -> Value:
     """The display of each argument, one after the other."""
-    shown = "".join([part if type(part) is str else display("text", part) for part in parts])
-    if len(shown) > TEXT_CHARS:
-        _short("text", len(shown))
-    return shown
+    joined = "".join([part if type(part) is str else shown("text", part) for part in parts])
+    _short("text", len(joined))
+    return joined
 
 
 def text_len(value: Value) -> Value:

@@ -61,5 +61,7 @@ def _failed(stop: Expr, wanted: Expr | None) -> Comp:
 
 
 def _quoted(value: Expr) -> Expr:
-    """A value as canonical JSON-like text, so that a text and a number look different."""
-    return prim("text", prim("list", value))
+    """The display of a value, a text in quotes, so that `"1"` and `1` look different: that of a list of it, without the
+    brackets."""
+    inside = prim("text", prim("list", value))
+    return prim("text_slice", inside, lit(1), prim("sub", prim("text_len", inside), lit(1)))

@@ -165,10 +165,10 @@ test "closures" {
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        ("expect 1 + 1 == 3", "expect 1 + 1 == 3\n  left: [2]\n  right: [3]"),
-        ('expect "1" != "1"', 'left: ["1"]\n  right: ["1"]'),
+        ("expect 1 + 1 == 3", "expect 1 + 1 == 3\n  left: 2\n  right: 3"),
+        ('expect "1" != "1"', 'left: "1"\n  right: "1"'),
         ("expect false", "expect false"),
-        ("expect not (1 < 2)", "left: [1]"),
+        ("expect not (1 < 2)", "left: 1\n  right: 2"),
         ('let r = spawn f()\n  expect failed(r, "x")', "the run ended with"),
         ("let r = spawn f()\n  expect asked(r, clock.now)", "expect asked(r, clock.now)"),
     ],
