@@ -110,12 +110,13 @@ def step(m: Machine) -> Machine | None:
     return machine_step(m, active)
 
 
-def advance(m: Machine) -> Machine:
+def advance(m: Machine, *, until: int | None = None) -> Machine:
     """The machine at its next outer stop: `step` until there is none (law `advance_is_iterated_step`).
 
-    Always comes to an end where every run does: between two events there are at most `program.steps` local steps.
+    With `until`, no further than the step that makes the log `until` long. Always comes to an end where every run
+    does: between two events there are at most `program.steps` local steps.
     """
-    while True:
+    while until is None or m.size < until:
         active = m.runs[m.stack[0]]
         if isinstance(active.code, Running):
             _, stop = run_locally(m.program, active.code)
@@ -125,6 +126,7 @@ def advance(m: Machine) -> Machine:
             if after is None:
                 return m
             m = after
+    return m
 
 
 def at_local_stop(m: Machine, id: str, stop: LocalStop) -> Machine:
@@ -310,8 +312,8 @@ def check_change(change: Change) -> None:
 def world_asks(m: Machine, op: str, args: tuple[Value, ...]) -> Machine:
     """The outermost owner asks for an operation on the root run (`run 0`): `run.revert`, `run.discard`, `run.inject`.
 
-    Allowed at every outer stop. The world's own trace records it, as any owner's does. Raises AnswerError for another
-    operation, or where the world is unwinding already.
+    Allowed between any two steps, so that a run need not be driven on to be taken back. The world's own trace records
+    it, as any owner's does. Raises AnswerError for another operation, or where the world is unwinding already.
     """
     if m.stack[0] == WORLD:
         raise AnswerError("the root run is being taken back")

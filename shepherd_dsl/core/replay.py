@@ -41,9 +41,9 @@ Log: TypeAlias = Sequence[tuple[str, Event]]
 class Replayed:
     """How far a log could be followed.
 
-    `machine` has followed the first `followed` entries, and possibly some more of its own; None where nothing was
-    started. `problem` says why it went no further; it is empty where the whole log was followed. `expected` is what
-    the program does at that place, None where it waits or has ended.
+    `machine` has followed the first `followed` entries, and no more unless the last of them stands within a step or
+    there is a `problem`; None where nothing was started. `problem` says why it went no further; it is empty where the
+    whole log was followed. `expected` is what the program does at that place, None where it waits or has ended.
     """
 
     machine: Machine | None
@@ -73,10 +73,10 @@ def follow(
     except (ValueError, Fault) as why:
         return Replayed(None, 0, str(why))
     done = 0
-    forks = _outer_forks(log)
+    forks, acts = _outer_forks(log), _world_acts(log)
     while True:
-        m = advance(m)
-        until = forks[0] if forks else len(log)
+        until = min([*forks[:1], *acts[:1], len(log)])
+        m = advance(m, until=until)
         for commit in log_since(m, done):
             if done == until:
                 break
@@ -86,15 +86,24 @@ def follow(
             done += 1
         if done == len(log):
             return Replayed(m, done, "")
-        if done == until:
+        if forks and done == forks[0]:
             forked = _forked(m, log, done)
             del forks[0]
             m = forked if forked is not None else m
             continue
+        if acts and done == acts[0]:
+            del acts[0]
+            if m.size > done:
+                return Replayed(m, done, "the world acts between two steps, not within one")
         after = _outside(m, log, done)
         if isinstance(after, str):
             return Replayed(m, done, after)
         m = after
+
+
+def _world_acts(log: Log) -> list[int]:
+    """Where the world asked for an operation of its own."""
+    return [at for at, (run, event) in enumerate(log) if run == WORLD and isinstance(event, Intent)]
 
 
 def _outer_forks(log: Log) -> list[int]:

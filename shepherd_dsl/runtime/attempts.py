@@ -17,7 +17,7 @@ import attrs
 
 from shepherd_dsl.core.event import Injected, Intent, Undo
 from shepherd_dsl.core.forest import Machine
-from shepherd_dsl.core.machine import Asked, outer_stop
+from shepherd_dsl.core.machine import Asked, OuterStop, advance, outer_stop
 from shepherd_dsl.core.run import WORLD, Commit, question_of
 from shepherd_dsl.core.shown import is_machine_op
 from shepherd_dsl.trace.protocol import TreeReader
@@ -48,6 +48,12 @@ def key_of(machine: Machine, asked: Asked) -> Key:
     return asked.run, commit.index
 
 
+def waiting(machine: Machine) -> OuterStop | None:
+    """The outer stop that the machine comes to without another event; None where it has more to record first."""
+    ahead = advance(machine, until=machine.size + 1)
+    return outer_stop(ahead) if ahead.size == machine.size else None
+
+
 @attrs.frozen(slots=True)
 class Attempts:
     """What the trace says of attempts: `interrupted`, whose handlers may have been at work when a driver stopped, and
@@ -58,13 +64,13 @@ class Attempts:
 
 
 def attempts(machine: Machine, reader: TreeReader) -> Attempts:
-    """The attempts of a tree as it was left. `machine` has followed the log of `reader`, and may be ahead of it: what
-    it asks there was not recorded, so no handler saw it."""
+    """The attempts of a tree as it was left. `machine` has followed the log of `reader`. What it asks after more events
+    was not recorded, so no handler saw it."""
     interrupted: set[Key] = set()
     held: set[Key] = set()
     length = len(reader)
-    stop = outer_stop(machine)
-    asked = stop.run if isinstance(stop, Asked) and machine.size == length else None
+    stop = waiting(machine)
+    asked = stop.run if isinstance(stop, Asked) else None
     for run in sorted(machine.runs):
         commit = opened(machine, run)
         if run == WORLD or commit is None or commit.seq >= length:

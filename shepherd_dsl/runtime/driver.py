@@ -28,7 +28,7 @@ from shepherd_dsl.core.shown import shown
 from shepherd_dsl.core.value import Con, Handle, Value, ok
 from shepherd_dsl.handlers.registry import Registry
 from shepherd_dsl.handlers.secrets import Redactor
-from shepherd_dsl.runtime.attempts import Attempts, Key, key_of, opened
+from shepherd_dsl.runtime.attempts import Attempts, Key, key_of, opened, waiting
 from shepherd_dsl.runtime.display import Display, Sheltered, Silent
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.performer import Performer
@@ -103,12 +103,12 @@ class Driver:
         await self._performer.look_back()
         if not self._world_is_idle():
             await self._until(self._world_is_idle)
-        stop = self._to_quiet_stop()
+        stop = waiting(tree.machine)
         if isinstance(stop, Asked) and stop.op != "run.pick":
             known = self._performer.recalled(key_of(tree.machine, stop))
             if known is not None:
-                tree.machine = answer(tree.machine, known)
-                self._to_quiet_stop()
+                tree.machine = answer(advance(tree.machine), known)
+                self._display.recorded(tree.record())
         tree.machine = world_asks(tree.machine, op, args)
         if not self._world_is_idle():
             await self._until(self._world_is_idle)
@@ -118,16 +118,6 @@ class Driver:
         assert trace is not None
         assert isinstance(trace.event, Outcome)
         return trace.event.answer
-
-    def _to_quiet_stop(self) -> OuterStop:
-        """The next outer stop; where it is a new question, its handler is not going to be called."""
-        tree = self.tree
-        tree.machine = advance(tree.machine)
-        stop = outer_stop(tree.machine)
-        if isinstance(stop, Asked) and stop.op != "run.pick":
-            self._performer.hold_new(key_of(tree.machine, stop))
-        self._display.recorded(tree.record())
-        return stop
 
     def _world_is_idle(self) -> bool:
         return isinstance(self.tree.machine.runs[WORLD].code, Driving)

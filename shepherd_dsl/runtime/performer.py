@@ -77,12 +77,6 @@ class Performer:
             return UNKNOWN
         return None if _not_done(found) else found
 
-    def hold_new(self, key: Key) -> None:
-        """Note, in one step with the event itself, that nobody is at work on a question which is not recorded yet."""
-        commit = nth(self._tree.machine.runs[key[0]].trace, key[1])
-        if commit is not None and commit.seq >= self._tree.recorded:
-            self._hold(key)
-
     def may_begin_early(self, op: str) -> bool:
         """Whether nothing lasts of `op` when it was begun and then taken back."""
         return self._registry.spec(op).effect_class in ("pure", "reversible")
