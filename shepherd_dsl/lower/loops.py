@@ -1,4 +1,9 @@
-"""`for`: a local function that calls itself in tail position."""
+"""`for`: a local function that calls itself in tail position.
+
+Lists are tuples, so that putting the values one by one behind a list of n would copy n of them each time. They are
+gathered in parts of at most `PART`, and the parts joined at the end: the work is as n log n, with 4 local steps an
+element beside those of the body (5 with `where`), the same for all n but for some 14 steps a part.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,16 @@ from typing import TYPE_CHECKING
 from shepherd_dsl.core.expr import Comp, Expr, If, Return, Var
 from shepherd_dsl.core.program import Def
 from shepherd_dsl.lower.core import NOTHING, call, lit, prim
+from shepherd_dsl.lower.runtime import JOINED
 from shepherd_dsl.lower.walk import leaves
 from shepherd_dsl.syntax import tree
 
 if TYPE_CHECKING:
     from shepherd_dsl.lower.frame import Frame, Then
+
+
+PART = 256
+"""The most values that are gathered in one part."""
 
 
 def lower(frame: Frame, expr: tree.For, then: Then, used: bool) -> Comp:
@@ -22,14 +32,16 @@ def lower(frame: Frame, expr: tree.For, then: Then, used: bool) -> Comp:
     inline = leaves(expr) or then in (RETURN, RETURN_UNIT)
     end = then if inline else RETURN
     name = frame.unit.helper("for")
-    over, at, found = frame.fresh("items"), frame.fresh("at"), frame.fresh("found")
-    params = (over, at, found) if used else (over, at)
+    over, at = frame.fresh("items"), frame.fresh("at")
+    # `part` holds what the items before `at` gave that `parts` does not; the next part begins at the item `to`.
+    to, parts, part = (frame.fresh(wanted) for wanted in ("to", "parts", "part")) if used else ("", "", "")
+    params = (over, at, to, parts, part) if used else (over, at)
 
     def again(value: Expr | None) -> Comp:
-        after: list[Expr] = [Var(over), prim("add", Var(at), lit(1))]
-        if used:
-            after.append(Var(found) if value is None else prim("append", Var(found), value))
-        return call(name, *after)
+        after = (Var(over), prim("add", Var(at), lit(1)))
+        if not used:
+            return call(name, *after)
+        return call(name, *after, Var(to), Var(parts), Var(part) if value is None else prim("append", Var(part), value))
 
     def turn() -> Comp:
         frame.bind(expr, frame.let(Return(prim("get", Var(over), Var(at))), expr.name.text))
@@ -39,10 +51,29 @@ def lower(frame: Frame, expr: tree.For, then: Then, used: bool) -> Comp:
         test = frame.value(expr.where)
         return If(test, frame.block(expr.body, body, used=used), again(None))
 
-    done = prim("lt", Var(at), prim("len", Var(over)))
-    last: Expr = Var(found) if used else NOTHING
-    frame.unit.local[name] = Def(params, If(done, frame.apart(turn), frame.apart(lambda: end.of(last))))
-    start = call(name, items, lit(0), *([lit(())] if used else []))
+    def next_part() -> Comp:
+        following = prim("add", Var(at), lit(PART))
+        begun = (prim("append", Var(parts), Var(part)), lit(()))
+        return If(
+            prim("lt", following, length),
+            call(name, Var(over), Var(at), following, *begun),
+            call(name, Var(over), Var(at), length, *begun),
+        )
+
+    def last() -> Comp:
+        if not used:
+            return end.of(NOTHING)
+        whole = call(JOINED, prim("append", Var(parts), Var(part)), lit(0), prim("add", prim("len", Var(parts)), lit(1)))
+        return whole if end is RETURN else end.of(frame.let(whole, "found"))
+
+    length = prim("len", Var(over))
+    turned, ended = frame.apart(turn), frame.apart(last)
+    if used:
+        loop = If(prim("lt", Var(at), Var(to)), turned, If(prim("lt", Var(at), length), next_part(), ended))
+    else:
+        loop = If(prim("lt", Var(at), length), turned, ended)
+    frame.unit.local[name] = Def(params, loop)
+    start = call(name, items, lit(0), *([lit(0), lit(()), lit(())] if used else []))
     if inline:
         return start
     return then.of(frame.let(start, "found" if used else "_"))

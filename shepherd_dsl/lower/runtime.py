@@ -22,6 +22,7 @@ MERGED = "merged'"
 FORKS = "forks'"
 READY = "ready'"
 PICK = "pick'"
+JOINED = "joined'"
 
 _o, _op, _r, _s, _v = Var("outcome"), Var("op"), Var("run"), Var("stop"), Var("value")
 _runs, _at, _found = Var("runs"), Var("at"), Var("found")
@@ -186,6 +187,27 @@ def _forks() -> Def:
     )
 
 
+def _joined() -> Def:
+    """`joined'(parts, from, to)`: the elements of the parts from one index up to before another, at least one part.
+
+    Halves are joined, so that each element is copied as often as the parts can be halved.
+    """
+    parts, low, high, middle = Var("parts"), Var("from"), Var("to"), Var("middle")
+    halves: list[tuple[str, Comp]] = [
+        ("middle", Return(prim("div", prim("add", low, high), lit(2)))),
+        ("left", call(JOINED, parts, low, middle)),
+        ("right", call(JOINED, parts, middle, high)),
+    ]
+    return Def(
+        ("parts", "from", "to"),
+        If(
+            prim("eq", prim("sub", high, low), lit(1)),
+            Return(prim("get", parts, low)),
+            sequence(halves, Return(prim("concat", Var("left"), Var("right")))),
+        ),
+    )
+
+
 def definitions() -> Mapping[str, Def]:
     """All shared definitions by name."""
     return {
@@ -202,4 +224,5 @@ def definitions() -> Mapping[str, Def]:
         _VALUES: _values(),
         MERGED: _merged(),
         FORKS: _forks(),
+        JOINED: _joined(),
     }
