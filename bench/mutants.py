@@ -34,6 +34,8 @@ MODULES = ("machine", "run_ops", "unwind", "shown", "permit", "forest", "replay"
 TESTS = (
     "tests/laws/test_core_scenarios.py",
     "tests/laws/test_core_answers.py",
+    "tests/laws/test_core_unwind.py",
+    "tests/laws/test_world_between_steps.py",
     "tests/laws/test_replay_exact.py",
     "tests/laws/test_run_locally_is_iterated_step.py",
     "tests/laws/test_outcome_answers_intent.py",
