@@ -112,6 +112,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Nothing was written. Commit or move your own changes aside and run `shepherd merge` again. The run keeps "
         "its files: `shepherd diff RUN` shows what it changed.",
     ),
+    "merge.ignored": (
+        "the run made what the workspace has, but keeps out of runs",
+        "A run does not get ignored files (secrets, caches, what .shepherdignore lists), so it cannot know that it "
+        "would replace one, or a folder that holds one. Nothing was written: move yours aside and run `shepherd "
+        "merge` again, or write `!PATH` into .shepherdignore where runs are to have the file.",
+    ),
     "merge.corrupt": (
         "the plan of an interrupted merge is damaged",
         "Compare the workspace with the run (`shepherd diff RUN`), then remove the file that the error names.",
@@ -306,8 +312,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Restore it from a copy of the trace.",
     ),
     "store.repository": (
-        "the repository of the trace cannot be opened",
-        "Restore HEAD and config from another workspace.",
+        "the objects of the trace cannot be opened",
+        "Check who may read `.shepherd/trace.git/objects`. Git's own configuration has no part in it.",
     ),
     "store.size": (
         "too much in one step",

@@ -30,7 +30,7 @@ from shepherd_dsl.runtime.attempts import Attempts
 from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
-from shepherd_dsl.runtime.merges import finish, merge, merge_run, merged_files, merges, save_merges, undo_merge_of
+from shepherd_dsl.runtime.merges import finish, gave, merge, merge_run, merged_files, merges, save_merges, undo_merge_of
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, recorded, replay_tree, start_tree
 from shepherd_dsl.runtime.workspace import Workspace
@@ -297,7 +297,7 @@ def plan_back(workspace: Workspace, name: str, to: int | None, *, keep: bool = F
     if isinstance(made, Con):
         raise _refusal(name, made)
     record = None
-    merged = None if keep or to is None else merged_files(workspace, name)
+    merged = merged_files(workspace, name) if to is not None and not keep and gave(workspace, name) else None
     if merged is not None and to is not None:
         commit = nth(machine.runs[ROOT].trace, to)
         assert commit is not None
@@ -317,7 +317,7 @@ def take_back(
 ) -> TakenBack:
     """Revert the root run of a tree to event `to`, or discard it (None), with the compensations that are due.
 
-    Where the run had been merged into the workspace, a revert puts the workspace's files back too unless `keep`; it is
+    Where the run itself was last merged into the workspace, a revert puts its files back too unless `keep`; it is
     refused, before anything is done, where the user has changed them since. Raises HandlerError, before anything is
     done, where a compensation has no handler.
     """
@@ -336,7 +336,7 @@ def take_back(
             report = outcome.args[0]
             assert isinstance(report, Record)
             record = None
-            if not keep and to is not None and merges(workspace, name):
+            if not keep and to is not None and gave(workspace, name):
                 record = _merge_root(workspace, tree, back=True)
             fields: dict[str, Any] = dict(report.fields)
             return TakenBack(

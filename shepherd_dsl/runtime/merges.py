@@ -74,6 +74,15 @@ def merged_files(workspace: Workspace, name: str) -> Files | None:
     return _files_of(workspace, found[-1]) if found else None
 
 
+def gave(workspace: Workspace, name: str) -> bool:
+    """Whether what the workspace was last given, as the tree `name` knows, came from that tree itself.
+
+    A fork knows the merges of its source, which it builds on; but it must not take them back: they are not its own.
+    """
+    found = merges(workspace, name)
+    return bool(found) and found[-1].tree == name
+
+
 def merge(
     workspace: Workspace,
     name: str,
@@ -130,7 +139,7 @@ def undo_merge_of(workspace: Workspace, name: str, *, dry_run: bool = False) -> 
 
     def once() -> MergeRecord:
         found = merges(workspace, name)
-        if not found:
+        if not found or found[-1].tree != name:
             raise RevisionError("undo.nothing", "nothing was merged yet", where=f"run {name}")
         after = _files_of(workspace, found[-1])
         before = _files_of(workspace, found[-2]) if len(found) > 1 else reader.trace(ROOT)[0].files

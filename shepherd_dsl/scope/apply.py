@@ -88,7 +88,7 @@ def merge_into(
     """Writes the difference from `base` to `result` into `workspace`; first finishes a merge that was interrupted.
 
     With `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
-    (`merge.conflict`) or may not write there (`merge.denied`); LockedError while another merge is going on; ScopeError
+    (`merge.conflict`), has ignored files there (`merge.ignored`) or may not write there (`merge.denied`); LockedError while another merge is going on; ScopeError
     where the disk fails: `finish_interrupted` then finishes or forgets the merge. `beside` is written where there is a
     step, by whoever finishes the merge. `checkpoint` is called with the name of each thing just done, for tests that
     crash there.
@@ -106,10 +106,10 @@ def merge_into(
             )
         now = base.apply(_workspace_now(at, base, base.diff(result)))
         merged = merge(base, now, result)
-        if isinstance(merged, tuple):
-            raise _refused(merged)
-        steps = tuple(Step(path, now.get(path), new) for path, new in now.diff(merged))
         ignored = load_ignored(workspace)
+        if isinstance(merged, tuple):
+            raise _refused(merged, unseen={path for path in merged if ignored(path, False) and base.get(path) is None})
+        steps = tuple(Step(path, now.get(path), new) for path, new in now.diff(merged))
         for step in steps:
             check_mergeable(step.path, ignored)
             _check_place(workspace, at, step)
@@ -462,9 +462,17 @@ def _sync(folder: Path) -> None:
         os.close(fd)
 
 
-def _refused(paths: tuple[str, ...]) -> RefusedError:
-    shown = "".join(f"\n  {path}" for path in paths[:_SHOWN])
+def _refused(paths: tuple[str, ...], *, unseen: set[str]) -> RefusedError:
+    """The error for a conflict at `paths`, of which the run could not see `unseen`: the workspace ignores them."""
+    shown = "".join(f"\n  {path}{' (ignored)' * (path in unseen)}" for path in paths[:_SHOWN])
     more = f"\n  and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    if unseen.issuperset(paths):
+        return RefusedError(
+            "merge.ignored",
+            f"the run made what the workspace has, but keeps out of runs:{shown}{more}",
+            hint="Nothing was changed. Move yours aside, then merge again; `!PATH` in .shepherdignore gives it to runs.",
+            paths=paths,
+        )
     return RefusedError(
         "merge.conflict",
         f"the workspace and the run changed the same paths:{shown}{more}",

@@ -53,6 +53,7 @@ def init_repository(workspace: Path) -> None:
         build = home / f"tmp_{os.getpid()}_{GIT_FOLDER}"
         for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "info"):
             (build / folder).mkdir(parents=True, exist_ok=True)
+        # No branch is ever born: a HEAD that names a log is what `git fsck` calls an error, this only a notice.
         write_durably(build / "HEAD", b"ref: refs/heads/main\n")
         write_durably(build / "config", _CONFIG.encode())
         write_durably(build / "description", b"Traces of shepherd runs: refs/shepherd/log/*, refs/shepherd/runs/*\n")
@@ -68,7 +69,7 @@ def init_repository(workspace: Path) -> None:
 class Repository:
     """Objects and refs of the trace repository. Objects are checked against their names when read."""
 
-    __slots__ = ("_repo", "git", "index", "refs")
+    __slots__ = ("_objects", "git", "index", "refs")
 
     def __init__(self, git: Path) -> None:
         """Open the repository at `git`. Raises StoreError (`store.missing`) where there is none."""
@@ -79,7 +80,7 @@ class Repository:
         self.git = git
         self.refs = Refs(git)
         self.index = PackIndex(git / "objects")
-        self._repo: pygit2.Repository | None = None
+        self._objects: pygit2.Odb | None = None
 
     @property
     def pack_folder(self) -> Path:
@@ -88,8 +89,9 @@ class Repository:
 
     def read(self, oid: str, kind: bytes) -> bytes:
         """The body of an object. Raises CorruptError where it is missing, damaged or of another kind."""
+        objects = self._open()
         try:
-            number, body = self._open().odb.read(oid)
+            number, body = objects.read(oid)
         except KeyError:
             raise CorruptError(
                 "store.object_missing",
@@ -115,20 +117,22 @@ class Repository:
         """Whether the object is there."""
         return self.index.contains(oid)
 
-    def _open(self) -> pygit2.Repository:
-        if self._repo is None:
+    def _open(self) -> pygit2.Odb:
+        if self._objects is None:
             import pygit2
 
+            # Not `pygit2.Repository`: that reads the user's own Git configuration, and refuses a folder of another
+            # owner. Objects are named by their content, so neither has a say in what they are.
             try:
-                self._repo = pygit2.Repository(str(self.git), pygit2.enums.RepositoryOpenFlag.BARE)
-            except pygit2.GitError as error:
+                self._objects = pygit2.Odb(str(self.git / "objects"))
+            except (pygit2.GitError, OSError, ValueError) as error:
                 raise CorruptError(
                     "store.repository",
-                    f"the trace repository cannot be opened ({error})",
+                    f"the objects of the trace cannot be opened ({error})",
                     where=str(self.git),
-                    hint="restore HEAD and config from another workspace",
+                    hint="check who may read this folder",
                 ) from error
-        return self._repo
+        return self._objects
 
 
 def damaged(oid: str, kind: bytes, where: Path, why: str) -> CorruptError:
