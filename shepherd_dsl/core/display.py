@@ -16,10 +16,10 @@ from shepherd_dsl.core.jsontext import int_text
 from shepherd_dsl.core.value import Agent, Blob, Con, Dec, Handle, Record, Unit, Value
 from shepherd_dsl.core.wire_print import dec_text
 
-_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL: Final = re.compile(r"(?!_\Z|_*[A-Z])[A-Za-z_][A-Za-z0-9_]*")
 _VARIANT: Final = re.compile(r"_*[A-Z][A-Za-z0-9_]*")
 
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f]|\$(?=\{)')
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\$(?=\{)')
 _SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "$": "\\$"}
 
 
@@ -36,7 +36,8 @@ _END_RECORD: Final = _Raw(" }")
 
 
 def quoted(text: str) -> str:
-    r"""A text between quotation marks, with the escapes of the language: `"`, `\`, control characters and `${`."""
+    r"""A text between quotation marks, with the escapes of the language: for `"`, `\`, `${`, control characters, and for
+    what ends a line or turns the direction of writing."""
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
