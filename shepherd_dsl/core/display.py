@@ -36,8 +36,8 @@ _END_RECORD: Final = _Raw(" }")
 
 
 def quoted(text: str) -> str:
-    r"""A text between quotation marks, with the escapes of the language: for `"`, `\`, `${`, control characters, and for
-    what ends a line or turns the direction of writing."""
+    r"""A text between quotation marks, with the escapes of the language: for `"`, `\`, `${`, control characters, and
+    for what ends a line or turns the direction of writing."""
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
