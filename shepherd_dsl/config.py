@@ -15,9 +15,17 @@ from typing import Any, Literal, cast
 
 import attrs
 
+from shepherd_dsl.core.program import DEFAULT_STEPS, MOST_STEPS
 from shepherd_dsl.errors import UserError
 
 CONFIG_FILE = "config.toml"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class RunConfig:
+    """`[run]`. `steps` is how many local steps a program may make between two events, where `--steps` does not say."""
+
+    steps: int = DEFAULT_STEPS
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -104,6 +112,7 @@ class TrackerConfig:
 class Config:
     """The whole configuration. `handlers` picks, by family, one of several installed ones (`package.module:name`)."""
 
+    run: RunConfig = RunConfig()
     shell: ShellConfig = ShellConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     secrets: SecretsConfig = SecretsConfig()
@@ -277,6 +286,7 @@ def origin_of(url: str) -> str | None:
 
 _SIZE = _whole(1, 2**30)
 _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
+    "run": (RunConfig, {"steps": _whole(1, MOST_STEPS)}),
     "shell": (
         ShellConfig,
         {"time_limit": _seconds, "grace": _seconds, "output_limit": _SIZE, "output_max": _SIZE, "secrets": _names},

@@ -209,7 +209,11 @@ RUNS: Final[dict[str, tuple[str, str]]] = {
     ),
     "steps": (
         "too many steps without an effect",
-        "Between two events a run may make as many local steps as its program says (1,000,000): it probably loops.",
+        "Between two events a run may make as many local steps as its program says (1,000,000). It probably loops "
+        "without end. Where it only has much to do (a `for` makes about 4 an element, and those of its body), allow it "
+        "more, with `shepherd run --steps 5000000 …` or `steps` of `[run]` in `.shepherd/config.toml`. The bound is "
+        "part of the core program: its digest changes with it, and a run that is resumed keeps the bound it was "
+        "started with.",
     ),
     "stop": (
         "the run is not at an intent",

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
-from shepherd_dsl.cli.common import RUN, SOURCE, F, json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
 from shepherd_dsl.cli.ending import report_end, report_interrupted
+from shepherd_dsl.core.program import MOST_STEPS
 from shepherd_dsl.errors import UserError
 
 if TYPE_CHECKING:
+    from shepherd_dsl.cli.terminal import TerminalDisplay
+    from shepherd_dsl.handlers.context import HandlerContext
+    from shepherd_dsl.runtime.actions import Ended
     from shepherd_dsl.runtime.trees import Task
+    from shepherd_dsl.runtime.workspace import Workspace
 
-_DRIVING = (
+UNCONFINED = "the commands of this run work in a copy of the workspace, but are not confined to it"
+
+_OPTIONS = (
     click.option(
         "--model", metavar="MODEL", help="anthropic:NAME, openai:NAME, openai-responses:NAME, local, cassette:FILE."
     ),
@@ -28,14 +38,84 @@ _DRIVING = (
 )
 
 
-def driving_options(command: F) -> F:
-    """The options of commands that drive a run."""
-    for option in reversed(_DRIVING):
-        command = option(command)
-    return command
+@attrs.frozen(slots=True, kw_only=True)
+class Driving:
+    """The options of commands that drive a run. `assume` answers `human.approve`; None asks."""
+
+    model: str | None
+    keep: bool
+    quiet: bool
+    verbose: bool
+    assume: bool | None
+    folder: Path
+    as_json: bool
 
 
-UNCONFINED = "the commands of this run work in a copy of the workspace, but are not confined to it"
+def driving(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of `Driving`, which it gets as its parameter `how`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *,
+        model: str | None,
+        keep: bool,
+        quiet: bool,
+        verbose: bool,
+        assume: str | None,
+        folder: Path,
+        as_json: bool,
+        **own: object,
+    ) -> int:
+        how = Driving(
+            model=model,
+            keep=keep,
+            quiet=quiet,
+            verbose=verbose,
+            assume=None if assume is None else assume == "yes",
+            folder=folder,
+            as_json=as_json,
+        )
+        return command(how=how, **own)
+
+    found = gathered
+    for option in reversed(_OPTIONS):
+        found = option(found)
+    return found
+
+
+def _drive(how: Driving, ops: Collection[str], work: Callable[[HandlerContext, TerminalDisplay], Ended]) -> int:
+    """Let `work` drive a run that is granted `ops`, tell how it ended, and give the exit status.
+
+    `work` names the run by `display.begin`, so that an interruption can say how it goes on.
+    """
+    from shepherd_dsl.cli.terminal import TerminalDisplay
+    from shepherd_dsl.handlers.context import open_context
+    from shepherd_dsl.runtime.shield import shield_process
+
+    shield_process()
+    context = open_context(workspace_at(how.folder).root, model=how.model, assume=how.assume)
+    model = None
+    remarks = []
+    if any(op.startswith("shell.") for op in ops):
+        remarks.append(UNCONFINED)
+    if "model.chat" in ops or "model.*" in ops:
+        from shepherd_dsl.handlers.model.handler import chosen_model
+
+        model, why = chosen_model(context)
+        remarks.append(f"model: {model} ({why})")
+    for name in context.secrets.too_short:
+        remarks.append(f"the secret {name} is too short to be looked for, so it is not kept out of the trace")
+    display = TerminalDisplay(
+        quiet=how.quiet or how.as_json, verbose=how.verbose, remarks=() if how.as_json else remarks
+    )
+    try:
+        ended = work(context, display)
+    except KeyboardInterrupt:
+        display.close()
+        return report_interrupted(display.tree or None, model=model, as_json=how.as_json)
+    finally:
+        display.close()
+    return report_end(ended, keep=how.keep, model=model, as_json=how.as_json)
 
 
 def source_of(text: str) -> tuple[Path, str]:
@@ -47,8 +127,13 @@ def source_of(text: str) -> tuple[Path, str]:
     return path, ""
 
 
-def task_of(source: str, arguments: tuple[str, ...]) -> Task:
-    """The task that `FILE[:agent] ARGS…` means. Raises ProgramError, or UserError for the agent or its arguments."""
+def task_of(source: str, arguments: tuple[str, ...], *, steps: int) -> Task:
+    """The task that `FILE[:agent] ARGS…` means, with `steps` as the program's bound on local steps.
+
+    Raises ProgramError, or UserError for the agent or its arguments.
+    """
+    import attrs
+
     from shepherd_dsl.check import load
     from shepherd_dsl.cli.arguments import read_arguments
     from shepherd_dsl.lower import lower
@@ -78,7 +163,7 @@ def task_of(source: str, arguments: tuple[str, ...]) -> Task:
             hint="it has " + ", ".join(lowered.agents),
         )
     return Task(
-        program=lowered.program,
+        program=attrs.evolve(lowered.program, steps=steps),
         agent=info.name,
         args=read_arguments(wanted, info.params, arguments),
         request=info.request,
@@ -89,91 +174,61 @@ def task_of(source: str, arguments: tuple[str, ...]) -> Task:
 @click.command("run", context_settings={"ignore_unknown_options": False})
 @click.argument("source", metavar="FILE[:AGENT]", type=SOURCE)
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
-@driving_options
-def run_command(
-    source: str,
-    arguments: tuple[str, ...],
-    model: str | None,
-    keep: bool,
-    quiet: bool,
-    verbose: bool,
-    assume: str | None,
-    folder: Path,
-    as_json: bool,
-) -> int:
+@driving
+def run_command(source: str, arguments: tuple[str, ...], how: Driving) -> int:
     """Run an agent of a program on a copy of the workspace; each effect is a commit.
 
     A run that is done is merged into the workspace, unless --keep. Exit status: 0 done, 1 failed, 2 your mistake, 130
-    interrupted (`shepherd resume` goes on).
+    interrupted (`shepherd resume` goes on). Write `--` before an argument that begins with a dash.
     """
-    from shepherd_dsl.cli.terminal import TerminalDisplay
-    from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.runtime.actions import run_task
-    from shepherd_dsl.runtime.shield import shield_process
 
-    shield_process()
-    workspace = workspace_at(folder)
+    workspace = workspace_at(how.folder)
     task = task_of(source, arguments)
-    context = open_context(workspace.root, model=model, assume=None if assume is None else assume == "yes")
-    display = TerminalDisplay(quiet=quiet or as_json, verbose=verbose)
-    started: list[str] = []
 
-    def named(name: str) -> None:
-        started.append(name)
-        if not as_json:
-            display.said(f"run {name}: {task.info['agent']} of {task.info['source']}")
-            if any(clause.op.startswith("shell.") for clause in task.request):
-                display.said(UNCONFINED)
-            for name in context.secrets.too_short:
-                display.said(f"the secret {name} is too short to be looked for, so it is not kept out of the trace")
+    def work(context: HandlerContext, display: TerminalDisplay) -> Ended:
+        def named(name: str) -> None:
+            display.begin(name, "" if how.as_json else f"run {name}: {task.info['agent']} of {task.info['source']}")
 
-    try:
-        ended = run_task(workspace, task, context=context, display=display, keep=keep, named=named)
-    except KeyboardInterrupt:
-        display.close()
-        return report_interrupted(started[0] if started else None, as_json=as_json)
-    finally:
-        display.close()
-    return report_end(ended, keep=keep, as_json=as_json)
+        return run_task(workspace, task, context=context, display=display, keep=how.keep, named=named)
+
+    return _drive(how, {clause.op for clause in task.request}, work)
 
 
 @click.command("resume")
 @click.argument("run", default="", type=RUN)
 @click.option("--again", is_flag=True, help="Perform an interrupted operation once more instead of calling it unknown.")
-@driving_options
-def resume_command(
-    run: str,
-    again: bool,
-    model: str | None,
-    keep: bool,
-    quiet: bool,
-    verbose: bool,
-    assume: str | None,
-    folder: Path,
-    as_json: bool,
-) -> int:
+@driving
+def resume_command(run: str, again: bool, how: Driving) -> int:
     """Go on with a run: after a crash, an interruption, a revert or a fork.
 
     An operation that was under way when its driver stopped gets the outcome `Unknown`, unless its handler can tell, or
     it changes nothing and is simply asked again.
     """
-    from shepherd_dsl.cli.terminal import TerminalDisplay
-    from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.runtime.actions import resume_run
-    from shepherd_dsl.runtime.shield import shield_process
 
-    shield_process()
-    workspace = workspace_at(folder)
+    workspace = workspace_at(how.folder)
     name = root_of(revision(workspace, run), workspace)
-    context = open_context(workspace.root, model=model, assume=None if assume is None else assume == "yes")
-    display = TerminalDisplay(quiet=quiet or as_json, verbose=verbose)
-    if not as_json:
-        display.said(f"run {name} goes on; {UNCONFINED}")
-    try:
-        ended = resume_run(workspace, name, context=context, display=display, keep=keep, again=again)
-    except KeyboardInterrupt:
-        display.close()
-        return report_interrupted(name, as_json=as_json)
-    finally:
-        display.close()
-    return report_end(ended, keep=keep, as_json=as_json)
+
+    def work(context: HandlerContext, display: TerminalDisplay) -> Ended:
+        display.begin(name, "" if how.as_json else f"run {name} goes on")
+        return resume_run(workspace, name, context=context, display=display, keep=how.keep, again=again)
+
+    return _drive(how, _granted(workspace, name), work)
+
+
+def _granted(workspace: Workspace, name: str) -> set[str]:
+    """The operations that the root run of a tree was granted, by name."""
+    from shepherd_dsl.core.event import Start
+    from shepherd_dsl.core.value import Record
+    from shepherd_dsl.trace.revisions import ROOT
+
+    trace = workspace.store().read(name).trace(ROOT)
+    start = trace[0].event if trace else None
+    layers = start.grant if isinstance(start, Start) and isinstance(start.grant, tuple) else ()
+    return {
+        str(clause.get("op"))
+        for layer in layers
+        for clause in (layer if isinstance(layer, tuple) else ())
+        if isinstance(clause, Record)
+    }

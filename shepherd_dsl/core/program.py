@@ -11,6 +11,8 @@ from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.format import FORMAT_VERSION as FORMAT_VERSION
 
 DEFAULT_STEPS = 1_000_000
+MOST_STEPS = 2**53 - 1
+"""The most steps that a user may ask for: what every reader of JSON takes exactly."""
 
 EffectClass = Literal["pure", "reversible", "compensable", "irreversible"]
 

@@ -68,7 +68,7 @@ def local_step(program: Program, code: Running) -> Running | LocalStop:
     steps = code.steps + 1
     try:
         if steps > program.steps:
-            raise Fault("steps", f"more than {program.steps} local steps between two events")
+            raise too_many(program)
         if isinstance(comp, Return):
             value = evaluate(comp.expr, env)
             if stack is None:
@@ -96,6 +96,13 @@ def condition(expr: Expr, env: Env) -> bool:
     if value is True or value is False:
         return value
     raise Fault("type", "the condition of an `if` is not a boolean")
+
+
+def too_many(program: Program) -> Fault:
+    """The fault `steps`, which says how a program that is not endless gets more."""
+    return Fault(
+        "steps", f"more than {program.steps} local steps between two events; `shepherd run --steps N` allows N"
+    )
 
 
 def enter(program: Program, call: Call, env: Env) -> tuple[Comp, Env]:
@@ -167,7 +174,7 @@ def run_locally(program: Program, code: Running) -> tuple[int, LocalStop]:
         while True:
             steps += 1
             if steps > limit:
-                raise Fault("steps", f"more than {limit} local steps between two events")
+                raise too_many(program)
             kind = type(comp)
             if kind is Return:
                 expr = comp.expr  # type: ignore[union-attr]

@@ -63,7 +63,8 @@ def lower(frame: Frame, expr: tree.For, then: Then, used: bool) -> Comp:
     def last() -> Comp:
         if not used:
             return end.of(NOTHING)
-        whole = call(JOINED, prim("append", Var(parts), Var(part)), lit(0), prim("add", prim("len", Var(parts)), lit(1)))
+        count = prim("add", prim("len", Var(parts)), lit(1))
+        whole = call(JOINED, prim("append", Var(parts), Var(part)), lit(0), count)
         return whole if end is RETURN else end.of(frame.let(whole, "found"))
 
     length = prim("len", Var(over))
