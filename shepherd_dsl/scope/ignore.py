@@ -102,6 +102,11 @@ def nothing_ignored(path: str, folder: bool) -> bool:
 
 def ignored_by(lines: Iterable[str], *, where: str = FILE) -> Ignored:
     """What `DEFAULTS`, then `lines` ignore. Raises UserError for a line that is no pattern."""
+    return _ignored_by(tuple(lines), where)
+
+
+@lru_cache(maxsize=8)  # a run asks several times, and each of the patterns is compiled to a regular expression
+def _ignored_by(lines: tuple[str, ...], where: str) -> Ignored:
     from pathspec import GitIgnoreSpec
 
     try:
