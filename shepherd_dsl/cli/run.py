@@ -132,8 +132,6 @@ def task_of(source: str, arguments: tuple[str, ...], *, steps: int) -> Task:
 
     Raises ProgramError, or UserError for the agent or its arguments.
     """
-    import attrs
-
     from shepherd_dsl.check import load
     from shepherd_dsl.cli.arguments import read_arguments
     from shepherd_dsl.lower import lower
@@ -174,17 +172,27 @@ def task_of(source: str, arguments: tuple[str, ...], *, steps: int) -> Task:
 @click.command("run", context_settings={"ignore_unknown_options": False})
 @click.argument("source", metavar="FILE[:AGENT]", type=SOURCE)
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
+@click.option(
+    "--steps",
+    metavar="N",
+    type=click.IntRange(1, MOST_STEPS),
+    help="Let the program make N local steps between two events (1,000,000, or `steps` of [run] in the configuration).",
+)
 @driving
-def run_command(source: str, arguments: tuple[str, ...], how: Driving) -> int:
+def run_command(source: str, arguments: tuple[str, ...], steps: int | None, how: Driving) -> int:
     """Run an agent of a program on a copy of the workspace; each effect is a commit.
 
     A run that is done is merged into the workspace, unless --keep. Exit status: 0 done, 1 failed, 2 your mistake, 130
     interrupted (`shepherd resume` goes on). Write `--` before an argument that begins with a dash.
     """
+    from shepherd_dsl.config import CONFIG_FILE, read_config
     from shepherd_dsl.runtime.actions import run_task
+    from shepherd_dsl.runtime.workspace import STATE
 
     workspace = workspace_at(how.folder)
-    task = task_of(source, arguments)
+    if steps is None:
+        steps = read_config(workspace.root / STATE / CONFIG_FILE).run.steps
+    task = task_of(source, arguments, steps=steps)
 
     def work(context: HandlerContext, display: TerminalDisplay) -> Ended:
         def named(name: str) -> None:
