@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,22 @@ if TYPE_CHECKING:
     from shepherd_dsl.runtime.actions import Ended
 
 _LAST = 20
-"""Lines of a failure that are shown: what a command prints last tells most."""
+"""Lines of a failure, or on a terminal of a value, that are shown: what is printed last tells most."""
 
 
-def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
-    """Print how a run ended, on standard output; the exit status."""
+def report_end(ended: Ended, *, keep: bool, model: str | None, as_json: bool) -> int:
+    """Print how a run ended, on standard output; the exit status. `model` is the one it could ask, if any."""
     from shepherd_dsl.cli.back import merge_lines
 
     status = 0 if ended.kind == "done" and ended.refused is None else 1
     if as_json:
-        print_json(_json(ended))
+        print_json({**_json(ended), "model": model})
         return status
     on = colour()
     if ended.kind == "done":
         assert ended.value is not None
-        print_lines(done_lines(f"{paint('done', 'green', 'bold', on=on)} run {ended.name}:", ended.value))
+        lines = list(done_lines(f"{paint('done', 'green', 'bold', on=on)} run {ended.name}:", ended.value))
+        print_lines(bounded(lines, ended.name) if sys.stdout.isatty() else lines)
         if ended.refused is not None:
             warn(
                 "not merged",
@@ -46,15 +48,24 @@ def report_end(ended: Ended, *, keep: bool, as_json: bool) -> int:
     return status
 
 
-def report_interrupted(name: str | None, *, as_json: bool) -> int:
+def report_interrupted(name: str | None, *, model: str | None, as_json: bool) -> int:
     """Say that a run was interrupted, and how it goes on; the exit status 130."""
     if as_json:
-        print_json({"run": name, "state": "interrupted", "value": None, "workspace": None, "refused": None})
+        nothing = dict.fromkeys(("value", "workspace", "refused"))
+        print_json({**nothing, "run": name, "state": "interrupted", "model": model})
     elif name is None:
         warn("interrupted", "before anything was recorded")
     else:
         warn("interrupted", f"everything so far is recorded; `shepherd resume {name}` goes on")
     return 130
+
+
+def bounded(lines: list[str], name: str) -> list[str]:
+    """The first of `lines`, then the last ones; where the value of run `name` has more, how to see it whole."""
+    if len(lines) <= _LAST + 1:
+        return lines
+    left = len(lines) - 1 - _LAST
+    return [lines[0], f"  … {left} lines; `shepherd show {name}@-1` shows it whole …", *lines[-_LAST:]]
 
 
 def done_lines(lead: str, value: Value) -> Iterator[str]:

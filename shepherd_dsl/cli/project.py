@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -147,12 +148,20 @@ def _write(path: Path, text: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def lower_command(file: Path, as_json: bool) -> None:
-    """Print the core program of FILE: three expressions, five computations, in canonical text, which is JSON anyway."""
+    """Print the core program of FILE: three expressions, five computations, in canonical text.
+
+    With --json the same as `program`, laid out, and its `digest`, by which a trace names it.
+    """
     from shepherd_dsl.check import load
+    from shepherd_dsl.core.digest import program_digest
     from shepherd_dsl.core.wire import program_text
     from shepherd_dsl.lower import lower
 
-    click.echo(program_text(lower(load(_existing((file,))[0])).program))
+    program = lower(load(_existing((file,))[0])).program
+    if as_json:
+        print_json({"program": json.loads(program_text(program)), "digest": program_digest(program)})
+        return
+    click.echo(program_text(program))
 
 
 @click.command("test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from shepherd_dsl.cli.graph import STYLES
@@ -14,6 +15,7 @@ from shepherd_dsl.cli.text import cells, fit, pad, plain, terminal_width
 from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import ROOT, WORLD, Commit
+from shepherd_dsl.trace.revisions import shown_run
 
 
 def _question(outcome: Commit) -> tuple[str, str, str]:
@@ -34,10 +36,15 @@ class TerminalDisplay:
     """Writes to standard error, so that the result of a run stands alone on standard output.
 
     `quiet` shows remarks only; `verbose` also streams what handlers print. On a terminal the last line shows what is
-    under way, and for how long. A standard error that cannot be written any more does not stop the run.
+    under way, and for how long. `remarks` are made as soon as it is known which run this is: `tree`, empty before. A
+    standard error that cannot be written any more does not stop the run.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, stream: Any = None) -> None:
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, stream: Any = None, remarks: Sequence[str] = ()
+    ) -> None:
+        self.tree = ""
+        self._remarks = remarks
         self._stream = sys.stderr if stream is None else stream
         self._on = colour(self._stream)
         self._live = bool(self._stream.isatty()) and not quiet
@@ -49,6 +56,12 @@ class TerminalDisplay:
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._clock: threading.Thread | None = None
+
+    def begin(self, tree: str, text: str) -> None:
+        """The run to be shown is the root run of `tree`; `text`, where there is one, is said of it."""
+        self.tree = tree
+        for remark in (*[text] * bool(text), *self._remarks):
+            self.said(remark)
 
     # ── Display ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,7 +145,7 @@ class TerminalDisplay:
     def _line(self, commit: Commit, family: str, text: str, mark: str, result: str) -> None:
         if self._quiet:
             return
-        who = "" if commit.run == ROOT else f"  ({commit.run.removeprefix(ROOT).removeprefix('.')})"
+        who = "" if commit.run == ROOT else f"  ({shown_run(self.tree, commit.run)})"
         room = max(30, terminal_width() - 21 - cells(who))
         right = fit(plain(f"{mark} {result}".strip()), room // 2)
         left = fit(plain(text), room - cells(right) - 2 if right else room)

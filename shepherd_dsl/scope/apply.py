@@ -88,10 +88,10 @@ def merge_into(
     """Writes the difference from `base` to `result` into `workspace`; first finishes a merge that was interrupted.
 
     With `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
-    (`merge.conflict`), has ignored files there (`merge.ignored`) or may not write there (`merge.denied`); LockedError while another merge is going on; ScopeError
-    where the disk fails: `finish_interrupted` then finishes or forgets the merge. `beside` is written where there is a
-    step, by whoever finishes the merge. `checkpoint` is called with the name of each thing just done, for tests that
-    crash there.
+    (`merge.conflict`), has ignored files there (`merge.ignored`) or may not write there (`merge.denied`); LockedError
+    while another merge is going on; ScopeError where the disk fails: `finish_interrupted` then finishes or forgets the
+    merge. `beside` is written where there is a step, by whoever finishes the merge. `checkpoint` is called with the
+    name of each thing just done, for tests that crash there.
     """
     reached = checkpoint or (lambda name: None)
     with _journal(workspace) as at:
@@ -470,7 +470,7 @@ def _refused(paths: tuple[str, ...], *, unseen: set[str]) -> RefusedError:
         return RefusedError(
             "merge.ignored",
             f"the run made what the workspace has, but keeps out of runs:{shown}{more}",
-            hint="Nothing was changed. Move yours aside, then merge again; `!PATH` in .shepherdignore gives it to runs.",
+            hint="Nothing was changed. Move yours aside and merge again; `!PATH` in .shepherdignore gives it to runs.",
             paths=paths,
         )
     return RefusedError(

@@ -98,6 +98,17 @@ def _provider(spec: ModelSpec) -> str:
     return _provider(spec.inner) if spec.inner is not None else spec.api.removesuffix("-responses")
 
 
+def chosen_model(context: HandlerContext) -> tuple[str, str]:
+    """The spec of the model that answers `model.chat`, and in a few words who chose it."""
+    if context.model:
+        return context.model, "asked for with --model"
+    if context.environ.get(VARIABLE):
+        return context.environ[VARIABLE], f"from {VARIABLE}"
+    if context.config.model.default:
+        return context.config.model.default, "from the workspace's configuration"
+    return DEFAULT, "the embedded one, real but weak; --model chooses another"
+
+
 def model_handler(context: HandlerContext) -> ModelHandler:
     """The factory for the entry point `model`.
 
@@ -108,7 +119,7 @@ def model_handler(context: HandlerContext) -> ModelHandler:
     """
     settings = context.config.model
     asked = context.model or context.environ.get(VARIABLE)
-    chosen = asked or settings.default or DEFAULT
+    chosen, _ = chosen_model(context)
     base_url = settings.base_url
     if settings.default is not None and _provider(parse_spec(chosen)) != _provider(parse_spec(settings.default)):
         base_url = None
