@@ -196,7 +196,7 @@ class _Loader:
         inside = target.resolve().is_relative_to(self.root.resolve())
         if written.startswith("/") or "\\" in written or not written.endswith(".shep") or not inside:
             env.report(codes.IMPORT_PATH, item.span, f"`{written}` cannot be imported",
-                       expected=f"a relative path to a .shep file inside {self.root.name or self.root}")  # fmt: skip
+                       expected="a relative path to a .shep file inside the project")  # fmt: skip
             return
         real = target.resolve()
         if real in self.busy:

@@ -91,22 +91,23 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
                 at.write_bytes(content)
                 REACHED["write"] += 1
 
-        @rule(data=st.data(), path=_paths)
-        def touch_up(self, data: st.DataObject, path: str) -> None:
+        @rule(data=st.data())
+        def touch_up(self, data: st.DataObject) -> None:
             """Other bytes of the same length, and the old time put back."""
-            at = self.place(self.pick(data), path)
-            if at is not None and not at.is_symlink() and at.is_file() and at.stat().st_size:
+            there = [path for path in _regular_files(self.pick(data).folder) if path.stat().st_size]
+            if there:
+                at = data.draw(st.sampled_from(there))
                 before = at.stat()
                 old = at.read_bytes()
                 at.write_bytes(bytes([old[0] ^ 1]) + old[1:])
                 os.utime(at, ns=(before.st_atime_ns, before.st_mtime_ns))
                 REACHED["touch_up"] += 1
 
-        @rule(data=st.data(), path=_paths, mode=_modes)
-        def chmod(self, data: st.DataObject, path: str, mode: int) -> None:
-            at = self.place(self.pick(data), path)
-            if at is not None and not at.is_symlink() and at.is_file():
-                at.chmod(mode)
+        @rule(data=st.data(), mode=_modes)
+        def chmod(self, data: st.DataObject, mode: int) -> None:
+            there = _regular_files(self.pick(data).folder)
+            if there:
+                data.draw(st.sampled_from(there)).chmod(mode)
                 REACHED["chmod"] += 1
 
         @rule(data=st.data(), path=_paths, to=st.sampled_from(["a", "b", "nowhere", "/etc", ".."]))
@@ -116,14 +117,14 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
                 at.symlink_to(to)
                 REACHED["link"] += 1
 
-        @rule(data=st.data(), path=_paths, other=_paths)
-        def hard_link(self, data: st.DataObject, path: str, other: str) -> None:
+        @rule(data=st.data(), path=_paths)
+        def hard_link(self, data: st.DataObject, path: str) -> None:
+            """A second name for one of the files there are."""
             scope = self.pick(data)
-            one, two = self.place(scope, path), self.place(scope, other)
-            if one is None or two is None or one.is_symlink() or two.is_symlink():
-                return
-            if one.is_file() and not two.exists() and two.parent.is_dir():
-                os.link(one, two)
+            there = _regular_files(scope.folder)
+            at = self.place(scope, path)
+            if there and at is not None and not os.path.lexists(at):
+                os.link(data.draw(st.sampled_from(there)), at)
                 REACHED["hard_link"] += 1
 
         @rule(data=st.data(), path=_paths)
@@ -209,3 +210,9 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
                 assert Files.of(scope.files.items()) == scope.files
 
     return ScopeMachine
+
+
+def _regular_files(folder: Path) -> list[Path]:
+    """The regular files below `folder`, links not followed, in the order of their paths."""
+    found = [Path(at) / name for at, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
