@@ -21,7 +21,7 @@ MAX_READ = 1 << 22
 PLAIN = 0o100644
 
 STATE = ".shepherd"
-"""The folder of the workspace that never enters a trace."""
+"""The folder of the workspace that never enters a trace; case is folded, as some file systems do."""
 
 ReadBlob = Callable[[str], bytes]
 
@@ -37,7 +37,7 @@ def perform(files: Files, read_blob: ReadBlob, op: str, args: tuple[Value, ...])
     path = normal_path(args[0])
     if path is None:
         return err("path", f"not a normal relative path: {args[0][:200]}"), ()
-    if path == STATE or path.startswith(f"{STATE}/"):
+    if path.partition("/")[0].casefold() == STATE:
         return err("path", f"{STATE}/ holds the traces and is in no run's files"), ()
     if op == "file.read" and len(args) == 1:
         return read(files, read_blob, path), ()
@@ -50,6 +50,9 @@ def perform(files: Files, read_blob: ReadBlob, op: str, args: tuple[Value, ...])
 
 def read(files: Files, read_blob: ReadBlob, path: str) -> Con:
     """`file.read`: the text at `path`."""
+    refusal = _blocked(files, path)
+    if refusal is not None:
+        return refusal
     entry = files.get(path)
     if files.is_folder(path):
         return err("is_folder", f"{path} is a folder")
@@ -91,6 +94,9 @@ def write(files: Files, path: str, content: Value) -> tuple[Con, Change]:
 
 def remove(files: Files, path: str) -> tuple[Con, Change]:
     """`file.remove`: no file, link or empty folder at `path` any more."""
+    refusal = _blocked(files, path)
+    if refusal is not None:
+        return refusal, ()
     if files.get(path) is None:
         if files.is_folder(path):
             return err("is_folder", f"{path} is a folder that holds files"), ()
@@ -99,7 +105,7 @@ def remove(files: Files, path: str) -> tuple[Con, Change]:
 
 
 def _blocked(files: Files, path: str) -> Con | None:
-    """The error where something above `path` is no folder."""
+    """The error where something above `path` is no folder: the first such thing, from the top."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         above = "/".join(parts[:count])

@@ -155,7 +155,8 @@ REQUIRED = (
     *("file.read Ok", "file.read Err path", "file.read Err not_found", "file.read Err not_text", "file.read Err link"),
     *("file.read Err is_folder", "file.write Ok", "file.write Err path", "file.write Err type", "file.write Err link"),
     *("file.write Err not_folder", "file.write Err is_folder", "file.remove Ok", "file.remove Err not_found"),
-    *("file.remove Err is_folder", "file.remove Err path", "file.list Ok", "file.list Err type"),
+    *("file.read Err not_folder", "file.remove Err not_folder", "file.remove Err is_folder", "file.remove Err path"),
+    *("file.list Ok", "file.list Err type"),
     # every operation on runs, every kind of answer
     *("run.spawn Ok", "run.spawn Err name", "run.spawn Err grant"),
     *("run.next Intent path 0", "run.next Intent path 1", "run.next Intent path 2", "run.next Done"),
