@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from shepherd_dsl.errors import StoreError
 from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject
 from shepherd_dsl.trace.points import reached
@@ -22,7 +23,9 @@ UNFINISHED: Final = "tmp_shepherd_"
 """How the name of a pack begins that is still being written."""
 
 _KINDS: Final = {COMMIT: 1, TREE: 2, BLOB: 3}
+_KIND_OF: Final = {number: kind for kind, number in _KINDS.items()}
 _LARGE: Final = 1 << 31
+_READ_BYTES: Final = 1 << 14
 _SMALL_BODY: Final = 4096
 FLUSH_BYTES: Final = 1 << 22
 """Bytes of a pack that are held back before they are written; a smaller pack is written in one go."""
@@ -170,17 +173,18 @@ def _index(entries: dict[str, tuple[int, int]], pack_checksum: bytes) -> bytes:
 
 
 class PackIndex:
-    """Which objects the packs of a repository hold, asked without opening a Git library.
+    """Which objects the packs of a repository hold, and those that are whole there, without opening a Git library.
 
     Packs that appear or go (`git gc`) are noticed by the folder's time of change.
     """
 
-    __slots__ = ("_folder", "_maps", "_objects", "_stamp")
+    __slots__ = ("_folder", "_maps", "_objects", "_packs", "_stamp")
 
     def __init__(self, objects: Path) -> None:
         self._objects = objects
         self._folder = objects / "pack"
         self._maps: dict[str, mmap.mmap] = {}
+        self._packs: dict[str, mmap.mmap] = {}
         self._stamp = -1
 
     def contains(self, oid: str) -> bool:
@@ -188,6 +192,28 @@ class PackIndex:
         self._refresh()
         raw = bytes.fromhex(oid)
         return any(_has(index, raw) for index in self._maps.values()) or ((self._objects / oid[:2] / oid[2:]).exists())
+
+    def whole(self, oid: str) -> tuple[bytes, bytes] | None:
+        """The kind and the body of an object that is in a pack without deltas, as those written here are.
+
+        None for any other, and where anything is odd: a Git library then reads it, or says what is wrong. The caller
+        checks the body against the name.
+        """
+        raw = bytes.fromhex(oid)
+        try:
+            self._refresh()
+            for name, index in self._maps.items():
+                if _has(index, raw):
+                    return _whole(self._pack(name), _offset(index, _place(index, raw)))
+        except (StoreError, OSError, ValueError, IndexError, zlib.error):
+            return None
+        return None
+
+    def _pack(self, name: str) -> mmap.mmap:
+        if name not in self._packs:
+            with open((self._folder / name).with_suffix(".pack"), "rb") as file:
+                self._packs[name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._packs[name]
 
     def matching(self, prefix: str) -> list[str]:
         """The names of all packed objects that begin with `prefix` (2 hex digits at least), sorted."""
@@ -216,6 +242,7 @@ class PackIndex:
             # `git gc` names a new pack before it removes those it replaces, so what is gone here is not needed.
             for name in self._maps.keys() - set(names):
                 del self._maps[name]
+                self._packs.pop(name, None)
             for name in names:
                 if name in self._maps:
                     continue
@@ -250,6 +277,40 @@ def _place(index: mmap.mmap, raw: bytes) -> int:
 def _has(index: mmap.mmap, raw: bytes) -> bool:
     at = 1032 + 20 * _place(index, raw)
     return index[at : at + 20] == raw and (at - 1032) // 20 < _count(index)
+
+
+def _offset(index: mmap.mmap, place: int) -> int:
+    """Where in its pack the object at this position of the index begins. Raises ValueError beyond 2 GiB."""
+    at = 1032 + 24 * _count(index) + 4 * place
+    offset = int.from_bytes(index[at : at + 4], "big")
+    if offset >= _LARGE:
+        raise ValueError("a large offset")
+    return offset
+
+
+def _whole(pack: mmap.mmap, at: int) -> tuple[bytes, bytes] | None:
+    """The kind and the body of the object that begins there; None for a delta. Raises ValueError and zlib.error."""
+    byte = pack[at]
+    kind, size, shift = _KIND_OF.get(byte >> 4 & 7), byte & 15, 4
+    if kind is None:
+        return None
+    while byte & 128:
+        at += 1
+        byte = pack[at]
+        size |= (byte & 127) << shift
+        shift += 7
+    at += 1
+    stream, parts = zlib.decompressobj(), []
+    while not stream.eof:
+        data = pack[at : at + _READ_BYTES]
+        if not data:
+            raise ValueError("the pack ends within an object")
+        parts.append(stream.decompress(data))
+        at += len(data)
+    body = b"".join(parts)
+    if len(body) != size:
+        raise ValueError("the object has another size than its header says")
+    return kind, body
 
 
 def _file_sha1(fd: int) -> bytes:

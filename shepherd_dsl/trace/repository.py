@@ -89,6 +89,9 @@ class Repository:
 
     def read(self, oid: str, kind: bytes) -> bytes:
         """The body of an object. Raises CorruptError where it is missing, damaged or of another kind."""
+        found = self.index.whole(oid)  # spares most commands the Git library, half of whose time is its import
+        if found is not None and found[0] == kind and object_id(kind, found[1]) == oid:
+            return found[1]
         objects = self._open()
         try:
             number, body = objects.read(oid)

@@ -15,6 +15,7 @@ from shepherd_dsl.trace.log import Segment, decode_segment, encode_segment
 from shepherd_dsl.trace.objects import BLOB, State, git_object, read_commit, read_tree, tree_body
 from shepherd_dsl.trace.packs import PackIndex, PackWriter
 from shepherd_dsl.trace.records import EntryItem, NoteItem, TreeItem, decode, encode
+from shepherd_dsl.trace.repository import Repository, init_repository
 
 OIDS = st.binary(min_size=20, max_size=20).map(bytes.hex)
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -128,3 +129,47 @@ def test_trees_are_in_gits_order(entries: dict[bytes, tuple[bool, str]]) -> None
 def test_what_is_no_commit_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_commit(body)
+
+
+def test_whole_objects_are_read_without_a_git_library(tmp_path: Path) -> None:
+    bodies = blobs(300)
+    _, oids = write(tmp_path, bodies)
+    index = PackIndex(tmp_path)
+    assert [index.whole(oid) for oid in oids] == [(BLOB, body) for body in bodies]
+    assert index.whole("0" * 40) is None
+
+
+def test_deltas_and_loose_objects_are_left_to_the_git_library(tmp_path: Path) -> None:
+    init_repository(tmp_path)
+    git = tmp_path / ".shepherd" / "trace.git"
+    bodies = [b"line\n" * 2000 + b"%d" % number for number in range(20)]
+    made = [
+        subprocess.run(
+            ["git", "-C", str(git), "hash-object", "-w", "--stdin"], input=body, check=True, capture_output=True
+        ).stdout.decode()
+        for body in bodies
+    ]
+    oids = [name.strip() for name in made]
+    index = PackIndex(git / "objects")
+    assert all(index.whole(oid) is None for oid in oids)
+    pack = ["git", "-C", str(git), "pack-objects", "-q", str(git / "objects" / "pack" / "pack")]
+    subprocess.run(pack, input="".join(made).encode(), check=True, capture_output=True)
+    subprocess.run(["git", "-C", str(git), "prune-packed"], check=True)
+    found = [index.whole(oid) for oid in oids]
+    assert None in found
+    assert any(found)
+    assert all(item in (None, (BLOB, body)) for item, body in zip(found, bodies, strict=True))
+    assert [Repository(git).read(oid, BLOB) for oid in oids] == bodies
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40, -30])
+def test_a_torn_pack_gives_nothing(tmp_path: Path, keep: int) -> None:
+    body = random.Random(1).randbytes(3000)
+    name, (oid,) = write(tmp_path, [body])
+    pack = tmp_path / "pack" / f"pack-{name}.pack"
+    data = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(data[:keep])
+    assert PackIndex(tmp_path).whole(oid) is None
+    pack.unlink()
+    assert PackIndex(tmp_path).whole(oid) is None
