@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +99,10 @@ def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> Non
 @workspace_option
 @json_option
 def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
-    """Take back the last revert, discard or merge of a run; an undone revert can be undone again.
+    """Take back the last revert, discard or merge of a run.
 
-    Refused where compensations were made: those effects are gone.
+    What undo takes back it takes back again: after a second undo everything is as it was before the first. `shepherd
+    revert` goes to any event instead. Refused where compensations were made: those effects are gone.
     """
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
 
@@ -163,41 +164,33 @@ def _back(
         return
     place = f" to event {to}" if to is not None else ""
     click.echo(f"run {name} {verb}{place}: {count(done.undone, 'event')} taken back")
-    for op in done.compensated:
-        click.echo(f"  compensated by {op}")
-    for op in done.failed:
-        click.echo(f"  compensation failed: {op}")
-    for op in done.irreversible:
-        click.echo(f"  cannot be taken back: {op}")
+    _say_effects(
+        ("compensated by", done.compensated),
+        ("compensation failed:", done.failed),
+        ("cannot be taken back:", done.irreversible),
+    )
     if done.workspace is not None:
         print_lines(merge_lines(done.workspace, "changed"))
 
 
 def _say_plan(name: str, to: int | None, found: BackPlan, *, as_json: bool) -> None:
-    plan = found.plan
     if as_json:
-        print_json(
-            {
-                "run": name,
-                "to": to,
-                "dry_run": True,
-                "undone": plan.undone,
-                "compensations": [debt.op for debt in plan.debts],
-                "irreversible": list(plan.irreversible),
-                "unknown": list(plan.unknown),
-                "workspace": None if found.workspace is None else merge_json(found.workspace),
-            }
-        )
+        print_json(_plan_json(name, to, found))
         return
+    plan = found.plan
     click.echo(f"would take back {count(plan.undone, 'event')} of run {name}")
-    for debt in plan.debts:
-        click.echo(f"  would be compensated by {debt.op}")
-    for op in plan.irreversible:
-        click.echo(f"  cannot be taken back: {op}")
-    for op in plan.unknown:
-        click.echo(f"  nobody knows whether it happened: {op}")
+    _say_effects(
+        ("would be compensated by", [debt.op for debt in plan.debts]),
+        ("cannot be taken back:", plan.irreversible),
+        ("nobody knows whether it happened:", plan.unknown),
+    )
     if found.workspace is not None:
         print_lines(merge_lines(found.workspace, "would change"))
+
+
+def _say_effects(*kinds: tuple[str, Sequence[str]]) -> None:
+    """What becomes of effects: a line for each operation, behind what is said of its kind."""
+    print_lines(f"  {said} {plain(op)}" for said, ops in kinds for op in ops)
 
 
 def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
@@ -223,6 +216,20 @@ def merge_json(record: MergeRecord) -> dict[str, Any]:
     return {
         "paths": [{"path": step.path, "from": entry(step.old), "to": entry(step.new)} for step in record.steps],
         "left": list(record.left),
+    }
+
+
+def _plan_json(name: str, to: int | None, found: BackPlan) -> dict[str, Any]:
+    plan = found.plan
+    return {
+        "run": name,
+        "to": to,
+        "dry_run": True,
+        "undone": plan.undone,
+        "compensations": [debt.op for debt in plan.debts],
+        "irreversible": list(plan.irreversible),
+        "unknown": list(plan.unknown),
+        "workspace": None if found.workspace is None else merge_json(found.workspace),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from shepherd_dsl.cli.difference import difference
 from shepherd_dsl.cli.output import paint
 from shepherd_dsl.cli.rows import BY
+from shepherd_dsl.cli.run_names import RunNames
 from shepherd_dsl.cli.text import plain, terminal_width
 from shepherd_dsl.cli.values import laid_out, shown
 from shepherd_dsl.core.event import Denied, End, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
@@ -18,7 +19,8 @@ from shepherd_dsl.trace.revisions import shown_run
 
 def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
     """The lines that show an event whole; the files that an outcome changed as unified diffs."""
-    event = item.event
+    names = RunNames(reader)
+    event = names.event(item)
     yield paint(_title(item, reader), "bold", on=on)
     match event:
         case Start():
@@ -30,7 +32,7 @@ def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
             yield from _arguments(event.args)
         case Outcome():
             question = question_of(item, reader)
-            asked = question.event
+            asked = names.event(question)
             assert isinstance(asked, Intent | Undo)
             yield from _arguments(asked.args)
             yield from laid_out(event.answer, width=terminal_width(), lead="  answer   ")
@@ -39,6 +41,26 @@ def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
                 yield from difference(question.files, item.files, reader.blob, stat=False, on=on)
         case Injected() | End():
             yield from laid_out(event.value, width=terminal_width(), lead="  value    ")
+
+
+def note_lines(name: str, text: str, *, on: bool) -> Iterator[str]:
+    """A note beside an event; those that the driver keeps in words."""
+    from shepherd_dsl.core.wire_value import parse, value_from
+    from shepherd_dsl.runtime.attempts import BEGUN, HELD, LATE, MARK
+
+    yield ""
+    if name == MARK and text in (BEGUN, HELD):
+        yield paint("attempt", "dim", on=on)
+        yield {
+            BEGUN: "    a handler was called for this; if the driver then stopped, nobody knows whether it happened",
+            HELD: "    a handler was stopped in time: nothing of it lasts, and the run calls it again",
+        }[text]
+    elif name == LATE:
+        yield paint("late answer: given after this had been taken back, so the run never saw it", "dim", on=on)
+        yield from laid_out(value_from(parse(text)), width=terminal_width(), lead="    ")
+    else:
+        yield paint(f"note {name}", "dim", on=on)
+        yield from (f"    {plain(line)}" for line in text.splitlines())
 
 
 def question_of(item: Recorded, reader: TreeReader) -> Recorded:

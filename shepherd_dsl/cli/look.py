@@ -123,6 +123,7 @@ def log_command(run: str, limit: int | None, reverted: bool, every: bool, folder
     Without RUN, the latest one.
     """
     from shepherd_dsl.cli.rows import rows
+    from shepherd_dsl.cli.run_names import RunNames
     from shepherd_dsl.trace.revisions import ROOT
 
     workspace = workspace_at(folder)
@@ -134,7 +135,8 @@ def log_command(run: str, limit: int | None, reverted: bool, every: bool, folder
         trace = reader.trace(found.run)
         last = len(trace) - 1 if found.index is None else found.index
         entries = (trace[index] for index in range(last, -1, -1))
-    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.blob), limit))
+    named = RunNames(reader).event
+    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.blob, named=named), limit))
     if as_json:
         print_json({"run": str(found), "events": [_row_json(row) for row in picked]})
         return
@@ -191,14 +193,12 @@ def show_command(event: str, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({**_event_json(item), "notes": notes, "revision": str(found)})
         return
-    from shepherd_dsl.cli.detail import detail
+    from shepherd_dsl.cli.detail import detail, note_lines
 
     on = colour()
     lines = [f"{paint('commit', 'yellow', on=on)} {item.commit}   {found}   {_when(item.time_ms)}".rstrip()]
     lines += detail(item, reader, on=on)
-    for name, text in sorted(notes.items()):
-        lines += ["", paint(f"note {name}", "dim", on=on)]
-        lines += [f"    {plain(line)}" for line in text.splitlines()]
+    lines += [line for name, text in sorted(notes.items()) for line in note_lines(name, text, on=on)]
     print_lines(lines, pager=True)
 
 

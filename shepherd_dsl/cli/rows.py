@@ -25,13 +25,15 @@ from shepherd_dsl.core.value import Con, Record, Unit, Value
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.revisions import ROOT
 
-PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.take"})
+PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.take", "python.step"})
 """Operations that only keep runs going; the log leaves them out unless every event is asked for."""
 
 BY = {"world": "the handler", "owner": "the run's owner", "machine": "the machine"}
 """Who answered an intent, in words."""
 
 ReadBlob = Callable[[str], bytes]
+Named = Callable[[Recorded], Event]
+"""Gives an event for showing (`run_names.RunNames.event`)."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -49,9 +51,11 @@ class Row:
     live: bool
 
 
-def rows(newest_first: Iterable[Recorded], *, every: bool, reverted: bool, read_blob: ReadBlob) -> Iterable[Row]:
+def rows(
+    newest_first: Iterable[Recorded], *, every: bool, reverted: bool, read_blob: ReadBlob, named: Named
+) -> Iterable[Row]:
     """Rows, newest first, for entries given newest first. `every` shows each event by itself, `reverted` also what is
-    no longer live."""
+    no longer live. `named` gives the event with the names of the runs in it."""
     skip_to: dict[str, int] = {}
     waiting: dict[str, Recorded] = {}
     for item in newest_first:
@@ -64,7 +68,7 @@ def rows(newest_first: Iterable[Recorded], *, every: bool, reverted: bool, read_
         if not live and not reverted:
             continue
         if every:
-            yield _single(item, live)
+            yield _single(item, live, named)
             continue
         if isinstance(event, Outcome):
             waiting[run] = item
@@ -73,15 +77,15 @@ def rows(newest_first: Iterable[Recorded], *, every: bool, reverted: bool, read_
         if answered is not None and isinstance(event, Intent | Undo):
             del waiting[run]
             if event.op not in PLUMBING:
-                yield _pair(item, answered, live, read_blob)
+                yield _pair(item, answered, live, read_blob, named)
             continue
         if isinstance(event, Intent) and event.op in PLUMBING:
             continue
-        yield _single(item, live)
+        yield _single(item, live, named)
 
 
-def _single(item: Recorded, live: bool) -> Row:
-    event = item.event
+def _single(item: Recorded, live: bool, named: Named) -> Row:
+    event = named(item)
     match event:
         case Start():
             return Row(item, "start", f"{event.agent}({_args(event.args)})", "(root)" * (item.run == ROOT), "", live)
@@ -116,8 +120,8 @@ def _end(item: Recorded, event: End, live: bool) -> Row:
     return Row(item, "end", "discarded", "", "✗", live)
 
 
-def _pair(question: Recorded, outcome: Recorded, live: bool, read_blob: ReadBlob) -> Row:
-    asked, answered = question.event, outcome.event
+def _pair(question: Recorded, outcome: Recorded, live: bool, read_blob: ReadBlob, named: Named) -> Row:
+    asked, answered = named(question), named(outcome)
     assert isinstance(asked, Intent | Undo)
     assert isinstance(answered, Outcome)
     family, text = call_text(asked.op, asked.args)

@@ -11,25 +11,12 @@ from typing import Any
 from shepherd_dsl.cli.graph import STYLES
 from shepherd_dsl.cli.output import colour, paint
 from shepherd_dsl.cli.rows import PLUMBING, answer_text, call_text, first_line
+from shepherd_dsl.cli.run_names import with_names
 from shepherd_dsl.cli.text import cells, fit, pad, plain, terminal_width
-from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
+from shepherd_dsl.core.event import Denied, End, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import ROOT, WORLD, Commit
 from shepherd_dsl.trace.revisions import shown_run
-
-
-def _question(outcome: Commit) -> tuple[str, str, str]:
-    """Operation, family and call of the intent or undo that an outcome answers."""
-    place = outcome.parent
-    while place is not None:
-        event = place.event
-        if isinstance(event, Intent | Undo):
-            family, text = call_text(event.op, event.args)
-            return (
-                (event.op, family, text) if isinstance(event, Intent) else (event.op, "undo", f"{event.at}: {event.op}")
-            )
-        place = place.parent
-    return "", "answer", ""
 
 
 class TerminalDisplay:
@@ -116,14 +103,14 @@ class TerminalDisplay:
     # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _event(self, commit: Commit) -> None:
-        event, run = commit.event, commit.run
+        event, run = self._named(commit), commit.run
         match event:
             case Start():
                 self._line(commit, "start", event.agent, "", "")
             case Intent() | Undo():
                 pass  # shown with its outcome
             case Outcome():
-                op, family, text = _question(commit)
+                op, family, text = self._question(commit)
                 if op in PLUMBING or run == WORLD:
                     return
                 mark, result = answer_text(event.answer)
@@ -141,6 +128,21 @@ class TerminalDisplay:
                 self._line(commit, "revert", f"to event {event.to}", "", "")
             case End():
                 self._line(commit, "end", event.kind, "", "")
+
+    def _named(self, commit: Commit) -> Event:
+        return with_names(commit.event, lambda handle: shown_run(self.tree, commit.handles[handle]))
+
+    def _question(self, outcome: Commit) -> tuple[str, str, str]:
+        """Operation, family and call of the intent or undo that an outcome answers."""
+        place = outcome.parent
+        while place is not None:
+            event = self._named(place)
+            if isinstance(event, Undo):
+                return event.op, "undo", f"{event.at}: {event.op}"
+            if isinstance(event, Intent):
+                return (event.op, *call_text(event.op, event.args))
+            place = place.parent
+        return "", "answer", ""
 
     def _line(self, commit: Commit, family: str, text: str, mark: str, result: str) -> None:
         if self._quiet:
