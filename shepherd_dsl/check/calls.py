@@ -27,6 +27,7 @@ from shepherd_dsl.check.types import (
     an,
     contains,
     outcome,
+    parts,
     resolve,
     settle,
     show,
@@ -261,6 +262,12 @@ def require(body: Body, grants: Sequence[Clause], span: tree.Span, what: str, si
 # Spawn ---------------------------------------------------------------------------------------------------------------
 
 
+def _holds_run(found: Type) -> bool:
+    """Whether a value of this type may hold a run. An agent value holds none, whatever the agent takes and gives."""
+    top = resolve(found)
+    return isinstance(top, RunOf) or (not isinstance(top, AgentOf) and any(_holds_run(inner) for inner in parts(top)))
+
+
 def spawn(body: Body, expr: tree.Spawn) -> Type:
     """The type of `spawn agent(args) grants (…)`."""
     require_op(body, "run.spawn", expr.span)
@@ -294,6 +301,10 @@ def spawn(body: Body, expr: tree.Spawn) -> Type:
             body.infer(arg)
         return NEVER
     arguments(body, expr.span, f"`{expr.agent.text}`", expr.args, params)
+    if _holds_run(result):
+        name = expr.agent.text
+        body.env.report(codes.RUN_LOST, expr.span, f"`{name}` would give {an(result)}, which ends with its maker",
+                        hint=f"`{name}(…)` without `spawn` makes it here")  # fmt: skip
     request = grants if expr.grants is None else read_grants(body.env, expr.grants)
     if expr.grants is not None:
         require(body, request, expr.span, "the narrowed grant")

@@ -178,6 +178,18 @@ A call runs with the caller's grant, and a spawned run never holds more than the
 callee's signature grants has to be granted here too; `all(agent)` says just that.
 """)  # fmt: skip
 
+# Runs ----------------------------------------------------------------------------------------------------------------
+
+RUN_LOST = register("E145", "a run that its maker would take with it", """
+A run that ends discards the runs it owns, so a spawned agent cannot give one as its result. Call the agent instead,
+which makes the run the caller's own; or let it give the run's value.
+
+    agent begin() -> Run[Exit] grants run, shell.run { return spawn work() }
+
+    let worker = spawn begin()            // its value would be a run that is no more
+    let worker = begin()                  // in this run: worker is ours
+""")  # fmt: skip
+
 # Files ---------------------------------------------------------------------------------------------------------------
 
 NO_IMPORT = register("E150", "a file that cannot be imported", """

@@ -180,7 +180,25 @@ def supervise(body: Body, stmt: tree.Supervise) -> Type:
                 body.verdict = None
             body.block(clause.body, used=False)
             body.verdict = before
+        if clause.kind == "intent":
+            _judged_after_its_end(body, stmt, clause)
     return UNIT
+
+
+def _judged_after_its_end(body: Body, stmt: tree.Supervise, clause: tree.SuperviseClause) -> None:
+    """Report `answer` and `deny` where the clause discarded the run before: no intent is left to judge."""
+    only = stmt.runs[0] if len(stmt.runs) == 1 else None
+    judged = clause.run.text if clause.run is not None else only.name if isinstance(only, tree.Var) else None
+    ended = False
+    for one in clause.body.stmts:
+        match one:
+            case tree.ExprStmt(tree.Discard(tree.Var(name), _), _) if name == judged:
+                ended = True
+            case tree.Answer() | tree.Deny() if ended:
+                message = f"`{type(one).__name__.lower()}` comes after `discard {judged}`, which ended the run"
+                hint = "leave the verdict out: the intent went with the run"
+                body.env.report(codes.MISPLACED, one.span, message, hint=hint)
+                return
 
 
 def verdict(body: Body, stmt: tree.Pass | tree.Answer | tree.Deny) -> Type:
