@@ -19,6 +19,9 @@ from rich.table import Table
 
 MODULES = ("core", "store", "scope", "driver", "cli")
 
+FAILED = {"name": "failed", "value": 0, "unit": "", "target": None, "direction": "higher", "met": False}
+"""The row of a benchmark that could not be measured: it counts as missed."""
+
 
 def main(wanted: list[str]) -> None:
     """Measure, print, write."""
@@ -36,7 +39,7 @@ def main(wanted: list[str]) -> None:
         except Exception as failure:
             # One benchmark that fails must not hide the others.
             console.print(f"[red]{name} failed: {type(failure).__name__}: {failure}[/red]")
-            continue
+            found = [FAILED]
         results += [{**item, "name": f"{name}: {item['name']}"} for item in found]
         console.print(f"[dim]{name}: {time.monotonic() - began:.0f} s[/dim]")
     console.print(_table(results))

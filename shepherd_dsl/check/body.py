@@ -200,14 +200,8 @@ class Body:
 
     def _infer(self, expr: tree.Expr, wanted: Type | None, used: bool) -> Type:
         match expr:
-            case tree.IntLit():
-                return INT
-            case tree.DecLit():
-                return DEC
-            case tree.BoolLit():
-                return BOOL
-            case tree.UnitLit():
-                return UNIT
+            case tree.IntLit() | tree.DecLit() | tree.BoolLit() | tree.UnitLit():
+                return patterns.literal_type(expr)
             case tree.TextLit(pieces, _, _):
                 for piece in pieces:
                     if not isinstance(piece, str):

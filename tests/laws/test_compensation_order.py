@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 
 from shepherd_dsl.core.event import Forked, Injected, Intent, Outcome, Reverted, Undo
-from shepherd_dsl.core.forest import Machine, log_since
+from shepherd_dsl.core.forest import log_since
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import Commit, Undoing, commits
 from shepherd_dsl.core.unwind import ABANDONED
 from shepherd_dsl.core.value import equal
 from tests.support.generate import case, cases, ran
-from tests.support.stepping import steps_of
+from tests.support.stepping import below, steps_of
 
 
 def asked(trace: list[Commit], at: int) -> int:
@@ -46,15 +46,6 @@ def owed(program: Program, trace: list[Commit], kept: int) -> list[tuple[int, in
             if declared is not None and declared.undo is not None:
                 found[at] = (commit.seq, at, declared.undo)
     return [debt for at, debt in found.items() if at > kept]
-
-
-def below(m: Machine, id: str) -> list[str]:
-    found, todo = [], list(m.runs[id].kids)
-    while todo:
-        top = todo.pop()
-        found.append(top)
-        todo.extend(m.runs[top].kids)
-    return found
 
 
 def test_what_is_owed_is_paid_newest_first() -> None:

@@ -15,7 +15,7 @@ from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.run import Commit, Passing, Run, Undoing, Waiting, live_commits, question_of, settled
 from tests.support.generate import case, cases
 from tests.support.same import same_state
-from tests.support.stepping import steps_of
+from tests.support.stepping import below, steps_of
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -35,15 +35,6 @@ class Then:
 def as_it_is(run: Run) -> Then:
     live = [commit.seq for commit in live_commits(run.trace)]
     return Then(run.files, run.owner, run.givers, run.kids, run.handles, run.inbox, live, run)
-
-
-def below(m: Machine, id: str) -> list[str]:
-    found, todo = [], list(m.runs[id].kids)
-    while todo:
-        top = todo.pop()
-        found.append(top)
-        todo.extend(m.runs[top].kids)
-    return found
 
 
 def test_a_revert_puts_back_code_files_and_the_runs_owned_then() -> None:

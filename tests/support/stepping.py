@@ -34,6 +34,16 @@ def steps_of(chosen: Case, *, local: bool = False) -> Iterator[tuple[Machine, Ma
         m = after
 
 
+def below(m: Machine, id: str) -> list[str]:
+    """The runs below a run: those it owns, those they own, …"""
+    found, todo = [], list(m.runs[id].kids)
+    while todo:
+        top = todo.pop()
+        found.append(top)
+        todo.extend(m.runs[top].kids)
+    return found
+
+
 def family(m: Machine, id: str) -> set[str]:
     """A run, all below it and all above it."""
     found = {id}
@@ -41,9 +51,4 @@ def family(m: Machine, id: str) -> set[str]:
     while at is not None:
         found.add(at)
         at = m.runs[at].owner
-    todo = list(m.runs[id].kids)
-    while todo:
-        top = todo.pop()
-        found.add(top)
-        todo.extend(m.runs[top].kids)
-    return found
+    return found | set(below(m, id))

@@ -67,11 +67,23 @@ def error_of(outcome: Con) -> tuple[str, str]:
     return code, text
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
+
+
+def ends_with(path: Path, end: str) -> bool:
+    return path.exists() and path.read_text().endswith(end)
+
+
+def is_noted(state: Path) -> bool:
+    return any(ends_with(path, "}") for path in (state / "processes").glob("*.json"))
 
 
 def gone(pid: int) -> bool:
@@ -393,9 +405,13 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_t
     )
     driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
     noted = tmp_path / "files" / "pid"
-    until(lambda: noted.exists() and noted.read_text().endswith("\n"))
-    driver.kill()
-    driver.wait()
+    try:
+        # The process is there a moment before the driver has noted it.
+        until(lambda: has_ended(driver) or (ends_with(noted, "\n") and is_noted(make_context(tmp_path).state)))
+        assert not has_ended(driver)
+    finally:
+        driver.kill()
+        driver.wait()
     group = int(noted.read_text())
     home = Path((tmp_path / "files" / "home").read_text().strip())
     if leader_too:

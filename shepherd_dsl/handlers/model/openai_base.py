@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import urllib.parse
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from shepherd_dsl.handlers.model import sdk
-from shepherd_dsl.handlers.model.layout import LaidTool
+from shepherd_dsl.handlers.model.chat import Chat, Reply, Trouble
+from shepherd_dsl.handlers.model.layout import LaidTool, Layout, lay_out
 from shepherd_dsl.handlers.model.options import ModelOptions
 
 PACKAGE = "openai"
@@ -55,6 +57,15 @@ class OpenAIClient:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+async def asked(chat: Chat, ask: Callable[[Layout], Awaitable[Reply | Trouble]]) -> Reply | Trouble:
+    """What `ask` answers to the laid out chat, with the tools named as the program names them."""
+    layout = lay_out(chat)
+    if isinstance(layout, Trouble):
+        return layout
+    answer = await ask(layout)
+    return layout.named(answer) if isinstance(answer, Reply) else answer
 
 
 def function_of(tool: LaidTool, *, strict: bool | None) -> dict[str, Any]:

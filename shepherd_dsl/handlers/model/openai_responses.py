@@ -25,10 +25,9 @@ from shepherd_dsl.handlers.model.layout import (
     Turn,
     UserTurn,
     is_strict,
-    lay_out,
     ordered_call,
 )
-from shepherd_dsl.handlers.model.openai_base import PACKAGE, OpenAIClient, function_of
+from shepherd_dsl.handlers.model.openai_base import PACKAGE, OpenAIClient, asked, function_of
 from shepherd_dsl.handlers.model.options import ModelOptions
 
 _LEAST = 16
@@ -127,11 +126,7 @@ class OpenAIResponsesBackend:
         self._options = options
 
     async def ask(self, chat: Chat, show: Show) -> Reply | Trouble:
-        layout = lay_out(chat)
-        if isinstance(layout, Trouble):
-            return layout
-        answer = await self._ask(layout, show)
-        return layout.named(answer) if isinstance(answer, Reply) else answer
+        return await asked(chat, lambda layout: self._ask(layout, show))
 
     async def _ask(self, layout: Layout, show: Show) -> Reply | Trouble:
         body = body_of(layout, model=self._model, options=self._options, is_openai=self._client.is_openai)
