@@ -24,9 +24,9 @@ from shepherd_dsl.agents.recorded import open_step, started_with, turns
 from shepherd_dsl.agents.reference import recorded_agents
 from shepherd_dsl.agents.session import Answered, Diverged, Session
 from shepherd_dsl.check.schema import plain, type_value
+from shepherd_dsl.core.display import display
 from shepherd_dsl.core.run import Commit
-from shepherd_dsl.core.value import UNIT, Agent, Con, Record, Value, ok
-from shepherd_dsl.core.wire import value_text
+from shepherd_dsl.core.value import Agent, Con, Record, Value, ok
 from shepherd_dsl.errors import AgentError, DivergenceError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import misfit
@@ -212,7 +212,7 @@ def _asks(op: str, args: list[Value]) -> str:
 def _brief(value: Value) -> str:
     if isinstance(value, Con) and value.name == "Run" and value.args:
         return "a run"
-    text = value_text(value) if value is not UNIT else "()"
+    text = display(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 

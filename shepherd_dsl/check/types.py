@@ -216,13 +216,13 @@ def holes(found: Type) -> Iterator[Hole]:
 
 def show_pattern(pattern: Pattern) -> str:
     """A grant pattern as a program writes it."""
+    from shepherd_dsl.core.display import display, quoted
+
     if pattern.kind == "any":
         return "_"
     if pattern.kind == "is":
-        from shepherd_dsl.core.wire import value_text
-
-        return value_text(pattern.value) if pattern.value is not None else "_"
-    return '"' + pattern.glob.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return display(pattern.value) if pattern.value is not None else "_"
+    return quoted(pattern.glob)
 
 
 def show_clause(clause: Clause) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from shepherd_dsl.core.display import display
 from shepherd_dsl.core.event import Change, Entry, Intent
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.core.forest import Machine
@@ -19,7 +20,6 @@ from shepherd_dsl.core.machine import Finished, outer_stop, start
 from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.run import Commit, Discarded, Done, Failed
 from shepherd_dsl.core.value import Con, Record, Value, err, ok
-from shepherd_dsl.core.wire import value_text
 from shepherd_dsl.lower import Lowered, ScriptRule, TestInfo
 from shepherd_dsl.syntax.tree import Lines
 
@@ -158,13 +158,13 @@ def _parts(error: Value) -> tuple[str, str]:
         code, text = error.get("code"), error.get("text")
         if isinstance(code, str) and isinstance(text, str):
             return code, text
-    return "error", value_text(error)
+    return "error", display(error)
 
 
 def show_call(op: str, args: tuple[Value, ...]) -> str:
     """A call as a program writes it, long arguments cut."""
     shown = []
     for arg in args:
-        text = value_text(arg)
+        text = display(arg)
         shown.append(text if len(text) <= 120 else f"{text[:117]}...")
     return f"{op}({', '.join(shown)})"

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shepherd_dsl.agents.handler import shown as step_shown
+from shepherd_dsl.check.types import show_clause
 from shepherd_dsl.cli.values import shown
 from shepherd_dsl.core.display import display, quoted
+from shepherd_dsl.core.grant import Clause, Pattern
 from shepherd_dsl.core.prim_text import text
 from shepherd_dsl.core.value import UNIT, Agent, Blob, Con, Dec, Handle, Value, dec, equal, record, some
 from shepherd_dsl.syntax import format_source, parse, tree
+from shepherd_dsl.testing.scripted import show_call
 from tests.support.programs import results
 from tests.support.values import values
 
@@ -167,6 +171,15 @@ def test_the_command_line_shows_the_same_but_for_the_names_of_blobs(value: Value
 @given(plain_values)
 def test_interpolation_shows_texts_as_they_are_and_the_rest_as_literals(value: Value) -> None:
     assert text("<", value, ">") == f"<{value if isinstance(value, str) else display(value)}>"
+
+
+def test_calls_and_grants_are_shown_with_the_same_literals() -> None:
+    args: tuple[Value, ...] = (record(id=1), some("${x}"), UNIT)
+    want = r'({ id: 1 }, Some("\${x}"), ())'
+    assert show_call("op.do", args) == f"op.do{want}"
+    assert step_shown(Con("Ask", ("op.do", args))) == f"asks op.do{want}"
+    patterns = (Pattern("is", value=some(())), Pattern("words", 'echo "${x}"'), Pattern("any"))
+    assert show_clause(Clause("op.do", patterns, 3)) == r'op.do(Some([]), "echo \"\${x}\"", _) at most 3'
 
 
 # A type that has a bit of everything, so that its values check as they are shown.
