@@ -144,8 +144,8 @@ def run_main(argv: Sequence[str] | None = None) -> int:
 
         context = getattr(error, "ctx", None)
         usage = f"`{context.command_path} --help` shows how it is used" if context is not None else ""
-        if isinstance(error, click.NoSuchOption | click.BadOptionUsage) and context is not None:
-            usage = _dash_hint(context) + usage
+        if isinstance(error, click.NoSuchOption | click.BadOptionUsage):
+            usage = "; ".join(filter(None, (_dash_hint(args[0], context), usage)))
         return report_error(UserError("usage", error.format_message(), hint=usage), as_json=as_json)
     except click.exceptions.Abort:
         return 130
@@ -161,12 +161,12 @@ def run_main(argv: Sequence[str] | None = None) -> int:
         return report_bug(bug, as_json=as_json)
 
 
-def _dash_hint(context: click.Context) -> str:
-    """How what is no option but begins with a dash is written, for commands that take such a thing."""
-    if context.info_name == "run":
-        return "an argument of the agent that begins with a dash comes after `--`; "
-    if any(isinstance(param, click.Argument) for param in context.command.params):
-        return "what begins with a dash and is no option comes after `--`; "
+def _dash_hint(command: str, context: click.Context | None) -> str:
+    """How to write what begins with a dash but is no option, for commands that take such a thing."""
+    if command == "run":
+        return "an argument of the agent that begins with a dash comes after `--`"
+    if context is not None and any(isinstance(param, click.Argument) for param in context.command.params):
+        return "what begins with a dash and is no option comes after `--`"
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from shepherd_dsl.core.event import Denied, End, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
-from shepherd_dsl.core.run import ROOT, maker_of
+from shepherd_dsl.core.run import ROOT, split_copy
 from shepherd_dsl.core.shown import map_value
 from shepherd_dsl.core.value import Agent, Handle, Value, handles_in
 from shepherd_dsl.trace.revisions import shown_run
@@ -88,17 +88,22 @@ def _tables(log: Iterable[Recorded]) -> Iterator[tuple[tuple[str, int], dict[int
         mine = held.setdefault(run, {})
         match event:
             case Start() if run != ROOT:
-                maker = maker_of(run)
+                maker = run.rpartition(".")[0]
                 question = asking.get(maker)
                 if question is not None and question.op == "run.spawn":
                     made[maker] = run
                     for handle, given in enumerate(dict.fromkeys(handles_in(question.args[1]))):
                         if given in held[maker]:
                             mine[handle] = (item.index, held[maker][given][1])
-            case Forked() if event.of != run and not run.endswith(")"):
-                question = asking.get(maker_of(run))
-                if question is not None and question.op == "run.fork":
-                    made[maker_of(run)] = run
+            case Forked() if event.of != run:
+                # Copies of the runs below it have the same fork in their ids: only one is of the run that was forked.
+                copy = split_copy(run)
+                maker = copy[0].rpartition(".")[0] if copy is not None else ""
+                question = asking.get(maker)
+                if question is None or question.op != "run.fork" or not isinstance(question.args[0], Handle):
+                    continue
+                if held[maker].get(question.args[0].index, (0, ""))[1] == event.of:
+                    made[maker] = run
             case Forked():
                 asking[run] = questions.get((run, event.at))
             case Intent():
