@@ -101,8 +101,8 @@ def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> Non
 def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
     """Take back the last revert, discard or merge of a run.
 
-    What undo takes back it takes back again: after a second undo everything is as it was before the first. `shepherd
-    revert` goes to any event instead. Refused where compensations were made: those effects are gone.
+    Undoing a revert is a revert itself, so a second undo takes back the first one: it does not go further back. For
+    that `shepherd revert` goes to any event. Refused where compensations were made: those effects are gone.
     """
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
 
