@@ -453,7 +453,8 @@ def made_again(reader: TreeReader, result: Replayed) -> Sequence[str]:
 
 
 def replay_with(workspace: Workspace, name: str, program: Program) -> tuple[Replayed, list[tuple[str, Event]]]:
-    """How far an edited program follows the recorded answers; and the recorded log."""
+    """How far an edited program, with the recorded bound on local steps, follows the answers; and the recorded log."""
     reader = workspace.store().read(name)
-    _, log, base = recorded(reader)
+    before, log, base = recorded(reader)
+    program = attrs.evolve(program, steps=before.steps)
     return first_divergence(program, log, base, read_blob=reader.blob), log

@@ -198,3 +198,10 @@ def test_run_takes_a_bound_on_steps(workspace: Path) -> None:
     wrong = shepherd("run", "many.shep:unused", "1", "--steps", "0")
     assert wrong.status == 2
     assert "--steps" in wrong.err
+
+
+def test_an_edited_program_is_replayed_with_the_recorded_bound(workspace: Path) -> None:
+    # With any other bound it would not fail as it did.
+    assert shepherd("run", "many.shep:unused", "2000", "--steps", "5000").status == 1
+    found = shepherd("replay", "--with", "many.shep", "--json")
+    assert found.json()["same"] == found.json()["events"] == 2
