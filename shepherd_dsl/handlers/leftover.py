@@ -14,14 +14,11 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 from pathlib import Path
 
+from shepherd_dsl.handlers.private import is_private
 from shepherd_dsl.handlers.process import group_members, signal_group, until_gone
 from shepherd_dsl.handlers.protocol import Request
-
-PRIVATE_PREFIX = "shepherd-"
-"""How the name of a command's private folder begins."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -59,8 +56,7 @@ async def stop_leftover(state: Path, request: Request, *, grace: float) -> bool:
         if not await until_gone(group, grace):
             signal_group(group, signal.SIGKILL)
     # Whatever the file says: only a folder of the kind that a command gets is removed.
-    place, name = os.path.split(private)
-    if place == tempfile.gettempdir() and name.startswith(PRIVATE_PREFIX):
+    if is_private(private):
         shutil.rmtree(private, ignore_errors=True)
     forget_process(state, request)
     return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,8 +22,9 @@ from shepherd_dsl.core.value import Con, err, ok, record
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.environment import command_environment
 from shepherd_dsl.handlers.fits import rec_of
-from shepherd_dsl.handlers.leftover import PRIVATE_PREFIX, forget_process, note_process, stop_leftover
+from shepherd_dsl.handlers.leftover import forget_process, note_process, stop_leftover
 from shepherd_dsl.handlers.output import Output
+from shepherd_dsl.handlers.private import PrivateFolder, remove_abandoned
 from shepherd_dsl.handlers.process import run_process
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
 
@@ -61,6 +61,7 @@ class ShellHandler:
 
     def __init__(self, context: HandlerContext) -> None:
         self._context = context
+        self._has_tidied = False
 
     async def perform(self, request: Request) -> Con:
         """`Ok({code, out})`, or an error as above. Cancelled, it ends the whole process group first."""
@@ -92,14 +93,15 @@ class ShellHandler:
         if request.folder is None:
             raise ValueError("shell operations need the run's folder")
         config = self._context.config.shell
-        private = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX))
+        if not self._has_tidied:
+            self._has_tidied = True
+            await anyio.to_thread.run_sync(remove_abandoned)
+        private = PrivateFolder()
         output = Output(
             limit=config.output_limit, most=config.output_max, redactor=self._context.redactor, show=request.show
         )
         try:
-            for name in ("home", "tmp"):
-                (private / name).mkdir(mode=0o700)
-            environ = command_environment(self._context, private)
+            environ = command_environment(self._context, private.path)
             executable = find_program(argv[0], request.folder, environ["PATH"])
             if executable is None:
                 own = "; the shell has a command of this name: use shell.script" if argv[0] in _BUILT_IN else ""
@@ -113,7 +115,7 @@ class ShellHandler:
                     time_limit=config.time_limit,
                     grace=config.grace,
                     receive=output.receive,
-                    started=lambda pid: note_process(self._context.state, request, pid, private),
+                    started=lambda pid: note_process(self._context.state, request, pid, private.path),
                 )
             except OSError as problem:
                 return _cannot_start(argv[0], problem)
@@ -128,7 +130,7 @@ class ShellHandler:
             output.close()
             forget_process(self._context.state, request)
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_remove, private)
+                await anyio.to_thread.run_sync(private.remove)
 
 
 def open_handler(context: HandlerContext) -> ShellHandler:
@@ -152,7 +154,3 @@ def _cannot_start(name: str, problem: OSError) -> Con:
     if problem.errno == errno.E2BIG:
         return err("command", "the command is too long for the system")
     raise problem
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

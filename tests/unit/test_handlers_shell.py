@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 
 from shepherd_dsl.core.value import Con, Record
 from shepherd_dsl.handlers.leftover import note_process
+from shepherd_dsl.handlers.private import PrivateFolder
 from shepherd_dsl.handlers.process import group_alive
 from shepherd_dsl.handlers.shell import ShellHandler
 from shepherd_dsl.testing.requests import Recorder, make_context, make_request
@@ -423,6 +425,38 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_t
     assert anyio.run(ShellHandler(make_context(tmp_path)).probe, request) is None
     until(lambda: not group_alive(group))
     assert not home.parent.exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_folders_of_drivers_that_are_gone_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    script = (
+        "import os, signal\n"
+        "from shepherd_dsl.handlers.private import PrivateFolder\n"
+        "print(PrivateFolder().path, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environ = {**os.environ, "TMPDIR": str(temporary)}
+    left = [
+        Path(subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environ).stdout[:-1])
+        for _ in range(2)
+    ]
+    assert all((path / "home").is_dir() for path in left)
+    user = subprocess.Popen(["sleep", "300"], env={"HOME": str(left[1] / "home")})
+    held = PrivateFolder()
+    other = temporary / "another"
+    other.mkdir()
+    try:
+        assert exit_of(perform(tmp_path, "shell.script", "exit 0")) == (0, "")
+        assert sorted(temporary.iterdir()) == sorted([other, held.path, left[1]])
+    finally:
+        user.kill()
+        user.wait()
+        held.remove()
+    assert exit_of(perform(tmp_path, "shell.script", "exit 0")) == (0, "")
+    assert list(temporary.iterdir()) == [other]
 
 
 @pytest.mark.usefixtures("folder")
