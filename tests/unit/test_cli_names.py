@@ -183,3 +183,21 @@ def test_notes_are_in_words() -> None:
     late = list(note_lines(LATE, value_text(ok("fine")), on=False))
     assert "taken back" in late[1]
     assert late[2] == '    Ok("fine")'
+
+
+def test_undo_twice_is_as_before_the_first(workspace: Path) -> None:
+    assert run_work(workspace, "--quiet").status == 0
+    assert shepherd("revert", "1@4").status == 0
+    assert not (workspace / "src" / "new.txt").exists()
+    assert shepherd("fork", "1@2").status == 0
+    assert shepherd("revert", "2@1").status == 0
+
+    def kept() -> list[tuple[str, str, str]]:
+        return [row for row in texts("2") if not row[1].startswith("to event")]
+
+    before = kept()
+    assert shepherd("undo", "2").status == 0
+    assert kept() != before
+    assert shepherd("undo", "2").status == 0
+    assert kept() == before
+    assert "a second undo takes back the first one" in " ".join(shepherd("undo", "--help").out.split())
