@@ -6,8 +6,6 @@ is an error that lists all that is wrong at once (`docs/handlers.md` shows the w
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -141,6 +139,8 @@ def read_config(path: Path) -> Config:
 
 def parse_config(text: str, *, where: str = CONFIG_FILE) -> Config:
     """The configuration that `text` (TOML) gives; `where` names it in errors (UserError, as for `read_config`)."""
+    import tomllib  # most workspaces have no configuration
+
     try:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
@@ -320,6 +320,8 @@ _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
 
 
 def _closest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    import difflib
+
     match = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {match[0]}?" if match else ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import attrs
@@ -350,7 +349,8 @@ def library_modules() -> tuple[ModuleEnv, ...]:
     """The standard library: declarations only; bodies are checked when something reaches them."""
     from shepherd_dsl.syntax import parse
 
-    folder = files("shepherd_dsl.std")
+    # Not importlib.resources, whose import takes longer than reading all of them.
+    folder = Path(__file__).parent.parent / "std"
     found: list[ModuleEnv] = []
     taken: set[str] = set()
     for name in LIBRARY:

@@ -12,7 +12,6 @@ from typing import Any
 from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.build import ACTIONS_BY_NAME, Builder
 from shepherd_dsl.syntax.diagnostics import Diagnostic, ordered
-from shepherd_dsl.syntax.expected import diagnose
 from shepherd_dsl.syntax.layout import Layout
 from shepherd_dsl.syntax.lexer import Lexer
 from shepherd_dsl.syntax.table import ACCEPT, ACTIONS, END, GOTOS, RULES
@@ -152,6 +151,8 @@ class _Parser:
         """Report the token at `index` and go on behind the construct that it breaks; gives the next index."""
         token = self.tokens[index]
         if not self._known(index):
+            from shepherd_dsl.syntax.expected import diagnose  # most programs that run have no errors
+
             expected = [kind for kind in ACTIONS[self.states[-1]] if kind != "ERROR" and self.accepts(kind)]
             self.errors.append(diagnose(self.source, self.file, self.tokens, index, expected))
         keep = len(self.states)
