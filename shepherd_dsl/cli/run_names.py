@@ -43,21 +43,26 @@ def with_names(event: Event, name: Callable[[int], str | None]) -> Event:
 
 
 class RunNames:
-    """The names of the runs that the events of one tree mean. The log is read when the first handle is met."""
+    """The names of the runs that the events of one tree mean. The log is read as far as needed."""
 
-    __slots__ = ("_found", "_reader")
+    __slots__ = ("_found", "_reader", "_seen")
 
     def __init__(self, reader: TreeReader) -> None:
         self._reader = reader
-        self._found: dict[tuple[str, int], dict[int, str]] | None = None
+        self._seen = 0
+        self._found: dict[tuple[str, int], dict[int, str]] = {}
 
     def event(self, item: Recorded) -> Event:
         """The event of `item` for showing, as `with_names` makes it."""
-        if next(_handles(item.event), None) is None:
+        handles = set(_handles(item.event))
+        if not handles:
             return item.event
-        if self._found is None:
-            self._found = dict(_tables(self._reader.entries()))
-        table = self._found.get((item.run, item.index), {})
+        key, total = (item.run, item.index), len(self._reader)
+        # Most handles were made shortly before: the end of a long log tells what they mean.
+        while self._seen < total and not handles <= self._found.get(key, {}).keys():
+            self._seen = min(total, max(256, 16 * self._seen))
+            self._found = dict(_tables(self._reader.tail(self._seen)))
+        table = self._found.get(key, {})
 
         def name(handle: int) -> str | None:
             run = table.get(handle)
@@ -78,7 +83,8 @@ def _handles(event: Event) -> Iterator[int]:
 
 
 def _tables(log: Iterable[Recorded]) -> Iterator[tuple[tuple[str, int], dict[int, str]]]:
-    """For each event with handles, by run and index, the runs that they mean. `log` is whole, oldest first."""
+    """For each event with handles, by run and index, the runs that they mean. `log` is the end of a log,
+    oldest first; what it does not tell is left out."""
     held: dict[str, dict[int, tuple[int, str]]] = {}  # of each run: handle, the event it came with, the run it means
     questions: dict[tuple[str, int], Intent] = {}
     asking: dict[str, Intent | None] = {}
