@@ -120,8 +120,9 @@ def reply(m: Machine, id: str, waiting: Waiting, value: Con, change: Change = ()
 def deliver(m: Machine, id: str, value: Con, change: Change, by: By) -> Machine:
     """The outcome of what run `id` shows, in one step to every run that waits for it, innermost first.
 
-    Only the files of the run that asked change. A run that compensates is no intent's owner: it goes on to its next
-    debt, and gets no event of its own.
+    The run that asked gets the outcome. Each that passed it gets `Ok(outcome)`: its own operation, `run.pass`, is done,
+    whatever came of the one passed. Only the files of the run that asked change. A run that compensates is no intent's
+    owner: it goes on to its next debt, and gets no event of its own.
     """
     seen = shown(m, id)
     assert seen is not None, "only an open question is answered"
@@ -132,7 +133,7 @@ def deliver(m: Machine, id: str, value: Con, change: Change, by: By) -> Machine:
         if isinstance(code, Undoing):
             m = put(m, but(run, code=next_debt(code, value)))
         elif isinstance(code, Passing):
-            m = record(m, member, Outcome(value, (), by), code=resume(value, code.origin.stack))
+            m = record(m, member, Outcome(ok(value), (), by), code=resume(ok(value), code.origin.stack))
         else:
             # The run that asked; where the question is an undo its code stays, for it is about to be taken back.
             files = run.files.apply(change) if change else None
