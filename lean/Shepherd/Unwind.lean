@@ -109,17 +109,6 @@ def keptFrom (id : Id) (to : Option Nat) (hs : List Then) (member : Id) : Nat :=
     | some h => Trace.size h.trace
     | none => 0
 
-end M
-
-/-- The text of an id, as canonical text and errors write it. -/
-def Id.text : Id → String
-  | .world => "world"
-  | .root => "root"
-  | .made m n => s!"{m.text}.{n}"
-  | .copy f o => s!"{f.text}({o.text})"
-
-namespace M
-
 /-- The plan for taking run `id` back to event `to` (none: discarding it), given what stood below it then. -/
 def planFor (m : M) (id : Id) (to : Option Nat) (hs : List Then) : Plan :=
   let P := m.program

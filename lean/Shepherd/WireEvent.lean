@@ -19,16 +19,6 @@ namespace Shepherd
 
 /-! ## Run ids -/
 
-/-- `acc` followed by the text of an id. -/
-def Id.render : Id → (acc : String) → String
-  | .world, acc => acc ++ "world"
-  | .root, acc => acc ++ "root"
-  | .made maker count, acc => maker.render acc ++ "." ++ toString count
-  | .copy fork old, acc => old.render (fork.render acc ++ "(") ++ ")"
-
-/-- The text of an id: `made m n` is `m.n`, `copy f old` is `f(old)`. -/
-def Id.text (id : Id) : String := id.render ""
-
 namespace Wire
 
 /-- The number of which `n` is written so far, continued by the digits at the beginning of `cs`, and what follows. -/
@@ -134,18 +124,6 @@ def answer (j : Json) : Except String Value :=
 end Wire
 
 /-! ## Events -/
-
-/-- The canonical name of who answered. -/
-def By.text : By → String
-  | .world => "world"
-  | .owner => "owner"
-  | .machine => "machine"
-
-/-- The canonical name of how a run ended. -/
-def EndKind.text : EndKind → String
-  | .done => "done"
-  | .failed => "failed"
-  | .discarded => "discarded"
 
 /-- The canonical form of an event. -/
 def Event.toJson : Event → Json

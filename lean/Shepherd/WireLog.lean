@@ -14,9 +14,6 @@ What passes between two implementations of the core (`spec/contract.md`, "Logs, 
 
 namespace Shepherd
 
-/-- The events of a tree, each with the run it belongs to, in their order. -/
-abbrev Log := List (Id × Event)
-
 /-- What an oracle says to a run that has `at'` events: an outcome, and a change to the run's files. -/
 structure Line where
   run : Id
