@@ -70,9 +70,9 @@ def decText (coef : Int) (scale : Nat) : String :=
   let digits := toString coef.natAbs
   if scale = 0 then sign ++ digits
   else
-    let digits := (padLeft (scale + 1) digits).toList
-    let whole := digits.length - scale
-    sign ++ String.ofList (digits.take whole) ++ "." ++ String.ofList (digits.drop whole)
+    let digits := padLeft (scale + 1) digits
+    let point : String.Pos.Raw := ⟨digits.utf8ByteSize - scale⟩
+    sign ++ String.Pos.Raw.extract digits 0 point ++ "." ++ String.Pos.Raw.extract digits point digits.rawEndPos
 
 /-- `n` continued by decimal digits; nothing where one is no digit. -/
 def digits : List Nat → (n : Nat) → Option Nat
