@@ -1,0 +1,6 @@
+import Shepherd.Event
+import Shepherd.Expr
+import Shepherd.Fault
+import Shepherd.Limits
+import Shepherd.Program
+import Shepherd.Value
