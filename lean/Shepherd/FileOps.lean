@@ -27,6 +27,13 @@ namespace FileOps
 /-- The operations that the machine answers. -/
 def names : List String := ["file.read", "file.write", "file.remove", "file.list"]
 
+/-- Whether an operation is answered by the machine from the files of the run that asked. -/
+def isFileOp (op : String) : Bool := names.contains op
+
+/-- Whether an entry is a real one: a file or a symbolic link with a hash, or an empty folder. -/
+def goodEntry (e : Entry) : Bool :=
+  e == Entry.emptyFolder || ((e.mode / 4096 == 8 || e.mode == 0o120000) && e.hash.length == 40)
+
 /-- Bytes of the largest file that `file.read` gives as a text. -/
 def maxRead : Nat := 4194304
 

@@ -29,6 +29,11 @@ def empty : Files := []
 /-- The paths of some files, in order. -/
 def paths (fs : Files) : List String := fs.map Prod.fst
 
+/-- Whether some paths are strictly sorted by code point. -/
+def sorted : List String → Bool
+  | a :: b :: rest => a < b && sorted (b :: rest)
+  | _ => true
+
 /-- Whether `fs` says what files can be: paths strictly sorted, and nothing below another entry. -/
 def wf (fs : Files) : Prop :=
   fs.paths.Pairwise (· < ·) ∧ fs.paths.Pairwise fun p q => liesBelow p q = false
