@@ -76,9 +76,22 @@ structure Request where
   bound : Nat
   rules : Bool
 
-/-- The parts of a request that all kinds share. `known` holds programs that were read before, by their JSON text. -/
-def requestOf (fs : List (String × Json)) : Except String Request := do
-  let program ← Program.ofJson (← field fs "program")
+/-- Programs that were given before, by the names that they were given; the newest first. -/
+abbrev Kept := List (String × Program)
+
+/-- How many programs are kept. -/
+def mostKept : Nat := 64
+
+/-- The program of a request: given, or kept. -/
+def programOf (kept : Kept) : Json → Except String Program
+  | .str name => match kept.lookup name with
+    | some P => .ok P
+    | none => .error s!"no program `{name}` is kept"
+  | j => Program.ofJson j
+
+/-- The parts of a request that all kinds share. -/
+def requestOf (kept : Kept) (fs : List (String × Json)) : Except String Request := do
+  let program ← programOf kept (← field fs "program")
   let contents ← match fs.lookup "contents" with
     | none => .ok []
     | some j => contentsOf j
@@ -260,10 +273,9 @@ def revert (r : Request) : Except String Json := do
   | some m => return goOn r m true
   | none => .error "the root run is being taken back already"
 
-/-- The answer to a request. -/
-def answer (fs : List (String × Json)) : Except String Json := do
-  let what ← Wire.text (← field fs "do")
-  let r ← requestOf fs
+/-- The answer to a request that keeps nothing. -/
+def answer (kept : Kept) (what : String) (fs : List (String × Json)) : Except String Json := do
+  let r ← requestOf kept fs
   match what with
   | "run" => run r
   | "replay" => return .obj [("runs", runsToJson (← replayed r))]
@@ -277,15 +289,24 @@ def answer (fs : List (String × Json)) : Except String Json := do
   | "revert" => revert r
   | _ => .error s!"no request `{what}`"
 
-/-- The line that answers a line. -/
-def answerLine (line : String) : String :=
-  let answered : Except String Json := do
+/-- The answer to a request, and the programs that are kept after it. -/
+def answerAndKeep (kept : Kept) (fs : List (String × Json)) : Except String (Json × Kept) := do
+  match ← Wire.text (← field fs "do") with
+  | "keep" =>
+    let name ← Wire.text (← field fs "name")
+    let P ← Program.ofJson (← field fs "program")
+    return (.obj [("digest", .str P.digest), ("kept", .str name)], ((name, P) :: kept).take mostKept)
+  | what => return (← answer kept what fs, kept)
+
+/-- The line that answers a line, and the programs that are kept after it. -/
+def answerLine (kept : Kept) (line : String) : String × Kept :=
+  let answered : Except String (Json × Kept) := do
     match ← Json.parse line with
-    | .obj fs => answer fs
+    | .obj fs => answerAndKeep kept fs
     | _ => .error "a request is an object"
   match answered with
-  | .ok j => j.print
-  | .error why => (Json.obj [("error", .str why)]).print
+  | .ok (j, kept) => (j.print, kept)
+  | .error why => ((Json.obj [("error", .str why)]).print, kept)
 
 end Shepherd.Shepref
 
@@ -294,10 +315,13 @@ def main : IO Unit := do
   let input ← IO.getStdin
   let output ← IO.getStdout
   let mut going := true
+  let mut kept : Shepherd.Shepref.Kept := []
   while going do
     let line ← input.getLine
     if line.isEmpty then
       going := false
     else
-      output.putStr (Shepherd.Shepref.answerLine line ++ "\n")
+      let (answer, rest) := Shepherd.Shepref.answerLine kept line
+      kept := rest
+      output.putStr (answer ++ "\n")
       output.flush

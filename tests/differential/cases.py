@@ -123,13 +123,11 @@ def acts_of(log: Log) -> list[Any]:
     return acts
 
 
-def request(
-    do: str, program: Program, files: Files, contents: Mapping[str, bytes], **parts: str
-) -> str:
-    """A request; `parts` are JSON texts."""
+def request(do: str, program: Program | str, files: Files, contents: Mapping[str, bytes], **parts: str) -> str:
+    """A request; `parts` are JSON texts. A program that `shepref` keeps is given by its name."""
     fields = {
         "do": json.dumps(do),
-        "program": program_text(program),
+        "program": json.dumps(program) if isinstance(program, str) else program_text(program),
         "files": files_text(files),
         "contents": contents_text(contents),
         **parts,
@@ -137,8 +135,13 @@ def request(
     return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in fields.items()) + "}"
 
 
+def keep_request(name: str, program: Program) -> str:
+    """The request to keep a program."""
+    return f'{{"do":"keep","name":{json.dumps(name)},"program":{program_text(program)}}}'
+
+
 def run_request(
-    program: Program,
+    program: Program | str,
     agent: str,
     args: tuple[Value, ...],
     grant: Request,
