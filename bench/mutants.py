@@ -33,6 +33,7 @@ MODULES = ("machine", "run_ops", "unwind", "shown", "permit", "forest", "replay"
 # Fast and sharp first: most mutants die in the first files. The slower laws are left out: the score is a lower bound.
 TESTS = (
     "tests/laws/test_core_scenarios.py",
+    "tests/laws/test_core_scenarios_back.py",
     "tests/laws/test_core_answers.py",
     "tests/laws/test_core_unwind.py",
     "tests/laws/test_world_between_steps.py",
