@@ -132,6 +132,14 @@ def bad_names(forger: Forger, name: bytes) -> None:
     forger.with_head(forger.event(forger.last(), files=folder))
 
 
+def bomb(forger: Forger, width: int = 10, depth: int = 9) -> pygit2.Oid:
+    """A tree of a few objects that stands for `width ** depth` files."""
+    made = forger.raw_tree([(b"100644", b"f%02d" % at, str(forger.blob(b"x"))) for at in range(width)])
+    for _ in range(depth - 1):
+        made = forger.raw_tree([(b"40000", b"d%02d" % at, str(made)) for at in range(width)])
+    return made
+
+
 def at_last(**parts: Any) -> Callable[[Forger], None]:
     return lambda forger: forger.with_head(forger.event(forger.last(), **parts))
 
@@ -220,6 +228,8 @@ FORGERIES: dict[str, Callable[[Forger], None]] = {
     "a name is empty": lambda forger: bad_names(forger, b""),
     "a name is long": lambda forger: bad_names(forger, b"x" * 10_000),
     "a name holds a line": lambda forger: bad_names(forger, b"a\n\x1b[2Jb"),
+    "a tree is a bomb": lambda forger: forger.with_head(forger.event(forger.last(), files=bomb(forger))),
+    "the first tree is a bomb": lambda forger: forger.with_head(forger.event(0, files=bomb(forger)), 1),
     "a submodule": lambda forger: forger.with_head(
         forger.event(forger.last(), files=forger.raw_tree([(b"160000", b"sub", "1" * 40)]))
     ),
@@ -229,10 +239,10 @@ COMMANDS = (
     ["log", "9"],
     ["log", "--all", "--events", "9"],
     ["log", "--json", "9"],
-    ["show", "9"],
+    ["show", "9@-1"],
     ["show", "9@0"],
-    ["show", "--json", "9"],
-    ["diff", "--stat", "9"],
+    ["show", "--json", "9@-1"],
+    ["diff", "--stat", "9@0", "9@-1"],
     ["replay", "9"],
     ["fork", "9@1"],
     ["revert", "--dry-run", "9@1"],
@@ -248,6 +258,16 @@ def everything_below(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".shepherd" not in path.parts
     }
+
+
+def test_a_tree_that_stands_for_more_files_than_any_disk_holds_is_refused(
+    workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    FORGERIES["a tree is a bomb"](Forger(open_store(workspace)))
+    for command in (["diff", "9@0", "9@-1"], ["merge", "9"], ["merge", "--dry-run", "9"]):
+        capfd.readouterr()
+        assert run_main(command) == 1, command
+        assert "it stands for more than 4194304 files" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", FORGERIES)
