@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lean unit bench mutants clean
+.PHONY: help setup demo test lint lean unit bench mutants pythons clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,15 @@ bench: $(STAMP)  ## the benchmarks, as a table and in bench/results.json
 
 mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md
 	$(BIN)/python -m bench.mutants
+
+OTHER := $(VENV)/other-python
+pythons: $(STAMP)  ## the same hashes under another Python (CPython 3.14 in WebAssembly; needs node and npm)
+	npm install --silent --no-audit --no-fund --prefix $(OTHER) pyodide@314.0.7
+	$(BIN)/python tools/other_python.py >$(OTHER)/here.txt
+	node tools/other_python.mjs $(OTHER)/node_modules/pyodide \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >$(OTHER)/there.txt
+	diff $(OTHER)/here.txt $(OTHER)/there.txt
+	@echo "the same $$(wc -l <$(OTHER)/here.txt) digests"
 
 clean:  ## remove what was built here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
