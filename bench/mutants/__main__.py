@@ -150,16 +150,24 @@ def reached(files: Sequence[str], jobs: int) -> tuple[Chooser, tuple[str, ...]]:
 
 def unchanged(tests: Sequence[str], files: Sequence[str], cases: str) -> tuple[dict[str, float], list[str]]:
     """The unchanged core on the way that mutants take: how long each test takes, and which fail."""
-    name, key = f"unchanged-{cases}", digest(ground(), *map(file_digest, files))
-    value = kept(name, key)
-    if value is None:
-        print(f"the unchanged core, with {cases} of the cases", flush=True)
+    names = {
+        file: (f"unchanged-{cases}-{file.replace('/', '.')}", digest(ground(), file_digest(file))) for file in files
+    }
+    fresh = [file for file in files if kept(*names[file]) is None]
+    if fresh:
+        print(f"the unchanged core, with {cases} of the cases, {len(fresh)} files of tests", flush=True)
         texts = {module: text_of(module) for module in modules()}
-        value = alone(Order(texts, tests, cases, {}, stop=False))
-        if value["end"] not in ("passed", "failed") or value["collected"] != len(tests):
-            raise BrokenError(f"the unchanged core: {value}")
-        keep(name, key, value)
-    return value["seconds"], value["failed"]
+        mine = [test for test in tests if test.partition("::")[0] in fresh]
+        said = alone(Order(texts, mine, cases, {}, stop=False))
+        if said["end"] not in ("passed", "failed") or said["collected"] != len(mine):
+            raise BrokenError(f"the unchanged core: {said}")
+        for file in fresh:
+            seconds = {test: spent for test, spent in said["seconds"].items() if test.partition("::")[0] == file}
+            failed = [test for test in said["failed"] if test.partition("::")[0] == file]
+            keep(*names[file], {"seconds": seconds, "failed": failed})
+    every = [kept(*names[file]) for file in files]
+    all_seconds = {test: spent for one in every for test, spent in one["seconds"].items()}
+    return all_seconds, [test for one in every for test in one["failed"]]
 
 
 # ── one mutant ───────────────────────────────────────────────────────────────────────────────────────────────────────
