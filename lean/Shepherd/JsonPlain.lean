@@ -4,8 +4,8 @@ import Shepherd.Limits
 /-!
 # Plain JSON
 
-The text of JSON as `json_print` writes and `json_parse` reads it (`shepherd_dsl/core/jsontext.py`). Reading is strict and
-says the same of a text that is no JSON as Python does: what is wrong, and at which character.
+The text of JSON as `json_print` writes and `json_parse` reads it (`shepherd_dsl/core/jsontext.py`). Reading is strict,
+and says the same of a text that is no JSON as Python does: what is wrong, and at which character.
 
 The text is first cut into tokens; then one pass over the tokens builds the value.
 -/
@@ -38,7 +38,8 @@ def quote (text : String) : String := (escapeTo "\"" text.toList).push '"'
 
 /-! ## Tokens -/
 
-/-- A number as it is written: sign, digits, those after the point, and the sign (if any) and the digits of the exponent. -/
+/-- A number as it is written: sign, digits, those after the point, and the sign (if any) and the digits of the
+exponent. -/
 structure Number where
   negative : Bool
   whole : List Char
@@ -83,8 +84,9 @@ def short (c : Char) : Option Char :=
   | 't' => some '\t'
   | _ => none
 
-/-- The rest of a string after its first quotation mark: its text (`none`: it has a lone surrogate) and how many characters
-it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what was taken. -/
+/-- The rest of a string after its first quotation mark: its text (`none`: it has a lone surrogate) and how many
+characters it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what was
+taken. -/
 def stringFrom (out : List Char) (high : Option Nat) (lone : Bool) (size : Nat) :
     List Char → Option (Option String × Nat)
   | [] => none
@@ -94,7 +96,8 @@ def stringFrom (out : List Char) (high : Option Nat) (lone : Bool) (size : Nat) 
     | some n =>
       if 0xD800 ≤ n ∧ n < 0xDC00 then stringFrom out (some n) (lone || high.isSome) (size + 6) cs
       else if 0xDC00 ≤ n ∧ n < 0xE000 then match high with
-        | some h => stringFrom (Char.ofNat (0x10000 + (h - 0xD800) * 1024 + (n - 0xDC00)) :: out) none lone (size + 6) cs
+        | some h =>
+          stringFrom (Char.ofNat (0x10000 + (h - 0xD800) * 1024 + (n - 0xDC00)) :: out) none lone (size + 6) cs
         | none => stringFrom out none true (size + 6) cs
       else stringFrom (Char.ofNat n :: out) none (lone || high.isSome) (size + 6) cs
   | '\\' :: e :: cs => match short e with

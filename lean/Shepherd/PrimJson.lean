@@ -31,7 +31,8 @@ def printTo (level : Nat) (out : String) (v : Value) : Except Fault String :=
     | .con name [v] =>
       if name == "Some" then printTo (level + 1) out v
       else do return (← printTo (level + 1) (out ++ "{" ++ quote name ++ ":") v) ++ "}"
-    | .con name (v :: w :: vs) => do return (← printListTo level (out ++ "{" ++ quote name ++ ":[") "" (v :: w :: vs)) ++ "}"
+    | .con name (v :: w :: vs) => do
+      return (← printListTo level (out ++ "{" ++ quote name ++ ":[") "" (v :: w :: vs)) ++ "}"
     | .blob .. | .agent _ | .run _ => .error ⟨"type", s!"json_print: a value of the kind {v.kind} has no JSON"⟩
 
 /-- `out`, the JSON of values with commas between, after `lead`, and the end of the array. -/
@@ -47,8 +48,8 @@ end
 
 /-- Plain JSON: records as objects, lists as arrays, unit as null, decs as numbers.
 
-`Some(v)` is `v` and `None` null; any other variant is `"C"` without arguments, `{"C":v}` with one, `{"C":[v…]}` with more.
-Fault `type` on blobs, agents and runs, `depth` and `size` beyond the limits. -/
+`Some(v)` is `v` and `None` null; any other variant is `"C"` without arguments, `{"C":v}` with one, `{"C":[v…]}` with
+more. Fault `type` on blobs, agents and runs, `depth` and `size` beyond the limits. -/
 def jsonPrint (value : Value) : Result := do
   bounded "json_print" value
   let s ← printTo 0 "" value
@@ -101,8 +102,8 @@ end
 
 /-- `Ok` of the value of a JSON text, or `Err` of what is wrong with it.
 
-Objects become records, arrays lists, null unit; a number becomes an int, with a fraction or an exponent a dec. A key given
-twice, a lone surrogate, nesting deeper than 100 and numbers beyond the limits are errors. -/
+Objects become records, arrays lists, null unit; a number becomes an int, with a fraction or an exponent a dec. A key
+given twice, a lone surrogate, nesting deeper than 100 and numbers beyond the limits are errors. -/
 def jsonParse (text : Value) : Result := do
   match JsonPlain.read Limits.valueDepth numberValue (← asText "json_parse" 1 text) with
   | .error (what, at') => return .con "Err" [.text s!"not JSON: {what} at character {at'}"]
@@ -122,7 +123,8 @@ abbrev Decoded := Except Stop Value
 def misfit {α : Type} (what : String) : Except Stop α := .error (.misfit "" what)
 
 /-- The type is no type. -/
-def noType {α : Type} (expected : String) (got : Value) : Except Stop α := .error (.fault (.wrong "decode" 1 expected got))
+def noType {α : Type} (expected : String) (got : Value) : Except Stop α :=
+  .error (.fault (.wrong "decode" 1 expected got))
 
 /-- What decoding gave at `place`, as its holder sees it. -/
 def inside (place : String) : Decoded → Decoded
@@ -178,7 +180,8 @@ def decodeArgs (decode : Value → Value → Decoded) (name : String) (at' : Nat
   | _, _ => .ok []
 
 /-- The variant `name` with what was given for its arguments, by their types. -/
-def decodeCase (decode : Value → Value → Decoded) (name : String) (given : Option Value) (types : List Value) : Decoded :=
+def decodeCase (decode : Value → Value → Decoded) (name : String) (given : Option Value) (types : List Value) :
+    Decoded :=
   match types, given with
   | [], none => .ok (.con name [])
   | [], some _ => misfit s!"{name} has no arguments: write the text {quote name}"
