@@ -117,7 +117,7 @@ class _Work:
         self.servers: list[Server] = []
         for module in in_order(modules):
             key = built.keys[module.name]
-            if (known := _known(module, key)) and _link(_object(key, "olean"), self._olean(module)):
+            if (known := _known(module, key)) and _link(object_file(key, "olean"), self._olean(module)):
                 built.compiled[module.name] = known
                 say(known)
             else:
@@ -146,7 +146,7 @@ class _Work:
                         server.kill()
                     raise
         finally:
-            _write(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
+            write_whole(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
 
     def _worker(self, number: int) -> None:
         server = Server(self.lean, self.place)
@@ -220,16 +220,17 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _object(key: str, suffix: str) -> Path:
+def object_file(key: str, suffix: str) -> Path:
+    """A file about what has this key."""
     return cache() / "objects" / key[:2] / f"{key}.{suffix}"
 
 
 def _known(module: Module, key: str) -> Result | None:
     try:
-        kept = json.loads(_object(key, "json").read_text("utf-8"))
+        kept = json.loads(object_file(key, "json").read_text("utf-8"))
         messages = [Message(**message) for message in kept["messages"]]
-        os.utime(_object(key, "json"))
-        os.utime(_object(key, "olean"))
+        os.utime(object_file(key, "json"))
+        os.utime(object_file(key, "olean"))
         return Result(module, True, messages, kept["seconds"], fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -237,11 +238,11 @@ def _known(module: Module, key: str) -> Result | None:
 
 def _keep(key: str, olean: Path, answer: Answer) -> None:
     """Keeps a compiled module: its file first, then what says that it is there."""
-    target = _object(key, "olean")
+    target = object_file(key, "olean")
     target.parent.mkdir(parents=True, exist_ok=True)
     _link(olean, target)
     kept = {"seconds": answer.seconds, "messages": [asdict(message) for message in answer.messages]}
-    _write(_object(key, "json"), json.dumps(kept))
+    write_whole(object_file(key, "json"), json.dumps(kept))
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -258,7 +259,9 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _write(target: Path, text: str) -> None:
+def write_whole(target: Path, text: str) -> None:
+    """Writes a file so that others see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with _beside(target) as new:
         new.write_text(text, "utf-8")
         new.replace(target)
