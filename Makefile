@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lean unit bench mutants clean
+.PHONY: help setup demo test lint lean verified unit bench mutants clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ lint: $(STAMP)  ## ruff and mypy
 
 lean: $(STAMP)  ## the Lean sources: build and audit, with lake or with a Lean that this fetches
 	$(BIN)/python -m tools.lean
+
+verified: $(STAMP)  ## spec/verified.md: which theorem proves what
+	$(BIN)/python -m tools.verified
 
 unit: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest

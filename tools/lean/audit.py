@@ -113,7 +113,7 @@ def audit(
     if keys and not any(problem.kind == "kernel" for problem in report.problems):
         for key in keys.values():
             write_whole(_mark(key, recipe), "")
-    if keys and report.ok:
+    if keys:
         write_whole(remembered, json.dumps(found))
     return report
 

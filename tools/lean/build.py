@@ -73,7 +73,14 @@ def keys_of(modules: Mapping[str, Module], lean: str) -> dict[str, str]:
     return keys
 
 
-def build(modules: Mapping[str, Module], lean: Toolchain, jobs: int, say: Callable[[Result], None]) -> Built:
+def build(
+    modules: Mapping[str, Module],
+    lean: Toolchain,
+    jobs: int,
+    say: Callable[[Result], None],
+    *,
+    accept_sorry: bool = False,
+) -> Built:
     """Compiles what has no compiled form yet. `say` hears of each module as soon as it is done."""
     started = time.monotonic()
     built = Built(keys_of(modules, lean.key))
@@ -83,7 +90,7 @@ def build(modules: Mapping[str, Module], lean: Toolchain, jobs: int, say: Callab
     with tempfile.TemporaryDirectory(prefix="new-", dir=trees) as scratch:
         place = Path(scratch) / "tree"
         place.mkdir()
-        _Work(modules, lean, place, built, say).run(jobs)
+        _Work(modules, lean, place, built, say, accept_sorry).run(jobs)
         if not built.failed:
             built.tree = _publish(place, tree)
     built.seconds = time.monotonic() - started
@@ -108,7 +115,9 @@ class _Work:
         place: Path,
         built: Built,
         say: Callable[[Result], None],
+        accept_sorry: bool,
     ) -> None:
+        self.accept_sorry = accept_sorry
         self.modules, self.lean, self.place, self.built, self.say = modules, lean, place, built, say
         self.changed = threading.Condition()
         self.stopped = False
@@ -117,7 +126,7 @@ class _Work:
         self.servers: list[Server] = []
         for module in in_order(modules):
             key = built.keys[module.name]
-            if (known := _known(module, key)) and _link(object_file(key, "olean"), self._olean(module)):
+            if (known := self._accepted(_known(module, key))) and _link(object_file(key, "olean"), self._olean(module)):
                 built.compiled[module.name] = known
                 say(known)
             else:
@@ -191,11 +200,20 @@ class _Work:
             result = Result(module, answer.ok, answer.messages, answer.seconds, fresh=True)
             if answer.ok:
                 _keep(self.built.keys[module.name], self._olean(module), answer)
+            if self._accepted(result):
                 self.built.compiled[module.name] = result
             else:
                 self.built.failed[module.name] = result
                 self._give_up()
             self.say(result)
+
+    def _accepted(self, result: Result | None) -> Result | None:
+        """The result, if it is one on which others may rest."""
+        if result is None or not result.ok:
+            return None
+        if not self.accept_sorry and any(message.fails for message in result.messages):
+            return None
+        return result
 
     def _give_up(self) -> None:
         """Takes from the list what can no longer be compiled."""
