@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lean unit bench mutants pythons clean
+.PHONY: help setup demo test lint lean verified unit difftest fuzz bench mutants pythons clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,8 +28,17 @@ lint: $(STAMP)  ## ruff and mypy
 lean: $(STAMP)  ## the Lean sources: build and audit, with lake or with a Lean that this fetches
 	$(BIN)/python -m tools.lean
 
+verified: $(STAMP)  ## spec/verified.md: which theorem proves what
+	$(BIN)/python -m tools.verified
+
 unit: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
+
+difftest: $(STAMP)  ## 20,000 generated cases, Python against Lean
+	$(BIN)/python -m tests.differential.run_cases --cases 20000
+
+fuzz: $(STAMP)  ## 1,000,000 generated cases, Python against Lean
+	$(BIN)/python -m tests.differential.run_cases --cases 1000000
 
 bench: $(STAMP)  ## the benchmarks, as a table and in bench/results.json
 	$(BIN)/python -m bench

@@ -73,7 +73,14 @@ def keys_of(modules: Mapping[str, Module], lean: str) -> dict[str, str]:
     return keys
 
 
-def build(modules: Mapping[str, Module], lean: Toolchain, jobs: int, say: Callable[[Result], None]) -> Built:
+def build(
+    modules: Mapping[str, Module],
+    lean: Toolchain,
+    jobs: int,
+    say: Callable[[Result], None],
+    *,
+    accept_sorry: bool = False,
+) -> Built:
     """Compiles what has no compiled form yet. `say` hears of each module as soon as it is done."""
     started = time.monotonic()
     built = Built(keys_of(modules, lean.key))
@@ -83,7 +90,7 @@ def build(modules: Mapping[str, Module], lean: Toolchain, jobs: int, say: Callab
     with tempfile.TemporaryDirectory(prefix="new-", dir=trees) as scratch:
         place = Path(scratch) / "tree"
         place.mkdir()
-        _Work(modules, lean, place, built, say).run(jobs)
+        _Work(modules, lean, place, built, say, accept_sorry).run(jobs)
         if not built.failed:
             built.tree = _publish(place, tree)
     built.seconds = time.monotonic() - started
@@ -108,7 +115,9 @@ class _Work:
         place: Path,
         built: Built,
         say: Callable[[Result], None],
+        accept_sorry: bool,
     ) -> None:
+        self.accept_sorry = accept_sorry
         self.modules, self.lean, self.place, self.built, self.say = modules, lean, place, built, say
         self.changed = threading.Condition()
         self.stopped = False
@@ -117,7 +126,7 @@ class _Work:
         self.servers: list[Server] = []
         for module in in_order(modules):
             key = built.keys[module.name]
-            if (known := _known(module, key)) and _link(_object(key, "olean"), self._olean(module)):
+            if (known := self._accepted(_known(module, key))) and _link(object_file(key, "olean"), self._olean(module)):
                 built.compiled[module.name] = known
                 say(known)
             else:
@@ -146,7 +155,7 @@ class _Work:
                         server.kill()
                     raise
         finally:
-            _write(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
+            write_whole(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
 
     def _worker(self, number: int) -> None:
         server = Server(self.lean, self.place)
@@ -191,11 +200,20 @@ class _Work:
             result = Result(module, answer.ok, answer.messages, answer.seconds, fresh=True)
             if answer.ok:
                 _keep(self.built.keys[module.name], self._olean(module), answer)
+            if self._accepted(result):
                 self.built.compiled[module.name] = result
             else:
                 self.built.failed[module.name] = result
                 self._give_up()
             self.say(result)
+
+    def _accepted(self, result: Result | None) -> Result | None:
+        """The result, if it is one on which others may rest."""
+        if result is None or not result.ok:
+            return None
+        if not self.accept_sorry and any(message.fails for message in result.messages):
+            return None
+        return result
 
     def _give_up(self) -> None:
         """Takes from the list what can no longer be compiled."""
@@ -220,16 +238,17 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _object(key: str, suffix: str) -> Path:
+def object_file(key: str, suffix: str) -> Path:
+    """A file about what has this key."""
     return cache() / "objects" / key[:2] / f"{key}.{suffix}"
 
 
 def _known(module: Module, key: str) -> Result | None:
     try:
-        kept = json.loads(_object(key, "json").read_text("utf-8"))
+        kept = json.loads(object_file(key, "json").read_text("utf-8"))
         messages = [Message(**message) for message in kept["messages"]]
-        os.utime(_object(key, "json"))
-        os.utime(_object(key, "olean"))
+        os.utime(object_file(key, "json"))
+        os.utime(object_file(key, "olean"))
         return Result(module, True, messages, kept["seconds"], fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -237,11 +256,11 @@ def _known(module: Module, key: str) -> Result | None:
 
 def _keep(key: str, olean: Path, answer: Answer) -> None:
     """Keeps a compiled module: its file first, then what says that it is there."""
-    target = _object(key, "olean")
+    target = object_file(key, "olean")
     target.parent.mkdir(parents=True, exist_ok=True)
     _link(olean, target)
     kept = {"seconds": answer.seconds, "messages": [asdict(message) for message in answer.messages]}
-    _write(_object(key, "json"), json.dumps(kept))
+    write_whole(object_file(key, "json"), json.dumps(kept))
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -258,7 +277,9 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _write(target: Path, text: str) -> None:
+def write_whole(target: Path, text: str) -> None:
+    """Writes a file so that others see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with _beside(target) as new:
         new.write_text(text, "utf-8")
         new.replace(target)

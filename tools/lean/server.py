@@ -89,8 +89,7 @@ class Server:
                 said = json.loads(line)
                 if "ok" in said:
                     self.compiled += 1
-                    ok = said["ok"] and not any(message.fails for message in messages)
-                    return Answer(ok, messages, time.monotonic() - started)
+                    return Answer(bool(said["ok"]), messages, time.monotonic() - started)
                 messages.append(message_from(said))
         except (BrokenPipeError, ValueError, KeyError):
             pass
