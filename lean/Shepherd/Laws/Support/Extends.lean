@@ -240,14 +240,15 @@ theorem CodeOk.extends {m n : M} (e : Extends m n) (w : Wf n) {code : Code} (h :
 
 /-! ## Elementary changes -/
 
-/-- `m` comes from `m₀` by elementary changes, new runs having ids in `F`. New runs are put in before anything is recorded. -/
+/-- `m` comes from `m₀` by elementary changes, new runs having ids in `F`. New runs are put in before anything is
+recorded. -/
 inductive Edits (F : Id → Prop) (m₀ : M) : M → Prop where
   | refl : Edits F m₀ m₀
   | code {m : M} (id : Id) (code : Code) : Edits F m₀ m → m.has id = true → m.CodeOk code →
       (∀ u o, code = .undoing u o → ¬ F u.run) → Edits F m₀ (m.setCode id code)
   | handles {m : M} (id : Id) (handles : List Id) : Edits F m₀ m → m.has id = true → Edits F m₀ (m.setHandles id handles)
   | own {m : M} (id owner : Id) (givers : List Id) : Edits F m₀ m → m.has id = true → Edits F m₀ (m.own id owner givers)
-  | record {m : M} (id : Id) (event : Event) (s : State) : Edits F m₀ m → m.has id = true → m.CodeOk s.code →
+  | record {m : M} (id : Id) (event : Event) (s : State) : Edits F m₀ m → m.has id = true ∨ F id → m.CodeOk s.code →
       (∀ u o, s.code = .undoing u o → ¬ F u.run) → Edits F m₀ (m.record id event s)
   | count {m : M} (id : Id) (handles : List Id) (event : Event) (s : State) : Edits F m₀ m → m.has id = true → m.CodeOk s.code →
       (∀ u o, s.code = .undoing u o → ¬ F u.run) →
@@ -322,13 +323,14 @@ theorem same {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (hhas : ∀ id
       exact ⟨cs, hlog.trans hl, hn, fun id i => (htrace id).trans (ht id i)⟩ }
 
 /-- A change that records one event. -/
-theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c : Commit) (i : m.has id = true)
-    (hhas : ∀ j, n.has j = m.has j) (hsame : (n.run id).trace = c :: (m.run id).trace)
+theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c : Commit) (i : m.has id = true ∨ F id)
+    (hhas : ∀ j, n.has j = (id == j || m.has j)) (hsame : (n.run id).trace = c :: (m.run id).trace)
     (hother : ∀ j, id ≠ j → n.run j = m.run j) (hmade : (m.run id).made ≤ (n.run id).made)
     (hlog : n.log = c :: m.log) (hprog : n.program = m.program) (hcont : n.contents = m.contents)
     (hrun : c.run = id) (hseq : c.seq = m.size) (hindex : c.index = (m.run id).trace.size)
     (hcount : c.made = (n.run id).made) (hcode : m.CodeOk (n.run id).code)
     (hfree : ∀ u o, (n.run id).code = .undoing u o → ¬ F u.run) : Kept F m₀ n := by
+  have hmono : ∀ j, m.has j = true → n.has j = true := fun j g => by rw [hhas, g, Bool.or_true]
   have htrace : ∀ j, ∃ s, (n.run j).trace = s ++ (m.run j).trace := fun j => by
     by_cases e : id = j
     · subst e; exact ⟨[c], hsame⟩
@@ -338,9 +340,9 @@ theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c
     · subst e; rw [hsame]; exact ⟨by rw [hindex, (k.indexed id).size], k.indexed id⟩
     · rw [hother j e]; exact k.indexed j
   have up : ∀ {code}, m.CodeOk code → n.CodeOk code := fun h =>
-    h.mono (fun j g => (hhas j).trans g) (fun j _ => htrace j) hindexed
+    h.mono hmono (fun j _ => htrace j) hindexed
   constructor
-  · exact (hhas _).trans k.world
+  · exact hmono _ k.world
   · intro j
     by_cases e : id = j
     · subst e; exact up hcode
@@ -349,7 +351,14 @@ theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c
     by_cases e : id = j
     · subst e; exact hfree u o h
     · rw [hother j e] at h; exact k.free j u o h
-  · exact fun j g => k.born j (hhas j ▸ g)
+  · intro j g
+    rw [hhas] at g
+    by_cases e : id = j
+    · cases i with
+      | inl i => exact k.born j (e ▸ i)
+      | inr i => exact .inr (e ▸ i)
+    · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or] at g
+      exact k.born j g
   · exact hindexed
   · intro j d t h
     by_cases e : id = j
@@ -359,14 +368,13 @@ theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c
       exact hcount
     · rw [hother j e] at h ⊢; exact k.counted j d t h
   · intro j d h
-    rw [hhas]
     by_cases e : id = j
     · subst e
       rw [hsame] at h
       cases List.mem_cons.mp h with
-      | inl h => rw [h, hrun]; exact i
-      | inr h => exact k.recorders id d h
-    · rw [hother j e] at h; exact k.recorders j d h
+      | inl h => rw [h, hrun, hhas, beq_self_eq_true, Bool.true_or]
+      | inr h => exact hmono _ (k.recorders id d h)
+    · rw [hother j e] at h; exact hmono _ (k.recorders j d h)
   · intro j
     rw [hlog, List.filter_cons]
     by_cases e : id = j
@@ -386,7 +394,7 @@ theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c
   · constructor
     · exact hprog.trans k.ext.program
     · exact hcont.trans k.ext.contents
-    · exact fun j g => (hhas j).trans (k.ext.has j g)
+    · exact fun j g => hmono j (k.ext.has j g)
     · intro j
       by_cases e : id = j
       · subst e; exact Nat.le_trans (k.ext.made id) hmade
@@ -434,9 +442,8 @@ theorem Edits.kept {F : Id → Prop} {m₀ m : M} (w : Wf m₀) (hF : ∀ id, F 
       · next h => subst h; rfl
       · rfl
   | @record m id event s _ i ok free k =>
-    refine k.record id (m.commitOf id event s) i (fun j => ?_) (trace_record_same m id event s)
+    refine k.record id (m.commitOf id event s) i (has_record m id event s) (trace_record_same m id event s)
       (fun j h => run_record_ne m event s h) ?_ rfl rfl rfl rfl rfl rfl ?_ ?_ ?_
-    · exact Runs.has_put_same (rs := m.runs) (r := _) (by show Runs.has m.runs (m.run id).id = true; rw [run_id]; exact i) j
     · rw [made_record]; exact Nat.le_refl _
     · rw [made_record]; rfl
     · rw [run_record_same]; exact ok
@@ -449,11 +456,8 @@ theorem Edits.kept {F : Id → Prop} {m₀ m : M} (w : Wf m₀) (hF : ∀ id, F 
     have hp : ∀ j, (m.put { m.run id with handles := hs, made := (m.run id).made + 1 }).has j = m.has j :=
       fun j => Runs.has_put_same (by rw [hid]; exact i) j
     refine k.record id (commitOf (m.put { m.run id with handles := hs, made := (m.run id).made + 1 }) id event s)
-      i (fun j => ?_) ?_ (fun j h => ?_) ?_ rfl rfl rfl rfl rfl ?_ ?_ ?_ ?_
+      (.inl i) (fun j => ?_) ?_ (fun j h => ?_) ?_ rfl rfl rfl rfl rfl ?_ ?_ ?_ ?_
     · rw [has_record, hp]
-      by_cases e : id = j
-      · rw [← e, i, Bool.or_true]
-      · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or]
     · rw [trace_record_same, hr]
     · rw [run_record_ne _ event s h, run_put, if_neg (by rw [hid]; exact h)]
     · rw [made_record, hr]; exact Nat.le_succ _
