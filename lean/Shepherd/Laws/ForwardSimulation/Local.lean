@@ -6,17 +6,19 @@ import Shepherd.Laws.ForwardSimulation.Substitution
 
 namespace Shepherd
 
+namespace Simulation
+
 /-! ## Reduction within the frames -/
 
 /-- What a local step leads to, as the textbook sees it. -/
-def Local.seen : Local → Textbook
+def _root_.Shepherd.Local.seen : Local → Textbook
   | .running c ρ K => .reduces (termOf c ρ K)
   | .ends v => .ends v
   | .faults f => .faults f
   | .asks op args _ => .asks op args
 
 /-- What a part of a term does, as the whole within the frames does it: a value goes to the innermost frame. -/
-def Reduct.within (K : Stack) : Reduct → Reduct
+def _root_.Shepherd.Reduct.within (K : Stack) : Reduct → Reduct
   | .value v => match K with
     | [] => .value v
     | k :: K => .term (termOf k.body ((k.name, v) :: k.env) K)
@@ -72,7 +74,7 @@ theorem reduce_plug (P : Program) (K : Stack) (c : Comp) : (plug K c).reduce P =
 /-! ## The step -/
 
 /-- Whether a computation is a `let`: entering it is the machine's only step that reduces nothing. -/
-def Comp.isLet : Comp → Bool
+def _root_.Shepherd.Comp.isLet : Comp → Bool
   | .let .. => true
   | _ => false
 
@@ -201,5 +203,7 @@ theorem termOf_resume {P : Program} {c : Comp} {ρ : Env} {K K' : Stack} {op : S
 theorem localStep_steps (P : Program) (N : Nat) (c : Comp) (ρ : Env) (K : Stack) :
     localStep { P with steps := N } c ρ K = localStep P c ρ K := by
   cases c <;> rfl
+
+end Simulation
 
 end Shepherd
