@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint unit bench mutants clean
+.PHONY: help setup demo test lint lean unit bench mutants clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,12 +18,15 @@ $(STAMP): pyproject.toml tools/setup.sh
 demo: $(STAMP)  ## the main job on a real repository, with a real model and with recorded answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo/demo.sh
 
-test: $(STAMP) lint unit  ## lint, types and all tests
+test: $(STAMP) lint lean unit  ## lint, types, the Lean proofs and all tests
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lean: $(STAMP)  ## the Lean sources: build and audit, with lake or with a Lean that this fetches
+	$(BIN)/python -m tools.lean
 
 unit: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest

@@ -1,5 +1,6 @@
 import Shepherd.Run
 import Shepherd.FileOps
+import Shepherd.FilesHash
 
 /-!
 # The forest of runs

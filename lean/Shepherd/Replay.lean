@@ -10,9 +10,6 @@ tree, `check` says whether some oracle makes the program produce the log, `diver
 
 namespace Shepherd
 
-/-- The log of a tree, oldest first: which run recorded which event. -/
-abbrev Log := List (Id × Event)
-
 /-- An entry of a log. -/
 def Commit.entry (c : Commit) : Id × Event := (c.run, c.event)
 

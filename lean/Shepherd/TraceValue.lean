@@ -8,18 +8,6 @@ What `run.trace` gives, and what `observe` folds over.
 
 namespace Shepherd
 
-/-- Who answered, as a text. -/
-def By.text : By → String
-  | .world => "world"
-  | .owner => "owner"
-  | .machine => "machine"
-
-/-- How a run ended, as a text. -/
-def EndKind.text : EndKind → String
-  | .done => "done"
-  | .failed => "failed"
-  | .discarded => "discarded"
-
 /-- An event as a value, with its run's own handles. -/
 def Event.toValue : Event → Value
   | .start _ _ agent args _ _ => .con "Start" [.agent agent, .list args]

@@ -33,13 +33,13 @@ def Event.isAbandoned : Event → Bool
   | _ => false
 
 /-- One answered question in the fold that gives the debts: a compensable `Ok(v)` by the world is owed, an undo with an outcome
-settles it. -/
+settles it. A run that passed another's intent owes nothing for it. -/
 def owe (P : Program) (run : Id) (a : Answered) (owed : List Debt) : List Debt :=
   match a.question.event, a.outcome.event with
   | .undo j _ _, e => if e.isAbandoned then owed else owed.filter fun d => d.at != j
-  | .intent op _, .outcome (.con "Ok" vs) _ .world => match P.undoOf op with
-    | some undo => { run, «at» := a.outcome.index, op := undo, args := vs, seq := a.outcome.seq } :: owed
-    | none => owed
+  | .intent op _, .outcome (.con "Ok" vs) _ .world => match isMachineOp op, P.undoOf op with
+    | false, some undo => { run, «at» := a.outcome.index, op := undo, args := vs, seq := a.outcome.seq } :: owed
+    | _, _ => owed
   | _, _ => owed
 
 /-- What run `id` owes for outcomes with an index of at least `start`, newest first: its compensable outcomes `Ok(v)` by the world
@@ -63,7 +63,7 @@ done. -/
 def lasting (P : Program) (c : Commit) (before : Trace) : Option (Nat × String × Bool) :=
   match c.event, (Trace.question before).map Commit.event with
   | .outcome (.con answer _) _ .world, some (.intent op _) =>
-    if isRunOp op then none
+    if isMachineOp op then none
     else match P.classOf op with
       | .irreversible => if answer != "Err" then some (c.seq, op, false) else none
       | .compensable _ => if answer == "Unknown" then some (c.seq, op, true) else none
@@ -108,17 +108,6 @@ def keptFrom (id : Id) (to : Option Nat) (hs : List Then) (member : Id) : Nat :=
   | some k => if member = id then k + 1 else match hs.find? fun h => h.id == member with
     | some h => Trace.size h.trace
     | none => 0
-
-end M
-
-/-- The text of an id, as canonical text and errors write it. -/
-def Id.text : Id → String
-  | .world => "world"
-  | .root => "root"
-  | .made m n => s!"{m.text}.{n}"
-  | .copy f o => s!"{f.text}({o.text})"
-
-namespace M
 
 /-- The plan for taking run `id` back to event `to` (none: discarding it), given what stood below it then. -/
 def planFor (m : M) (id : Id) (to : Option Nat) (hs : List Then) : Plan :=
