@@ -38,6 +38,7 @@ import Shepherd.PrimData
 import Shepherd.PrimJson
 import Shepherd.PrimText
 import Shepherd.Program
+import Shepherd.Reference
 import Shepherd.Replay
 import Shepherd.Run
 import Shepherd.RunOps

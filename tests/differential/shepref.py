@@ -14,7 +14,7 @@ Json = Any
 
 
 class Shepref:
-    """`shepref`, started once; each request is one line (`lean/Shepref.lean`)."""
+    """`shepref`, started once; each request is one line (`lean/Shepherd/Reference.lean`)."""
 
     def __init__(self) -> None:
         built, lean = portable_build(2, show=False)
