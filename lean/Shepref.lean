@@ -1,17 +1,10 @@
-import Shepherd
+import Shepherd.Reference
 
 /-!
-# The reference interpreter
+# The reference interpreter, as a program
 
-Reads one request a line and answers one line. It knows no request yet.
+Apart from `Shepherd.Reference`, so that what runs is compiled once and a start elaborates nothing.
 -/
 
-partial def answer (stdin stdout : IO.FS.Stream) : IO Unit := do
-  let line ← stdin.getLine
-  if line.isEmpty then return
-  stdout.putStrLn "{\"error\":\"unknown request\"}"
-  stdout.flush
-  answer stdin stdout
-
-def main : IO Unit := do
-  answer (← IO.getStdin) (← IO.getStdout)
+/-- Answers requests line by line until the end of the input. -/
+def main : IO Unit := Shepherd.Shepref.serve

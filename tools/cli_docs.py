@@ -76,7 +76,7 @@ HEAD = """\
 | `3@e8f1a2c`, `e8f1a2c` | the event whose commit begins so (at least 4 digits) |
 | `7`, `@7`, `-1`, `last_green` | where an event is meant: of the latest run |
 | `3.0`, `3.1(root.0)@2` | a run that run 3 made, a copy of one |
-| nothing | the latest run |
+| nothing | the latest run that was made here |
 
 ## Exit status
 

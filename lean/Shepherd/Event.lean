@@ -64,4 +64,31 @@ inductive Event where
   | ended (kind : EndKind) (v : Value)
   deriving Repr, DecidableEq, Inhabited
 
+/-- The log of a tree, oldest first: which run recorded which event. -/
+abbrev Log := List (Id × Event)
+
+/-! ## Names, as canonical text and errors write them -/
+
+/-- `acc` followed by the text of an id. -/
+def Id.render : Id → (acc : String) → String
+  | .world, acc => acc ++ "world"
+  | .root, acc => acc ++ "root"
+  | .made maker count, acc => maker.render acc ++ "." ++ toString count
+  | .copy fork old, acc => old.render (fork.render acc ++ "(") ++ ")"
+
+/-- The text of an id: `made m n` is `m.n`, `copy f old` is `f(old)`. -/
+def Id.text (id : Id) : String := id.render ""
+
+/-- The canonical name of who answered. -/
+def By.text : By → String
+  | .world => "world"
+  | .owner => "owner"
+  | .machine => "machine"
+
+/-- The canonical name of how a run ended. -/
+def EndKind.text : EndKind → String
+  | .done => "done"
+  | .failed => "failed"
+  | .discarded => "discarded"
+
 end Shepherd

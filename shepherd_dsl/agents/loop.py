@@ -174,14 +174,23 @@ def _walk() -> Def:
 
 
 def _await() -> Def:
-    """`await'(run)`: passes everything on until the run ends; the outcome of the last `run.next`."""
-    return _driving(Let("outcome", Do("run.pass", (_run,)), call(_AWAIT, _run)))
+    """`await'(run)`: passes everything on until the run ends; what came of the last `run.next` or refused pass."""
+    return _driving(_passing(call(_AWAIT, _run)))
 
 
 def _stop() -> Def:
     """`stop'(run)`: as `run.next`, past the steps of Python agents, which only say how a run goes on."""
-    on = Let("outcome", Do("run.pass", (_run,)), call(_STOP, _run))
+    on = _passing(call(_STOP, _run))
     return _driving(If(prim("eq", con_arg(con_arg(_outcome, 0), 0), lit(STEP)), on, Return(_outcome)))
+
+
+def _passing(then: Comp) -> Comp:
+    """`run.pass`, and `then`; else the outcome that says why nothing was passed.
+
+    A run that has left its intent since (`runtime.LEFT`) is only to be brought to its next stop.
+    """
+    refused = If(runtime.LEFT, then, Return(_outcome))
+    return Let("outcome", Do("run.pass", (_run,)), If(is_con(_outcome, "Ok", 1), then, refused))
 
 
 def _driving(at_intent: Comp) -> Def:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 from shepherd_dsl.agents import loop
 from shepherd_dsl.agents.convert import from_value, to_value
-from shepherd_dsl.agents.data import Event, EventKind, Outcome, Report, Stop
+from shepherd_dsl.agents.data import Event, EventKind, Outcome, Report, Stop, Variant
 from shepherd_dsl.agents.effects import outcome_of
 from shepherd_dsl.agents.run import Held, Run, held
 from shepherd_dsl.agents.session import Session, failure, session, unwrap
@@ -127,10 +127,16 @@ def _args(asking: Session, op: str, args: tuple[Value, ...]) -> tuple[Any, ...]:
 
 
 def pass_(run: Run[Any]) -> Outcome:
-    """Let the effect that a run stopped at happen; what came of it."""
+    """Let the effect that a run stopped at happen; what came of it.
+
+    Raises EffectError where it is not passed: `denied` by one's own grant or its limit, `stop` where the run is at no
+    effect.
+    """
     asking, found, handle = _handle(run, "pass_")
     op = asking.stops.pop(found.index, None)
-    return outcome_of(_ask(asking, "run.pass", handle), asking.built.effects.get(op or ""), asking)
+    outcome = unwrap("run.pass", _ask(asking, "run.pass", handle))
+    assert isinstance(outcome, Con)
+    return outcome_of(outcome, asking.built.effects.get(op or ""), asking)
 
 
 def answer(run: Run[Any], value: Any) -> None:
@@ -217,10 +223,16 @@ def live(events: Sequence[Event]) -> list[Event]:
 
 
 def last_green(run: Run[Any]) -> int:
-    """The index of the last outcome with exit code 0 that was not reverted, else 0: where to revert to."""
+    """The index of the last outcome with exit code 0 that was not reverted, else 0: where to revert to.
+
+    Also of an outcome that the run passed on.
+    """
     for event in reversed(live(observe(run))):
-        answer = event.answer
-        if event.kind == "outcome" and answer is not None and answer.ok and getattr(answer.value, "code", None) == 0:
+        value = event.answer.value if event.answer is not None and event.answer.ok else None
+        match value:
+            case Variant("Ok", (inner,)):
+                value = inner
+        if event.kind == "outcome" and getattr(value, "code", None) == 0:
             return event.index
     return 0
 

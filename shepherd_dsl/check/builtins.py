@@ -22,6 +22,7 @@ from shepherd_dsl.check.types import (
     RunOf,
     Type,
     option,
+    outcome,
     rec,
     variant,
 )
@@ -38,7 +39,7 @@ EVENT = variant(
     {
         "Start": (VALUE, ListOf(VALUE)),
         "Intent": (TEXT, ListOf(VALUE)),
-        "Outcome": (variant({"Ok": (VALUE,), "Err": (ERROR,), "Unknown": ()}), TEXT),
+        "Outcome": (outcome(VALUE), TEXT),
         "Denied": (TEXT, ListOf(VALUE)),
         "Injected": (VALUE,),
         "Forked": (INT,),
@@ -61,7 +62,7 @@ MACHINE_OPS: Mapping[str, EffectSig] = {
     for sig in (
         _op(SPAWN, RunOf(VALUE), agent=VALUE, args=ListOf(VALUE), request=VALUE),
         _op("run.next", STOP, run=_RUN),
-        _op("run.pass", VALUE, run=_RUN),
+        _op("run.pass", outcome(VALUE), run=_RUN),
         _op("run.answer", UNIT, run=_RUN, value=VALUE),
         _op("run.deny", UNIT, run=_RUN, text=TEXT),
         _op("run.inject", UNIT, run=_RUN, message=MESSAGE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 
@@ -168,6 +168,8 @@ def answer_text(answer: Con) -> tuple[str, str]:
     if answer.name == "Unknown":
         return "?", "unknown whether it happened"
     value = answer.args[0]
+    if is_outcome(value):
+        return answer_text(value)  # that of a pass: what came of the intent that was passed
     if answer.name == "Err":
         text = value.get("text") if isinstance(value, Record) else None
         return "✗", first_line(str(text))
@@ -181,6 +183,16 @@ def answer_text(answer: Con) -> tuple[str, str]:
     if isinstance(value, Con) and value.name in ("Intent", "Done", "Failed"):
         return "✓", value.name
     return "✓", "" if isinstance(value, Unit) else short(value, 50)
+
+
+def is_outcome(value: Value) -> TypeGuard[Con]:
+    """Whether a value is an outcome itself: `Ok(v)`, `Err({ code, text })` or `Unknown`."""
+    match value:
+        case Con("Ok", (_,)) | Con("Unknown", ()):
+            return True
+        case Con("Err", (Record() as error,)):
+            return isinstance(error.get("text"), str)
+    return False
 
 
 def line_counts(question: Recorded, outcome: Recorded, read_blob: ReadBlob) -> str:

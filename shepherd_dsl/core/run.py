@@ -89,7 +89,7 @@ class Passing:
     """`passing chain op v`: the open intent `run.pass` shows the intent of the last run of `chain` outward.
 
     `chain` begins with the run passed; `op` and `args` are what the innermost run asked. `origin` is the code to take
-    up again when this step is redone.
+    up again when this step is redone. What comes of it is `Ok(outcome)`: an `Err` would say that nothing was passed.
     """
 
     chain: tuple[str, ...]

@@ -120,25 +120,39 @@ def reply(m: Machine, id: str, waiting: Waiting, value: Con, change: Change = ()
 def deliver(m: Machine, id: str, value: Con, change: Change, by: By) -> Machine:
     """The outcome of what run `id` shows, in one step to every run that waits for it, innermost first.
 
-    Only the files of the run that asked change. A run that compensates is no intent's owner: it goes on to its next
-    debt, and gets no event of its own.
+    The run that asked gets the outcome. Each that passed it gets `Ok(outcome)`: its own operation, `run.pass`, is done,
+    whatever came of the one passed. Only the files of the run that asked change. A run that compensates is no intent's
+    owner: it goes on to its next debt, and gets no event of its own.
     """
     seen = shown(m, id)
     assert seen is not None, "only an open question is answered"
-    chain = (id, *seen.path)
-    for member in reversed(chain):
-        run = m.runs[member]
-        code = run.code
-        if isinstance(code, Undoing):
-            m = put(m, but(run, code=next_debt(code, value)))
-        elif isinstance(code, Passing):
-            m = record(m, member, Outcome(value, (), by), code=resume(value, code.origin.stack))
-        else:
-            # The run that asked; where the question is an undo its code stays, for it is about to be taken back.
-            files = run.files.apply(change) if change else None
-            after = resume(value, code.stack) if isinstance(code, Waiting) else code
-            m = record(m, member, Outcome(value, change, by), code=after, files=files)
+    m = answer_asked(m, seen.asked, value, change, by)
+    for member in reversed((id, *seen.path)[:-1]):
+        m = relay(m, member, value, by)
     return m
+
+
+def answer_asked(m: Machine, id: str, value: Con, change: Change, by: By) -> Machine:
+    """The run that asked gets its outcome, and its files change.
+
+    Where the question is an undo its code stays as it is, for it is about to be taken back: also where it was itself
+    unwinding when that began.
+    """
+    run = m.runs[id]
+    code = run.code
+    files = run.files.apply(change) if change else None
+    after = resume(value, code.stack) if isinstance(code, Waiting) else code
+    return record(m, id, Outcome(value, change, by), code=after, files=files)
+
+
+def relay(m: Machine, id: str, value: Con, by: By) -> Machine:
+    """A run that waits for the outcome of a question further down: one that passes it, or one that compensates."""
+    run = m.runs[id]
+    code = run.code
+    if isinstance(code, Passing):
+        return record(m, id, Outcome(ok(value), (), by), code=resume(ok(value), code.origin.stack))
+    assert isinstance(code, Undoing), "who waits for another's outcome passes it or compensates"
+    return put(m, but(run, code=next_debt(code, value)))
 
 
 def next_debt(code: Undoing, value: Con) -> Undoing:

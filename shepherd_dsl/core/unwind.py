@@ -35,7 +35,7 @@ from shepherd_dsl.core.run import (
     question_of,
     settled,
 )
-from shepherd_dsl.core.shown import reply, taken_up
+from shepherd_dsl.core.shown import is_machine_op, reply, taken_up
 from shepherd_dsl.core.step import Ends, Faults, resume
 from shepherd_dsl.core.value import UNIT, Con, Record, equal, err, ok
 from shepherd_dsl.core.value import record as record_value
@@ -105,7 +105,7 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
     """What `run` owes for outcomes with an index over `after`, newest first: a fold over its trace.
 
     A run owes its compensable outcomes `Ok(v)` by the world since its last `forked`, but for those whose undo has an
-    outcome.
+    outcome. One that passed another's intent owes nothing for it: its own operation was `run.pass`.
     """
     owed: dict[int, Debt] = {}
     for pair in answered(run.trace, after=after):
@@ -114,7 +114,12 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
         if isinstance(question, Undo):
             if not is_abandoned(event):
                 owed.pop(question.at, None)
-        elif isinstance(question, Intent) and event.by == "world" and event.answer.name == "Ok":
+        elif (
+            isinstance(question, Intent)
+            and not is_machine_op(question.op)
+            and event.by == "world"
+            and event.answer.name == "Ok"
+        ):
             declared = program.ops.get(question.op)
             if declared is not None and declared.undo is not None:
                 at = pair.outcome.index
@@ -206,7 +211,7 @@ def _lasting(program: Program, commit: Commit) -> list[tuple[int, str, str]]:
     if not isinstance(event, Outcome) or event.by != "world":
         return []
     question = question_of(commit.parent)
-    if question is None or not isinstance(question.event, Intent) or question.event.op.startswith("run."):
+    if question is None or not isinstance(question.event, Intent) or is_machine_op(question.event.op):
         return []
     op, answer = question.event.op, event.answer.name
     declared = program.ops.get(op)

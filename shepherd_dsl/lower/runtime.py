@@ -14,6 +14,7 @@ from shepherd_dsl.lower.core import TRUE, call, con_arg, is_con, lit, prim, sequ
 
 UNWRAP = "do'"
 NEXT = "next'"
+PASS = "pass'"
 AWAIT = "await'"
 DRIVE = "drive'"
 FAILED = "failed'"
@@ -26,6 +27,9 @@ JOINED = "joined'"
 
 _o, _op, _r, _s, _v = Var("outcome"), Var("op"), Var("run"), Var("stop"), Var("value")
 _runs, _at, _found = Var("runs"), Var("at"), Var("found")
+
+LEFT = prim("eq", prim("field", con_arg(_o, 0), lit("code")), lit("stop"))
+"""Whether `outcome`, the `Err` of a `run.pass`, says that the run is at no intent."""
 
 
 def _unwrap() -> Def:
@@ -53,9 +57,20 @@ def _next() -> Def:
     return Def(("run",), Let("outcome", Do("run.next", (_r,)), If(is_con(_o, "Ok", 1), Return(con_arg(_o, 0)), gone)))
 
 
+def _pass() -> Def:
+    """`pass'(run)`: what came of the intent that the run stands at; a pass that is refused ends the asker.
+
+    `Left` where the run stands at no intent any more. Its owner may have taken it back since its last stop; and where
+    the owner itself was put back to that stop, a run that was ending begins to end anew.
+    """
+    refused = call(UNWRAP, _o, lit("run.pass"))
+    gone = If(is_con(_o, "Err", 1), If(LEFT, Return(lit(Con("Left"))), refused), refused)
+    return Def(("run",), Let("outcome", Do("run.pass", (_r,)), If(is_con(_o, "Ok", 1), Return(con_arg(_o, 0)), gone)))
+
+
 def _drive() -> Def:
     """`drive'(run)`: passes everything on until the run ends; `Done(v)`, `Failed(e)` or `Ended`."""
-    on = Let("outcome", Do("run.pass", (_r,)), call(DRIVE, _r))
+    on = Let("outcome", call(PASS, _r), call(DRIVE, _r))
     return Def(("run",), Let("stop", call(NEXT, _r), If(is_con(_s, "Intent", 3), on, Return(_s))))
 
 
@@ -120,13 +135,13 @@ _VALUES = "await_all.values'"
 _WITHOUT = "await_all.without'"
 
 
-def _pass() -> Def:
+def _pass_all() -> Def:
     """Passes one intent after another, until no run stands at one."""
     other = Var("others")
     on = sequence(
         [
             ("run", call(PICK, _runs)),
-            ("outcome", Do("run.pass", (_r,))),
+            ("outcome", call(PASS, _r)),
             ("others", call(_WITHOUT, _runs, _r, lit(0), lit(()))),
             ("stop", call(NEXT, _r)),
         ],
@@ -213,13 +228,14 @@ def definitions() -> Mapping[str, Def]:
     return {
         UNWRAP: _unwrap(),
         NEXT: _next(),
+        PASS: _pass(),
         DRIVE: _drive(),
         AWAIT: _await(),
         FAILED: _failed(),
         READY: _ready(),
         PICK: _pick(),
         AWAIT_ALL: _await_all(),
-        PASS_ALL: _pass(),
+        PASS_ALL: _pass_all(),
         _WITHOUT: _without(),
         _VALUES: _values(),
         MERGED: _merged(),

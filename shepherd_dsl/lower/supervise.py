@@ -2,14 +2,15 @@
 
 loop:    the next run that stands at an intent; where there is none, what comes after the statement
 judge:   the `intent` clauses, in order; the first that fits gives the verdict; none, or no verdict: pass
-passed:  `run.pass`, then the first `outcome` clause that fits what the world answered; then the loop again
+passed:  `run.pass`, then the first `outcome` clause that fits what the world answered; then the loop again. No clause
+         is asked where an `intent` clause has taken the run away from its intent; a refused pass ends the asker
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shepherd_dsl.core.expr import Comp, Do, Expr, If, Prim, Var
+from shepherd_dsl.core.expr import Comp, Expr, If, Prim, Var
 from shepherd_dsl.core.program import Def
 from shepherd_dsl.lower import patterns, runtime
 from shepherd_dsl.lower.core import NOTHING, call, con_arg, is_con, lit, prim
@@ -86,8 +87,11 @@ def lower(frame: Frame, stmt: tree.Supervise, then: Then) -> Comp:
     outcome = frame.fresh("outcome")
 
     def after() -> Comp:
-        frame.bindings.append((outcome, Do("run.pass", (Var(run),))))
-        return chain(outcomes, Var(outcome), Then(lambda _: again, cheap=True), again)
+        frame.bindings.append((outcome, call(runtime.PASS, Var(run))))
+        if not outcomes:
+            return again
+        left = is_con(Var(outcome), "Left", 0)
+        return If(left, again, chain(outcomes, Var(outcome), Then(lambda _: again, cheap=True), again))
 
     frame.unit.local[passed] = Def((run, op, args), frame.apart(after))
     frame.unit.local[loop] = Def((), frame.apart(turn))

@@ -34,8 +34,8 @@ def live_backwards(trace: Sequence[Recorded]) -> Iterator[Recorded]:
 
 
 def last_green(trace: Sequence[Recorded]) -> int | None:
-    """The index of the newest live outcome `Ok(r)` with `r.code` = 0, as the standard library's `last_green` finds it;
-    None where there is none."""
+    """The index of the newest live outcome `Ok(r)`, or `Ok(Ok(r))` of a pass, with `r.code` = 0, as the standard
+    library's `last_green` finds it; None where there is none."""
     for recorded in live_backwards(trace):
         event = recorded.event
         if isinstance(event, Outcome) and _is_green(event.answer):
@@ -44,7 +44,8 @@ def last_green(trace: Sequence[Recorded]) -> int | None:
 
 
 def _is_green(answer: Con) -> bool:
-    if answer.name != "Ok" or type(answer.args[0]) is not Record:
-        return False
-    code = answer.args[0].get("code")
+    inner = answer.args[0] if answer.name == "Ok" else None
+    if isinstance(inner, Con) and inner.name == "Ok" and len(inner.args) == 1:
+        inner = inner.args[0]
+    code = inner.get("code") if isinstance(inner, Record) else None
     return type(code) is int and code == 0

@@ -20,7 +20,7 @@ def test_a_replayed_tree_is_the_tree() -> None:
 
 def test_so_is_every_tree_on_the_way() -> None:
     compared = 0
-    for seed in cases(40):
+    for seed in cases(60):
         done = ran(seed)
         for stop in done.stops:
             log = done.log[: stop.size]

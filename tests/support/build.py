@@ -80,17 +80,21 @@ def spawn(agent: str, *args: object, grant: Value | None = None) -> Comp:
 
 
 def drive(handle: str) -> Comp:
-    """A call of `drive'`, which passes everything of the run until it ends, and gives its last stop."""
+    """A call of `drive'`, which passes everything of the run until it ends, and gives its last stop. A pass that is
+    refused is a fault, unless the run was taken away from its intent."""
     return call("drive'", handle)
 
 
+REFUSED = iff(
+    p("eq", p("field", unwrap("o"), "code"), "stop"), call("drive'", "$r"), ret(p("raise", p("con_arg", "$o", 0)))
+)
 DRIVE = Def(
     ("r",),
     seq(
         ("s", do("run.next", "$r")),
         iff(
             p("is_con", unwrap("s"), "Intent", 3),
-            seq(do("run.pass", "$r"), call("drive'", "$r")),
+            seq(("o", do("run.pass", "$r")), iff(p("is_con", "$o", "Ok", 1), call("drive'", "$r"), REFUSED)),
             ret(unwrap("s")),
         ),
     ),

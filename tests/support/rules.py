@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from shepherd_dsl.core.event import Denied, End, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
-from shepherd_dsl.core.file_ops import FILE_OPS
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.run import WORLD, Commit, Waiting, live_commits, question_of, split_copy
-from shepherd_dsl.core.shown import is_machine_op
 from shepherd_dsl.core.value import Con, Record, Value
 
 
@@ -36,11 +34,11 @@ def _rules_of(m: Machine, commit: Commit) -> list[str]:
     if isinstance(event, Start):
         found.append("start with runs" if commit.handles else "start without runs")
     elif isinstance(event, Denied):
-        found.append(f"denied {_family(event.op)}")
+        found.append(f"denied {event.op}")
         if _limited(m, commit.run, event.op):
             found.append("denied limited")
     elif isinstance(event, Intent):
-        found.append(f"intent {_family(event.op)}")
+        found.append(f"intent {event.op}")
     elif isinstance(event, Injected):
         before = commit.parent
         found.append("injected by world" if commit.run == "root" else "injected by owner")
@@ -89,9 +87,7 @@ def _answer_rules(m: Machine, commit: Commit, event: Outcome) -> list[str]:
     assert question is not None
     asked = question.event
     assert isinstance(asked, Intent | Undo)
-    kind = event.answer.name
-    if kind == "Err" and isinstance(event.answer.args[0], Record):
-        kind = f"Err {event.answer.args[0].get('code')}"
+    kind = _kind(event.answer)
     if isinstance(asked, Undo):
         return [f"undo answered {kind.split()[0]} by {event.by}", *(["undo abandoned"] if "abandoned" in kind else [])]
     if asked.op.startswith("run.") and asked.op != "run.pass":
@@ -100,13 +96,23 @@ def _answer_rules(m: Machine, commit: Commit, event: Outcome) -> list[str]:
         if kind == "Ok":
             found += _details(asked.op, value)
         return found
-    found = [f"{asked.op if asked.op in FILE_OPS else _family(asked.op)} {kind}"]
+    if asked.op == "run.pass" and kind == "Ok":
+        kind = f"Ok {_kind(event.answer.args[0])}"
+    found = [f"{asked.op} {kind}"]
     found.append(f"{event.answer.name} by {event.by}")
     if event.files:
         found.append(f"files changed by {event.by}")
     if asked.op == "run.pass" and isinstance(commit.heads[commit.run].code, Waiting):
         found.append("run.pass answered at once")
     return found
+
+
+def _kind(answer: Value) -> str:
+    """`Ok`, `Unknown`, or `Err` with its code."""
+    assert isinstance(answer, Con)
+    if answer.name == "Err" and isinstance(answer.args[0], Record):
+        return f"Err {answer.args[0].get('code')}"
+    return answer.name
 
 
 def _details(op: str, value: Value | None) -> list[str]:
@@ -127,12 +133,6 @@ def _details(op: str, value: Value | None) -> list[str]:
 
 def _limited(m: Machine, run: str, op: str) -> bool:
     return any(clause.limit is not None and clause.op == op for layer in m.runs[run].grant for clause in layer.clauses)
-
-
-def _family(op: str) -> str:
-    if is_machine_op(op):
-        return op
-    return op
 
 
 REQUIRED = (
@@ -161,7 +161,8 @@ REQUIRED = (
     *("run.spawn Ok", "run.spawn Err name", "run.spawn Err grant"),
     *("run.next Intent path 0", "run.next Intent path 1", "run.next Intent path 2", "run.next Done"),
     *("run.next Failed", "run.next Err own", "run.next Err type"),
-    *("run.pass Ok", "run.pass Err world", "run.pass Unknown", "run.pass Err stop", "run.pass Err abandoned"),
+    *("run.pass Ok Ok", "run.pass Ok Err world", "run.pass Ok Unknown", "run.pass Err stop", "run.pass Err abandoned"),
+    *("run.pass Ok Err denied", "denied run.pass"),
     *("run.answer Ok", "run.answer Err stop", "run.answer Err handle", "run.answer Err type"),
     *("run.deny Ok", "run.deny Err type", "run.inject Ok", "run.inject Err ended", "run.inject Err handle"),
     *("run.trace Ok", "run.trace Err type", "run.fork Ok", "run.fork Err step", "run.fork Err type"),

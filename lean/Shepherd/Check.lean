@@ -1,0 +1,38 @@
+import Shepherd.Replay
+
+/-!
+# The checker
+
+Does some well-formed oracle make the program produce this log? And how far does another program follow it?
+-/
+
+namespace Shepherd
+
+/-- What the checker says of a log. -/
+inductive Verdict where
+  | accepted
+  /-- The first `followed` entries can be; the next one cannot. -/
+  | rejected (followed : Nat) (expected : Option (Id × Event))
+  /-- The bound on quiet steps was too small to say. -/
+  | more
+  deriving Repr, Inhabited
+
+/-- The verdict of what came of following a log. -/
+def Followed.verdict : Followed → Verdict
+  | .all _ => .accepted
+  | .only n expected => .rejected n expected
+  | .more => .more
+
+/-- The checker. The empty log is the beginning of every log. -/
+def check (bound : Nat) (P : Program) (contents : String → Option Content) (files : Files) (log : Log) : Verdict :=
+  match log with
+  | [] => .accepted
+  | _ => (follow false bound P contents files log).verdict
+
+/-- How far another program follows a log: the longest prefix on which both ask the same. -/
+def diverge (bound : Nat) (P : Program) (contents : String → Option Content) (files : Files) (log : Log) : Verdict :=
+  match log with
+  | [] => .accepted
+  | _ => (follow true bound P contents files log).verdict
+
+end Shepherd
