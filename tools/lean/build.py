@@ -27,7 +27,7 @@ from .modules import Module, in_order
 from .places import PORTABLE, LeanError, cache
 from .server import Answer, Message, Server
 
-START_SECONDS: Final = 8.0
+START_SECONDS: Final = 6.0
 """What a further process costs before it compiles as fast as one that is warm: it is started when more work waits."""
 
 GUESS_SECONDS: Final = 3.0
@@ -64,7 +64,7 @@ class Built:
 
 def keys_of(modules: Mapping[str, Module], lean: str) -> dict[str, str]:
     """The key of each module: what it is made of, the Lean included."""
-    recipe = hashlib.sha256((PORTABLE / "Serve.lean").read_bytes()).hexdigest()
+    recipe = hashlib.sha256((PORTABLE / "serve.js").read_bytes()).hexdigest()
     keys: dict[str, str] = {}
     for module in in_order(modules):
         content = hashlib.sha256(module.content).hexdigest()
@@ -152,7 +152,7 @@ class _Work:
                         self.stopped = True
                         self.changed.notify_all()
                     for server in list(self.servers):
-                        server.kill()
+                        server.stop()
                     raise
         finally:
             write_whole(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
@@ -164,7 +164,7 @@ class _Work:
             while module := self._next(number > 0 and server.process is None):
                 olean = self._olean(module)
                 olean.parent.mkdir(parents=True, exist_ok=True)
-                self._done(module, server.compile(module.file, module.name, olean))
+                self._done(module, server.compile(module.file, module.root, olean))
         finally:
             server.close()
 
