@@ -52,12 +52,12 @@ def Number.size (n : Number) : Nat :=
     + (match n.part with | some digits => 1 + digits.length | none => 0)
     + match n.power with | some (sign, digits) => 1 + sign.length + digits.length | none => 0
 
-/-- A token. `text none` has a lone surrogate; `bad` is what is no token, and the last one. -/
+/-- A token. `text none` has a lone surrogate, `word none` is null; `bad` is what is no token, and the last one. -/
 inductive Token where
   | mark (c : Char)
   | text (s : Option String)
   | number (n : Number)
-  | word (v : Value)
+  | word (b : Option Bool)
   | bad
 
 /-- The value of a hexadecimal digit. -/
@@ -85,8 +85,8 @@ def short (c : Char) : Option Char :=
   | _ => none
 
 /-- The rest of a string after its first quotation mark: its text (`none`: it has a lone surrogate) and how many
-characters it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what was
-taken. -/
+characters it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what
+was taken. -/
 def stringFrom (out : List Char) (high : Option Nat) (lone : Bool) (size : Nat) :
     List Char → Option (Option String × Nat)
   | [] => none
@@ -145,9 +145,9 @@ def numberOf (negative : Bool) (text : List Char) : Option Number :=
 def tokenOf : List Char → Option (Token × Nat)
   | [] => none
   | '"' :: cs => (stringFrom [] none false 1 cs).map fun (s, size) => (.text s, size)
-  | 't' :: 'r' :: 'u' :: 'e' :: _ => some (.word (.bool true), 4)
-  | 'f' :: 'a' :: 'l' :: 's' :: 'e' :: _ => some (.word (.bool false), 5)
-  | 'n' :: 'u' :: 'l' :: 'l' :: _ => some (.word .unit, 4)
+  | 't' :: 'r' :: 'u' :: 'e' :: _ => some (.word (some true), 4)
+  | 'f' :: 'a' :: 'l' :: 's' :: 'e' :: _ => some (.word (some false), 5)
+  | 'n' :: 'u' :: 'l' :: 'l' :: _ => some (.word none, 4)
   | '-' :: cs => (numberOf true cs).map fun n => (.number n, n.size)
   | c :: cs =>
     if c == '[' || c == ']' || c == '{' || c == '}' || c == ',' || c == ':' then some (.mark c, 1)
@@ -243,7 +243,8 @@ def step (depth : Nat) (number : Number → Except String Value) (state : State)
   | .colon, .mark ':' => .ok ⟨.value false, state.holders⟩
   | .colon, _ => .error ("expected `:`", at')
   | _, .mark c => afterMark depth c at' state
-  | .value _, .word v => .ok (put v state.holders)
+  | .value _, .word (some b) => .ok (put (.bool b) state.holders)
+  | .value _, .word none => .ok (put .unit state.holders)
   | .value _, .text (some s) => .ok (put (.text s) state.holders)
   | .value _, .text none => .error ("lone surrogate in the text", at')
   | .value _, .number n => match number n with
