@@ -169,7 +169,7 @@ theorem words_plain (a : Value) : Gives Plain (words a) := by
 /-- What is in an open array or object holds no handle. -/
 def PlainHolder : JsonPlain.Holder → Prop
   | .array items => ∀ v ∈ items, Plain v
-  | .object fields _ => ∀ f ∈ fields, Plain f.2
+  | .object fields _ _ => ∀ f ∈ fields, Plain f.2
 
 /-- What has been read holds no handle. -/
 def PlainState (s : JsonPlain.State) : Prop :=
@@ -237,7 +237,8 @@ theorem afterKey_plain (text : Option String) (n : Nat) (holders : List JsonPlai
   · have hf := hh _ List.mem_cons_self
     split
     · exact gives_error _
-    · split
+    · dsimp only
+      split
       · exact gives_error _
       · refine gives_ok ⟨nofun, fun holder hm => ?_⟩
         rcases List.mem_cons.1 hm with rfl | hm
