@@ -152,14 +152,19 @@ def decodeItems (decode : Value → Decoded) (at' : Nat) : List Value → Except
     let v ← inside s!"[{at'}]" (decode v)
     return v :: (← decodeItems decode (at' + 1) vs)
 
+/-- The value under `label`; an option may be missing. -/
+def decodeField (decode : Value → Value → Decoded) (given : List (String × Value)) (label : String) (type : Value) :
+    Decoded :=
+  match given.lookup label with
+  | some v => inside s!".{label}" (decode type v)
+  | none => if isOption type then .ok Value.none else misfit s!"missing label {quote label}"
+
 /-- The fields of a record, in the order of the types. -/
 def decodeFields (decode : Value → Value → Decoded) (given : List (String × Value)) :
     List (String × Value) → Except Stop (List (String × Value))
   | [] => .ok []
   | (label, type) :: types => do
-    let v ← match given.lookup label with
-      | some v => inside s!".{label}" (decode type v)
-      | none => if isOption type then .ok Value.none else misfit s!"missing label {quote label}"
+    let v ← decodeField decode given label type
     return (label, v) :: (← decodeFields decode given types)
 
 /-- A record by the labels and types of `Rec`. -/
@@ -192,13 +197,17 @@ def decodeCase (decode : Value → Value → Decoded) (name : String) (given : O
     else misfit s!"expected a list of the {types.length} arguments of {name}, got a list of {vs.length}"
   | _, some v => misfit s!"expected a list of the {types.length} arguments of {name}, got {v.kind}"
 
+/-- The name of a variant and what is given for its arguments. -/
+def caseOf (v : Value) : Except Stop (String × Option Value) :=
+  match v with
+  | .text name => .ok (name, none)
+  | .record [(name, inner)] => .ok (name, some inner)
+  | _ => misfit s!"expected a variant, got {v.kind}"
+
 /-- A variant by the names and types of `Var`. -/
 def decodeVariant (decode : Value → Value → Decoded) (items : List Value) (v : Value) : Decoded := do
   let cases ← pairsFrom [] items
-  let (name, given) ← match v with
-    | .text name => Except.ok (name, none)
-    | .record [(name, inner)] => .ok (name, some inner)
-    | _ => misfit s!"expected a variant, got {v.kind}"
+  let (name, given) ← caseOf v
   match cases.lookup name with
   | none =>
     misfit s!"expected one of {String.intercalate ", " ((sortFields cases).map Prod.fst)}, got {quote name}"
