@@ -30,6 +30,8 @@ SHORT, LONG = "0.08", "1"
 """The part of the cases that the laws draw, in the first stage and in the second."""
 REACH = "0.1"
 """The part of the cases with which is measured what a test reaches: that takes many times longer."""
+SPARKS = 25
+"""So many tests, the best bets, run before the rest of the first stage is even imported."""
 LEAST, TIMES = 2.0, 10
 """A test does not end when it takes so many times its measured time, and at least so many seconds of processor time."""
 LONGEST = 600.0
@@ -248,9 +250,10 @@ class Trial:
             mine = [test for test in tests if (test not in self.setup.unfit) is first or (test in self.setup.drawing)]
             mine = [test for test in mine if test not in self.setup.unfit] if first else mine
             mine.sort(key=lambda test: (test != hint, seconds[test] / (1 + self.kills[test]), test))
-            if mine:
-                limits = {test: max(LEAST, TIMES * seconds[test]) for test in mine}
-                yield Order({self.mutant.module: self.text}, mine, cases, {**limits, "": LEAST * TIMES})
+            for part in (mine[:SPARKS], mine[SPARKS:]) if first else (mine,):
+                if part:
+                    limits = {test: max(LEAST, TIMES * seconds[test]) for test in part}
+                    yield Order({self.mutant.module: self.text}, part, cases, {**limits, "": LEAST * TIMES})
 
     def take(self, said: dict[str, Any]) -> bool | None:
         """What a stage found: killed, not killed by it (None), or an exception."""

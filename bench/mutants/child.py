@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from bench.mutants.operators import CORE, ROOT
+from bench.mutants.operators import CORE, ROOT, modules
 from bench.mutants.tests import importers
 
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "--assert=plain", "-p", "no:xdist")
@@ -233,5 +233,7 @@ def warm(files: Sequence[str]) -> None:
     if code:
         raise SystemExit("the tests cannot be collected without any change: nothing can be said")
     forget(frozenset())
+    for module in modules():
+        importers(module)
     gc.collect()
     gc.freeze()
