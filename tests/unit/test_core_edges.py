@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.event import Denied, End, Entry, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.expr import Call
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.file_ops import MAX_READ, perform
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
+from shepherd_dsl.core.machine import advance, start
+from shepherd_dsl.core.match import match_path
 from shepherd_dsl.core.match_cover import words_cover
 from shepherd_dsl.core.prim import PRIMITIVES, apply
+from shepherd_dsl.core.run import length
 from shepherd_dsl.core.step import check_size, enter, evaluate
-from shepherd_dsl.core.value import Con, Record, Value, ok, record
-from tests.support.build import call, p, program, ret
+from shepherd_dsl.core.trace_value import event_value
+from shepherd_dsl.core.value import Agent, Con, Dec, Record, Value, ok, record
+from shepherd_dsl.core.wire import WireError, comp_from, parse, value_from, value_text
+from tests.support.build import ALL, call, do, p, program, ret, seq
 
 FULL, OVER = b"x" * MAX_READ, b"x" * (MAX_READ + 1)
 CONTENTS = {git_blob_hash(data): data for data in (b"a", FULL, OVER)}
@@ -138,3 +143,61 @@ def test_a_type_of_a_variant_lists_types() -> None:
 def test_a_record_has_what_it_has() -> None:
     assert record(a=1, b=2).get("b") == 2
     assert record(a=1, b=2).get("c") is None
+
+
+@pytest.mark.parametrize(
+    ("event", "value"),
+    [
+        (Start(1, "1" * 40, "f", (1,), (), "2" * 40), Con("Start", (Agent("f"), (1,)))),
+        (Intent("ask", (1,)), Con("Intent", ("ask", (1,)))),
+        (Outcome(ok(1), (), "world"), Con("Outcome", (ok(1), "world"))),
+        (Denied("ask", (1,)), Con("Denied", ("ask", (1,)))),
+        (Injected(1), Con("Injected", (1,))),
+        (Forked("root", 3), Con("Forked", (3,))),
+        (Undo(3, "retract", (1,)), Con("Undo", (3, "retract", (1,)))),
+        (Reverted(3), Con("Reverted", (3,))),
+        (End("done", 1), Con("End", ("done",))),
+    ],
+)
+def test_a_program_sees_an_event_as_its_name_and_parts(event: Event, value: Con) -> None:
+    assert event_value(event) == value
+
+
+def test_what_is_not_granted_is_answered_so() -> None:
+    made = program(100, main=((), seq(("a", do("ask", 1)), ret("$a"))))
+    m = advance(start(made, "main", (), tuple(clause for clause in ALL if clause.op != "ask"), FILES, read_blob=bytes))
+    assert error_of(m.runs["root"].code.value) == "denied"  # type: ignore[union-attr]
+
+
+def test_a_run_without_events_has_length_nought() -> None:
+    m = start(program(100, main=((), ret(1))), "main", (), ALL, FILES, read_blob=bytes)
+    assert length(m.runs["world"]) == 0
+    assert length(m.runs["root"]) == 1
+
+
+@pytest.mark.parametrize("path", ["a/b/c", "a/x/b/c", "a/x/y/b/c", "a/b/x/c", "a/x/b/y/c", "a/b/b/c"])
+def test_folders_between_are_any_number(path: str) -> None:
+    assert match_path(path, "a/**/b/**/c")
+    assert match_path(f"{path}/d", "a/**/b/**/c/**")
+    assert not match_path(path, "a/**/b/**/b/**/b/**/c")
+
+
+def test_the_largest_decimal_is_read_back() -> None:
+    for value in (Dec(2**65_536 - 1, 0), Dec(-(2**65_536 - 1), 1), Dec(1, 16_384)):
+        assert value_from(parse(value_text(value))) == value
+    with pytest.raises(WireError, match="too large"):
+        value_from({"dec": f"0.{'0' * 16_384}1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"lets":[["a",{"return":{"val":1}}]]}', 'at $: no key "in"'),
+        ('{"lets":[["a",{"return":{"val":1}}]],"in":{"return":{"var":"a"}},"x":1}', 'at $: unknown key "x"'),
+        ('{"if":[{"val":1},{"return":{"val":1}},{"return":{"val":1}}],"x":1}', 'at $: unknown key "x"'),
+    ],
+)
+def test_a_computation_has_no_other_keys(text: str, message: str) -> None:
+    with pytest.raises(WireError) as found:
+        comp_from(parse(text))
+    assert str(found.value) == message
