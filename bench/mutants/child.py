@@ -34,6 +34,8 @@ class Order:
     cases: str
     seconds: Mapping[str, float]
     """Processor time after which a test counts as one that does not end."""
+    full: frozenset[str] = frozenset()
+    """Tests that draw all cases none the less."""
     stop: bool = True
     """Whether to stop at the first failure."""
     measure: bool = False
@@ -130,6 +132,7 @@ class Watcher:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.current = nodeid
+        os.environ["SHEPHERD_CASES"] = "1" if nodeid in self.order.full else self.order.cases
         self.began = _spent()
         if self.coverage is not None:
             forget_caches()
