@@ -26,10 +26,13 @@ from bench.mutants.operators import ROOT, Mutant, modules, mutants_of, text_of
 from bench.mutants.tests import Chooser, digest, file_digest, ground, test_files
 
 KEPT = ROOT / "build" / "mutants"
-SHORT, LONG = "0.08", "1"
-"""The part of the cases that the laws draw, in the first stage and in the second."""
+SHORT, LONG = "0.08", "0.3"
+"""The part of the cases that the laws draw, in the first stage and in the second; what fails so even without a change,
+for want of cases, waits for the second stage and draws them all there."""
 REACH = "0.1"
 """The part of the cases with which is measured what a test reaches: that takes many times longer."""
+SPARKS = 25
+"""So many tests, the best bets, run before the rest of the first stage is even imported."""
 LEAST, TIMES = 2.0, 10
 """A test does not end when it takes so many times its measured time, and at least so many seconds of processor time."""
 LONGEST = 600.0
@@ -148,17 +151,23 @@ def reached(files: Sequence[str], jobs: int) -> tuple[Chooser, tuple[str, ...]]:
     return Chooser(lines), tuple(tests)
 
 
-def unchanged(tests: Sequence[str], files: Sequence[str], cases: str) -> tuple[dict[str, float], list[str]]:
+def unchanged(
+    tests: Sequence[str], files: Sequence[str], cases: str, full: frozenset[str] = frozenset()
+) -> tuple[dict[str, float], list[str]]:
     """The unchanged core on the way that mutants take: how long each test takes, and which fail."""
     names = {
-        file: (f"unchanged-{cases}-{file.replace('/', '.')}", digest(ground(), file_digest(file))) for file in files
+        file: (
+            f"unchanged-{cases}-{file.replace('/', '.')}",
+            digest(ground(), file_digest(file), *sorted(test for test in full if test.partition("::")[0] == file)),
+        )
+        for file in files
     }
     fresh = [file for file in files if kept(*names[file]) is None]
     if fresh:
         print(f"the unchanged core, with {cases} of the cases, {len(fresh)} files of tests", flush=True)
         texts = {module: text_of(module) for module in modules()}
         mine = [test for test in tests if test.partition("::")[0] in fresh]
-        said = alone(Order(texts, mine, cases, {}, stop=False))
+        said = alone(Order(texts, mine, cases, {}, full, stop=False))
         if said["end"] not in ("passed", "failed") or said["collected"] != len(mine):
             raise BrokenError(f"the unchanged core: {said}")
         for file in fresh:
@@ -218,8 +227,7 @@ class Trial:
 
     def __init__(self, mutant: Mutant, memory: Memory, setup: Setup, kills: Counter[str]) -> None:
         self.mutant, self.memory, self.setup, self.kills = mutant, memory, setup, kills
-        self.text = text_of(mutant.module, mutant.place)
-        self.key = digest(ground(), mutant.module, self.text)
+        self.key = digest(ground(), LONG, mutant.place, *mutant.key)
         self.name = digest(*mutant.key)
         self.stages = self._stages()
 
@@ -243,14 +251,15 @@ class Trial:
     def _stages(self) -> Iterator[Order]:
         tests = self._to_meet()
         hint = self.memory.hints.get(self.name)
+        text, unfit = text_of(self.mutant.module, self.mutant.place), self.setup.unfit
         for cases, seconds in ((SHORT, self.setup.short), (LONG, self.setup.long)):
             first = cases == SHORT
-            mine = [test for test in tests if (test not in self.setup.unfit) is first or (test in self.setup.drawing)]
-            mine = [test for test in mine if test not in self.setup.unfit] if first else mine
+            mine = [test for test in tests if (test not in unfit if first else test in unfit | self.setup.drawing)]
             mine.sort(key=lambda test: (test != hint, seconds[test] / (1 + self.kills[test]), test))
-            if mine:
-                limits = {test: max(LEAST, TIMES * seconds[test]) for test in mine}
-                yield Order({self.mutant.module: self.text}, mine, cases, {**limits, "": LEAST * TIMES})
+            for part in (mine[:SPARKS], mine[SPARKS:]) if first else (mine,):
+                if part:
+                    limits = {test: max(LEAST, TIMES * seconds[test]) for test in part}
+                    yield Order({self.mutant.module: text}, part, cases, {**limits, "": LEAST * TIMES}, unfit)
 
     def take(self, said: dict[str, Any]) -> bool | None:
         """What a stage found: killed, not killed by it (None), or an exception."""
@@ -348,7 +357,7 @@ def main() -> None:
     warm(files)
     chooser, tests = reached(files, args.jobs)
     short, unfit = unchanged(tests, files, SHORT)
-    long, failed = unchanged(tests, files, LONG)
+    long, failed = unchanged(tests, files, LONG, frozenset(unfit))
     if failed:
         raise BrokenError(f"tests fail without any change: {', '.join(failed)}")
     if unfit:

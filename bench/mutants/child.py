@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from bench.mutants.operators import CORE, ROOT
+from bench.mutants.operators import CORE, ROOT, modules
 from bench.mutants.tests import importers
 
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "--assert=plain", "-p", "no:xdist")
@@ -34,6 +34,8 @@ class Order:
     cases: str
     seconds: Mapping[str, float]
     """Processor time after which a test counts as one that does not end."""
+    full: frozenset[str] = frozenset()
+    """Tests that draw all cases none the less."""
     stop: bool = True
     """Whether to stop at the first failure."""
     measure: bool = False
@@ -130,6 +132,7 @@ class Watcher:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.current = nodeid
+        os.environ["SHEPHERD_CASES"] = "1" if nodeid in self.order.full else self.order.cases
         self.began = _spent()
         if self.coverage is not None:
             forget_caches()
@@ -233,5 +236,7 @@ def warm(files: Sequence[str]) -> None:
     if code:
         raise SystemExit("the tests cannot be collected without any change: nothing can be said")
     forget(frozenset())
+    for module in modules():
+        importers(module)
     gc.collect()
     gc.freeze()

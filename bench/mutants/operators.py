@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 
@@ -41,6 +43,9 @@ MESSAGES = {
 """Which arguments of what makes an error are its text."""
 
 
+Key: TypeAlias = tuple[str, str, str, str, str, int]
+
+
 @attrs.frozen(slots=True)
 class Mutant:
     """One change: where it is, what it makes of what, and the lines whose execution reaches it."""
@@ -57,11 +62,15 @@ class Mutant:
     """The text of the line."""
     change: str
     """`before → after`."""
+    function: str
+    """The function or class around it, empty at the top."""
+    nth: int
+    """Which it is, from 1, of those that are called the same without this number."""
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> Key:
         """What it is called in tables that are to last: no number of a line."""
-        return self.module, self.operator, self.source, self.change
+        return self.module, self.operator, self.function, self.source, self.change, self.nth
 
 
 def modules() -> tuple[str, ...]:
@@ -169,12 +178,16 @@ def mutants_of(module: str) -> list[Mutant]:
     tree = ast.parse(text)
     spans = _spans(tree)
     found = []
+    count: Counter[tuple[str, ...]] = Counter()
     for place, (operator, parent, field, index) in enumerate(places(tree)):
         node = _at(parent, field, index)
         line = getattr(node, "lineno", 0)
-        first, last = spans[id(node)]
+        first, last, function = spans[id(node)]
         change = f"{_short(node)} → {_short(_changed(node, operator))}"
-        found.append(Mutant(module, operator, place, line, first, last, lines[line - 1].strip(), change))
+        source = lines[line - 1].strip()
+        called = operator, function, source, change
+        count[called] += 1
+        found.append(Mutant(module, operator, place, line, first, last, source, change, function, count[called]))
     return found
 
 
@@ -207,12 +220,15 @@ def _short(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).splitlines()[0]
 
 
-def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
-    """The lines of the statement, or of the case, around each node, without those of the statements inside."""
-    found: dict[int, tuple[int, int]] = {}
-    todo: list[tuple[ast.AST, tuple[int, int]]] = [(tree, (1, 1))]
+def _spans(tree: ast.Module) -> dict[int, tuple[int, int, str]]:
+    """The lines of the statement, or of the case, around each node, without those of the statements inside; and the
+    name of the function or class."""
+    found: dict[int, tuple[int, int, str]] = {}
+    todo: list[tuple[ast.AST, tuple[int, int], str]] = [(tree, (1, 1), "")]
     while todo:
-        node, span = todo.pop()
+        node, span, function = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            function = f"{function}.{node.name}" if function else node.name
         if isinstance(node, ast.stmt | ast.match_case):
             first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
             inside = getattr(node, "body", None) or getattr(node, "cases", None)
@@ -221,8 +237,8 @@ def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
             else:
                 start = inside[0].pattern.lineno if isinstance(inside[0], ast.match_case) else inside[0].lineno
                 span = (first, max(first, start - 1))
-        found[id(node)] = span
-        todo.extend((child, span) for child in ast.iter_child_nodes(node))
+        found[id(node)] = *span, function
+        todo.extend((child, span, function) for child in ast.iter_child_nodes(node))
     return found
 
 

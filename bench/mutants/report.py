@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.mutants.operators import OPERATORS, ROOT, Mutant, modules
+from bench.mutants.operators import OPERATORS, ROOT, Key, Mutant, modules
 
 PAGE = ROOT / "spec" / "mutants.md"
 TABLE = Path(__file__).parent / "equivalent.toml"
 TARGET = 90
 
-Key = tuple[str, str, str, str]
-
 
 def equivalents() -> dict[Key, str]:
     """The reviewed table: why nobody can see the change."""
     rows = tomllib.loads(TABLE.read_text("utf-8")).get("same", [])
-    return {(row["module"], row["operator"], row["line"], row["change"]): row["why"] for row in rows}
+    return {
+        (row["module"], row["operator"], row["in"], row["line"], row["change"], row.get("nth", 1)): row["why"]
+        for row in rows
+    }
 
 
 def write(found: Mapping[Mutant, bool], total: int) -> float:
@@ -72,7 +73,7 @@ def stale(every: Sequence[Mutant], found: Mapping[Mutant, bool]) -> list[str]:
     alive = {mutant.key for mutant, dead in found.items() if not dead}
     tried = {mutant.key for mutant in found}
     return [
-        f"{' '.join(key)}: {'killed by a test' if key in there else 'no such mutant'}"
+        f"{' '.join(map(str, key))}: {'killed by a test' if key in there else 'no such mutant'}"
         for key in equivalents()
         if key not in there or (key in tried and key not in alive)
     ]
