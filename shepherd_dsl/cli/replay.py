@@ -96,13 +96,16 @@ def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> i
         f"{found.followed} of {len(recorded)} events are the same, then {found.problem}"
     )
     before = recorded[found.followed] if found.followed < len(recorded) else None
-    shown = _shown(before), _shown(now)
-    if shown[0] == shown[1]:
-        shown = _difference(before, now)
-    for title, text in zip(("recorded: ", "now:      "), shown, strict=True):
+    for title, text in zip(("recorded: ", "now:      "), two_entries(before, now), strict=True):
         if text:
             click.echo(f"  {title}{text}")
     return 0
+
+
+def two_entries(left: tuple[str, Event] | None, right: tuple[str, Event] | None) -> tuple[str, str]:
+    """Two entries of logs that differ, each on a line; empty for none."""
+    shown = _shown(left), _shown(right)
+    return _difference(left, right) if shown[0] == shown[1] else shown
 
 
 def _json_of(recorded: Sequence[tuple[str, Event]], at: int) -> object:

@@ -4,8 +4,9 @@
     python -m tools.lean install                                           the portable Lean only
     python -m tools.lean run MODULE [ARGUMENT …]                           `main` of a module, after the build
     python -m tools.lean lean [ARGUMENT …]                                 the portable `lean`, after the build
+    python -m tools.lean shepref                                           the reference interpreter, if it is built
 
-Exit status: 0 done, 1 something failed, 2 a mistake in the command, 130 interrupted.
+Exit status: 0 done, 1 something failed, 2 a mistake in the command, 3 not built (`shepref`), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from .audit import Report, audit, headline_theorems
-from .build import Built, Result, build, default_jobs
-from .install import Toolchain, install
+from .build import Built, Result, build, built_tree, default_jobs, keys_of
+from .install import Toolchain, install, installed
 from .modules import left_out, load
 from .native import Native, native, wanted
 from .places import ROOT, ROOTS, SOURCES, LeanError
 
 HOW = ("auto", "lake", "portable")
+
+NOT_BUILT: Final = 3
+"""`shepherd_dsl/reference/find.py` knows it too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("build", help="all modules, then the audit (without a command, too)")
     commands.add_parser("install", help="the portable Lean only")
+    commands.add_parser("shepref", help="the reference interpreter, if it is built; nothing is built or fetched")
     for name, text in (("run", "main of a module, after the build"), ("lean", "the portable `lean`")):
         commands.add_parser(name, help=text, add_help=False)
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -64,6 +70,8 @@ def _command(args: argparse.Namespace) -> int:
         case "install":
             print(install().version())
             return 0
+        case "shepref":
+            return _shepref()
         case "lean":
             built, lean = portable_build(args.jobs, show=False)
             os.execve(lean.node, lean.command(*args.arguments), _environment(built, lean))
@@ -73,6 +81,15 @@ def _command(args: argparse.Namespace) -> int:
             file = SOURCES.joinpath(*module.split(".")).with_suffix(".lean")
             os.execve(lean.node, lean.command("--run", file, *rest), _environment(built, lean))
     return 0 if checked(args.lean, args.jobs).ok else 1
+
+
+def _shepref() -> int:
+    lean = installed()
+    tree = built_tree(keys_of(load(SOURCES, ROOTS), lean.key)) if lean is not None else None
+    if lean is None or tree is None:
+        print("not built: run `make lean`", file=sys.stderr)
+        return NOT_BUILT
+    os.execve(lean.node, lean.command("--run", SOURCES / "Shepref.lean"), lean.environment(tree))
 
 
 def checked(how: str = "auto", jobs: int | None = None, show: bool = True) -> Report:

@@ -86,7 +86,7 @@ def build(
     built = Built(keys_of(modules, lean.key))
     trees = _folder("trees")
     _remove_unused(trees)
-    tree = trees / hashlib.sha256(json.dumps(sorted(built.keys.items())).encode()).hexdigest()[:32]
+    tree = _tree(trees, built.keys)
     with tempfile.TemporaryDirectory(prefix="new-", dir=trees) as scratch:
         place = Path(scratch) / "tree"
         place.mkdir()
@@ -95,6 +95,20 @@ def build(
             built.tree = _publish(place, tree)
     built.seconds = time.monotonic() - started
     return built
+
+
+def built_tree(keys: Mapping[str, str]) -> Path | None:
+    """The folder with the modules of these keys, if all are compiled."""
+    tree = _tree(cache() / "trees", keys)
+    if not tree.is_dir():
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(tree)
+    return tree
+
+
+def _tree(trees: Path, keys: Mapping[str, str]) -> Path:
+    return trees / hashlib.sha256(json.dumps(sorted(keys.items())).encode()).hexdigest()[:32]
 
 
 def _publish(place: Path, tree: Path) -> Path:
