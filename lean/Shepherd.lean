@@ -18,6 +18,8 @@ import Shepherd.Laws.ForwardSimulation.Local
 import Shepherd.Laws.ForwardSimulation.Substitution
 import Shepherd.Laws.ForwardSimulation.Tree
 import Shepherd.Laws.HandlersAreOwners.Driver
+import Shepherd.Laws.HandlersAreOwners.Moves
+import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Deterministic
@@ -35,7 +37,9 @@ import Shepherd.Oracle
 import Shepherd.Permit
 import Shepherd.Prim
 import Shepherd.PrimData
+import Shepherd.PrimHandles
 import Shepherd.PrimJson
+import Shepherd.PrimPlain
 import Shepherd.PrimText
 import Shepherd.Program
 import Shepherd.Reference
