@@ -293,6 +293,7 @@ def judge(trials: Sequence[Trial], jobs: int, until: float) -> tuple[dict[Mutant
     waiting = list(reversed(trials))
     working: dict[int, tuple[Fork, Trial]] = {}
     began = time.monotonic()
+    said_at = 0
 
     def go(trial: Trial) -> None:
         order = next(trial.stages, None)
@@ -317,9 +318,12 @@ def judge(trials: Sequence[Trial], jobs: int, until: float) -> tuple[dict[Mutant
             except BrokenError as why:
                 broken.append(str(why))
                 print(f"BROKEN {why}", flush=True)
-            if found and len(found) % 50 == 0:
-                dead, spent = sum(found.values()), time.monotonic() - began
-                print(f"{len(found)} of {len(trials)}, {dead} killed, {spent:.0f} s", flush=True)
+        if len(found) >= said_at + 50:
+            said_at = len(found)
+            print(
+                f"{said_at} of {len(trials)}, {sum(found.values())} killed, {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
     return found, broken
 
 
