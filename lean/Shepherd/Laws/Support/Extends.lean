@@ -1,0 +1,603 @@
+import Shepherd.Laws.Support.Forest
+import Shepherd.Oracle
+
+/-!
+# How a tree of runs grows
+
+`M.Extends m n`: `n` is `m` with more recorded. `M.Wf m`: what holds of every tree. `M.Edits` lists the elementary changes that
+everything the machine does is made of; each keeps a tree well-formed and extends it.
+-/
+
+namespace Shepherd
+
+/-! ## Traces with the right indices -/
+
+/-- Every commit of a trace stands at its index. -/
+def Trace.Indexed : Trace → Prop
+  | [] => True
+  | c :: t => c.index = t.length ∧ Indexed t
+
+/-- The places in the log of new commits, newest first, go on from `n`. -/
+def Numbered (n : Nat) : List Commit → Prop
+  | [] => True
+  | c :: cs => c.seq = n + cs.length ∧ Numbered n cs
+
+namespace Trace
+
+theorem Indexed.size {t : Trace} (h : Indexed t) : Trace.size t = t.length := by
+  cases t with
+  | nil => rfl
+  | cons c t => simp only [Trace.size, h.1, List.length_cons]
+
+theorem Indexed.of_append {s t : Trace} (h : Indexed (s ++ t)) : Indexed t := by
+  induction s with
+  | nil => exact h
+  | cons c s ih => exact ih h.2
+
+theorem Indexed.of_suffix {s t : Trace} (h : Indexed t) (hs : s <:+ t) : Indexed s := by
+  obtain ⟨p, rfl⟩ := hs
+  exact h.of_append
+
+theorem upTo_suffix (t : Trace) (k : Nat) : upTo t k <:+ t := List.dropWhile_suffix _
+
+theorem nth_cons (c : Commit) (t : Trace) (k : Nat) : nth (c :: t) k = if c.index = k then some c else nth t k := by
+  unfold nth upTo
+  rw [List.dropWhile_cons]
+  by_cases e : c.index = k
+  · have : (c.index != k) = false := by rw [e, bne_self_eq_false]
+    rw [this, if_pos e]; rfl
+  · have : (c.index != k) = true := bne_iff_ne.mpr e
+    rw [this, if_neg e, if_pos rfl]
+
+theorem nth_index {t : Trace} {k : Nat} {c : Commit} (h : nth t k = some c) : c.index = k := by
+  induction t with
+  | nil => cases h
+  | cons x t ih =>
+    rw [nth_cons] at h
+    split at h
+    · next e => cases h; exact e
+    · exact ih h
+
+theorem nth_mem {t : Trace} {k : Nat} {c : Commit} (h : nth t k = some c) : c ∈ t := by
+  induction t with
+  | nil => cases h
+  | cons x t ih =>
+    rw [nth_cons] at h
+    split at h
+    · cases h; exact List.mem_cons_self
+    · exact List.mem_cons_of_mem _ (ih h)
+
+theorem nth_lt {t : Trace} (ht : Indexed t) {k : Nat} {c : Commit} (h : nth t k = some c) : k < t.length := by
+  induction t with
+  | nil => cases h
+  | cons x t ih =>
+    rw [nth_cons] at h
+    split at h
+    · next e => rw [← e, ht.1]; exact Nat.lt_succ_self _
+    · exact Nat.lt_succ_of_lt (ih ht.2 h)
+
+/-- The commit of an event stays when a trace grows. -/
+theorem nth_append {s t : Trace} (hst : Indexed (s ++ t)) {k : Nat} {c : Commit} (h : nth t k = some c) :
+    nth (s ++ t) k = some c := by
+  induction s with
+  | nil => exact h
+  | cons x s ih =>
+    have hk := nth_lt hst.of_append h
+    rw [List.cons_append, nth_cons, if_neg, ih hst.2]
+    have hx : x.index = (s ++ t).length := hst.1
+    rw [List.length_append] at hx
+    omega
+
+end Trace
+
+namespace Numbered
+
+theorem append {n : Nat} {cs ds : List Commit} (hd : Numbered n ds) (hc : Numbered (n + ds.length) cs) :
+    Numbered n (cs ++ ds) := by
+  induction cs with
+  | nil => exact hd
+  | cons c cs ih =>
+    have hl : (cs ++ ds).length = cs.length + ds.length := List.length_append
+    refine ⟨?_, ih hc.2⟩
+    show c.seq = n + (cs ++ ds).length
+    rw [hc.1, hl]; omega
+
+end Numbered
+
+/-! ## Well-formed trees -/
+
+namespace M
+
+/-- The runs that code names are there; and for a run that is being taken back, so is what stood below it then. -/
+def CodeOk (m : M) : Code → Prop
+  | .settled _ => True
+  | .driving _ _ => True
+  | .passing chain _ _ _ => ∀ x ∈ chain, m.has x = true
+  | .undoing u _ => m.has u.run = true ∧ (∀ d ∈ u.todo, m.has d.run = true) ∧
+      ∀ k, u.to = some k → ∃ c, (m.run u.run).trace.nth k = some c ∧
+        ∀ h ∈ c.heads, m.has (Id.today c.run u.run h.id) = true
+
+/-- The id was given out: whoever made it has counted it. -/
+def Stamped (m : M) : Id → Prop
+  | .made a n => n < (m.run a).made
+  | .copy (.made a n) _ => n < (m.run a).made
+  | _ => True
+
+/-- `n` is `m` with more recorded: program and contents are the same, runs stay, `cs` is what the log has more, newest first, and
+each run that was there has what of it is its own on top of its trace. -/
+structure Extends (m n : M) : Prop where
+  program : n.program = m.program
+  contents : n.contents = m.contents
+  has : ∀ id, m.has id = true → n.has id = true
+  made : ∀ id, (m.run id).made ≤ (n.run id).made
+  new : ∃ cs, n.log = cs ++ m.log ∧ Numbered m.size cs ∧
+    ∀ id, m.has id = true → (n.run id).trace = cs.filter (fun c => c.run == id) ++ (m.run id).trace
+
+/-- What holds of every tree of runs. -/
+structure Wf (m : M) : Prop where
+  world : m.has .world = true
+  codes : ∀ id, m.CodeOk (m.run id).code
+  fresh : ∀ id, m.has id = true → m.Stamped id
+  indexed : ∀ id, Trace.Indexed (m.run id).trace
+  /-- How many runs a run has made stands in its last commit. -/
+  counted : ∀ id c t, (m.run id).trace = c :: t → c.made = (m.run id).made
+  recorders : ∀ id, ∀ c ∈ (m.run id).trace, m.has c.run = true
+  /-- What a run recorded itself is what the log has of it. -/
+  own : ∀ id, (m.run id).trace.filter (fun c => c.run == id) = m.log.filter (fun c => c.run == id)
+  numbered : Numbered 0 m.log
+
+/-! ## The preorder -/
+
+theorem size_eq_of_append {m n : M} {cs : List Commit} (h : n.log = cs ++ m.log) (hn : Numbered m.size cs) :
+    n.size = m.size + cs.length := by
+  cases cs with
+  | nil => unfold size; rw [h]; rfl
+  | cons c cs =>
+    have : n.size = c.seq + 1 := by unfold size; rw [h]; rfl
+    rw [this, hn.1, List.length_cons, Nat.add_assoc]
+
+namespace Extends
+
+theorem refl (m : M) : Extends m m where
+  program := rfl
+  contents := rfl
+  has := fun _ h => h
+  made := fun _ => Nat.le_refl _
+  new := ⟨[], rfl, trivial, fun _ _ => rfl⟩
+
+theorem trans {m n p : M} (h : Extends m n) (g : Extends n p) : Extends m p where
+  program := g.program.trans h.program
+  contents := g.contents.trans h.contents
+  has := fun id i => g.has id (h.has id i)
+  made := fun id => Nat.le_trans (h.made id) (g.made id)
+  new := by
+    obtain ⟨cs, hl, hn, ht⟩ := h.new
+    obtain ⟨ds, gl, gn, gt⟩ := g.new
+    refine ⟨ds ++ cs, ?_, ?_, ?_⟩
+    · rw [gl, hl, List.append_assoc]
+    · rw [size_eq_of_append hl hn] at gn
+      exact hn.append gn
+    · intro id i
+      rw [gt id (h.has id i), ht id i, List.filter_append, List.append_assoc]
+
+theorem log {m n : M} (h : Extends m n) : m.log <:+ n.log := by
+  obtain ⟨cs, hl, _⟩ := h.new
+  exact ⟨cs, hl.symm⟩
+
+theorem trace {m n : M} (h : Extends m n) (id : Id) : (m.run id).trace <:+ (n.run id).trace := by
+  cases i : m.has id with
+  | true =>
+    obtain ⟨cs, _, _, ht⟩ := h.new
+    exact ⟨_, (ht id i).symm⟩
+  | false => rw [run_of_not_has i]; exact List.nil_suffix
+
+theorem size_le {m n : M} (h : Extends m n) : m.size ≤ n.size := by
+  obtain ⟨cs, hl, hn, _⟩ := h.new
+  rw [size_eq_of_append hl hn]; exact Nat.le_add_right _ _
+
+/-- Nothing was recorded where the log did not get longer. -/
+theorem log_eq {m n : M} (h : Extends m n) (e : n.size = m.size) : n.log = m.log := by
+  obtain ⟨cs, hl, hn, _⟩ := h.new
+  have := size_eq_of_append hl hn
+  have hc : cs = [] := List.eq_nil_of_length_eq_zero (by omega)
+  rw [hl, hc]; rfl
+
+theorem trace_eq {m n : M} (h : Extends m n) (e : n.size = m.size) {id : Id} (i : m.has id = true) :
+    (n.run id).trace = (m.run id).trace := by
+  obtain ⟨cs, hl, hn, ht⟩ := h.new
+  have := size_eq_of_append hl hn
+  have hc : cs = [] := List.eq_nil_of_length_eq_zero (by omega)
+  rw [ht id i, hc]; rfl
+
+end Extends
+
+theorem Stamped.mono {m n : M} (h : ∀ id, (m.run id).made ≤ (n.run id).made) {id : Id} (i : m.Stamped id) : n.Stamped id := by
+  unfold Stamped at i ⊢
+  split
+  · exact Nat.lt_of_lt_of_le i (h _)
+  · exact Nat.lt_of_lt_of_le i (h _)
+  · trivial
+
+theorem CodeOk.mono {m n : M} (hh : ∀ id, m.has id = true → n.has id = true)
+    (ht : ∀ id, m.has id = true → ∃ s, (n.run id).trace = s ++ (m.run id).trace)
+    (hi : ∀ id, Trace.Indexed (n.run id).trace) {code : Code} (h : m.CodeOk code) : n.CodeOk code := by
+  cases code with
+  | settled s => trivial
+  | driving r w => trivial
+  | passing chain op args w => exact fun x hx => hh x (h x hx)
+  | undoing u o =>
+    refine ⟨hh _ h.1, fun d hd => hh _ (h.2.1 d hd), fun k hk => ?_⟩
+    obtain ⟨c, hc, hheads⟩ := h.2.2 k hk
+    obtain ⟨s, hs⟩ := ht u.run h.1
+    refine ⟨c, ?_, fun x hx => hh _ (hheads x hx)⟩
+    rw [hs]
+    exact Trace.nth_append (hs ▸ hi u.run) hc
+
+theorem CodeOk.extends {m n : M} (e : Extends m n) (w : Wf n) {code : Code} (h : m.CodeOk code) : n.CodeOk code := by
+  refine h.mono e.has (fun id i => ?_) w.indexed
+  obtain ⟨cs, _, _, ht⟩ := e.new
+  exact ⟨_, ht id i⟩
+
+/-! ## Elementary changes -/
+
+/-- `m` comes from `m₀` by elementary changes, new runs having ids in `F`. New runs are put in before anything is
+recorded. -/
+inductive Edits (F : Id → Prop) (m₀ : M) : M → Prop where
+  | refl : Edits F m₀ m₀
+  | code {m : M} (id : Id) (code : Code) : Edits F m₀ m → m.has id = true → m.CodeOk code →
+      (∀ u o, code = .undoing u o → ¬ F u.run) → Edits F m₀ (m.setCode id code)
+  | handles {m : M} (id : Id) (handles : List Id) : Edits F m₀ m → m.has id = true → Edits F m₀ (m.setHandles id handles)
+  | own {m : M} (id owner : Id) (givers : List Id) : Edits F m₀ m → m.has id = true → Edits F m₀ (m.own id owner givers)
+  | record {m : M} (id : Id) (event : Event) (s : State) : Edits F m₀ m → m.has id = true ∨ F id → m.CodeOk s.code →
+      (∀ u o, s.code = .undoing u o → ¬ F u.run) → Edits F m₀ (m.record id event s)
+  | count {m : M} (id : Id) (handles : List Id) (event : Event) (s : State) : Edits F m₀ m → m.has id = true → m.CodeOk s.code →
+      (∀ u o, s.code = .undoing u o → ¬ F u.run) →
+      Edits F m₀ ((m.put { m.run id with handles, made := (m.run id).made + 1 }).record id event s)
+  | born {m : M} (r : Run) (s : Settled) (old : Id) : Edits F m₀ m → F r.id → m.log = m₀.log → r.code = .settled s →
+      r.trace <:+ (m₀.run old).trace → (∀ c t, r.trace = c :: t → c.made = r.made) → Edits F m₀ (m.put r)
+  | stack {m : M} (stack : List Id) : Edits F m₀ m → Edits F m₀ { m with stack }
+  | used {m : M} (used : Used) : Edits F m₀ m → Edits F m₀ { m with used }
+  | written {m : M} (written : List (String × String)) : Edits F m₀ m → Edits F m₀ { m with written }
+
+/-- What elementary changes keep. -/
+structure Kept (F : Id → Prop) (m₀ m : M) : Prop where
+  world : m.has .world = true
+  codes : ∀ id, m.CodeOk (m.run id).code
+  free : ∀ id u o, (m.run id).code = .undoing u o → ¬ F u.run
+  born : ∀ id, m.has id = true → m₀.has id = true ∨ F id
+  indexed : ∀ id, Trace.Indexed (m.run id).trace
+  counted : ∀ id c t, (m.run id).trace = c :: t → c.made = (m.run id).made
+  recorders : ∀ id, ∀ c ∈ (m.run id).trace, m.has c.run = true
+  own : ∀ id, (m.run id).trace.filter (fun c => c.run == id) = m.log.filter (fun c => c.run == id)
+  numbered : Numbered 0 m.log
+  ext : Extends m₀ m
+
+namespace Kept
+
+theorem refl {F : Id → Prop} {m : M} (w : Wf m) (hF : ∀ id, F id → m.has id = false) : Kept F m m where
+  world := w.world
+  codes := w.codes
+  free := fun id u o h hu => by
+    have := w.codes id
+    rw [h] at this
+    exact Bool.false_ne_true ((hF _ hu).symm.trans this.1)
+  born := fun _ h => .inl h
+  indexed := w.indexed
+  counted := w.counted
+  recorders := w.recorders
+  own := w.own
+  numbered := w.numbered
+  ext := .refl m
+
+/-- A change that records nothing and makes no run. -/
+theorem same {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (hhas : ∀ id, n.has id = m.has id)
+    (htrace : ∀ id, (n.run id).trace = (m.run id).trace) (hmade : ∀ id, (n.run id).made = (m.run id).made)
+    (hlog : n.log = m.log) (hprog : n.program = m.program) (hcont : n.contents = m.contents)
+    (hcode : ∀ id, (n.run id).code = (m.run id).code ∨
+      (m.CodeOk (n.run id).code ∧ ∀ u o, (n.run id).code = .undoing u o → ¬ F u.run)) : Kept F m₀ n where
+  world := (hhas _).trans k.world
+  codes := fun id => by
+    have : m.CodeOk (n.run id).code := by
+      cases hcode id with
+      | inl h => rw [h]; exact k.codes id
+      | inr h => exact h.1
+    refine this.mono (fun id i => (hhas id).trans i) (fun id _ => ⟨[], htrace id⟩) (fun id => ?_)
+    rw [htrace]; exact k.indexed id
+  free := fun id u o h => by
+    cases hcode id with
+    | inl e => exact k.free id u o (e ▸ h)
+    | inr e => exact e.2 u o h
+  born := fun id i => k.born id (hhas id ▸ i)
+  indexed := fun id => by rw [htrace]; exact k.indexed id
+  counted := fun id c t h => by rw [hmade]; rw [htrace] at h; exact k.counted id c t h
+  recorders := fun id c h => by rw [hhas]; rw [htrace] at h; exact k.recorders id c h
+  own := fun id => by rw [htrace, hlog]; exact k.own id
+  numbered := by rw [hlog]; exact k.numbered
+  ext := {
+    program := hprog.trans k.ext.program
+    contents := hcont.trans k.ext.contents
+    has := fun id i => (hhas id).trans (k.ext.has id i)
+    made := fun id => by rw [hmade]; exact k.ext.made id
+    new := by
+      obtain ⟨cs, hl, hn, ht⟩ := k.ext.new
+      exact ⟨cs, hlog.trans hl, hn, fun id i => (htrace id).trans (ht id i)⟩ }
+
+/-- A change that records one event. -/
+theorem record {F : Id → Prop} {m₀ m n : M} (k : Kept F m₀ m) (id : Id) (c : Commit) (i : m.has id = true ∨ F id)
+    (hhas : ∀ j, n.has j = (id == j || m.has j)) (hsame : (n.run id).trace = c :: (m.run id).trace)
+    (hother : ∀ j, id ≠ j → n.run j = m.run j) (hmade : (m.run id).made ≤ (n.run id).made)
+    (hlog : n.log = c :: m.log) (hprog : n.program = m.program) (hcont : n.contents = m.contents)
+    (hrun : c.run = id) (hseq : c.seq = m.size) (hindex : c.index = (m.run id).trace.size)
+    (hcount : c.made = (n.run id).made) (hcode : m.CodeOk (n.run id).code)
+    (hfree : ∀ u o, (n.run id).code = .undoing u o → ¬ F u.run) : Kept F m₀ n := by
+  have hmono : ∀ j, m.has j = true → n.has j = true := fun j g => by rw [hhas, g, Bool.or_true]
+  have htrace : ∀ j, ∃ s, (n.run j).trace = s ++ (m.run j).trace := fun j => by
+    by_cases e : id = j
+    · subst e; exact ⟨[c], hsame⟩
+    · rw [hother j e]; exact ⟨[], rfl⟩
+  have hindexed : ∀ j, Trace.Indexed (n.run j).trace := fun j => by
+    by_cases e : id = j
+    · subst e; rw [hsame]; exact ⟨by rw [hindex, (k.indexed id).size], k.indexed id⟩
+    · rw [hother j e]; exact k.indexed j
+  have up : ∀ {code}, m.CodeOk code → n.CodeOk code := fun h =>
+    h.mono hmono (fun j _ => htrace j) hindexed
+  constructor
+  · exact hmono _ k.world
+  · intro j
+    by_cases e : id = j
+    · subst e; exact up hcode
+    · rw [hother j e]; exact up (k.codes j)
+  · intro j u o h
+    by_cases e : id = j
+    · subst e; exact hfree u o h
+    · rw [hother j e] at h; exact k.free j u o h
+  · intro j g
+    rw [hhas] at g
+    by_cases e : id = j
+    · cases i with
+      | inl i => exact k.born j (e ▸ i)
+      | inr i => exact .inr (e ▸ i)
+    · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or] at g
+      exact k.born j g
+  · exact hindexed
+  · intro j d t h
+    by_cases e : id = j
+    · subst e
+      rw [hsame] at h
+      cases h
+      exact hcount
+    · rw [hother j e] at h ⊢; exact k.counted j d t h
+  · intro j d h
+    by_cases e : id = j
+    · subst e
+      rw [hsame] at h
+      cases List.mem_cons.mp h with
+      | inl h => rw [h, hrun, hhas, beq_self_eq_true, Bool.true_or]
+      | inr h => exact hmono _ (k.recorders id d h)
+    · rw [hother j e] at h; exact hmono _ (k.recorders j d h)
+  · intro j
+    rw [hlog, List.filter_cons]
+    by_cases e : id = j
+    · subst e
+      rw [hsame, hrun, beq_self_eq_true, List.filter_cons, hrun, beq_self_eq_true, k.own]
+    · rw [hother j e, hrun, beq_eq_false_iff_ne.mpr e, k.own]; rfl
+  · rw [hlog]
+    obtain ⟨cs, hl, hn, _⟩ := k.ext.new
+    refine ⟨?_, k.numbered⟩
+    rw [hseq]
+    have hz := k.numbered
+    unfold size
+    revert hz
+    cases m.log with
+    | nil => exact fun _ => rfl
+    | cons d ds => exact fun hz => by rw [List.length_cons]; show d.seq + 1 = _; rw [hz.1]; omega
+  · constructor
+    · exact hprog.trans k.ext.program
+    · exact hcont.trans k.ext.contents
+    · exact fun j g => hmono j (k.ext.has j g)
+    · intro j
+      by_cases e : id = j
+      · subst e; exact Nat.le_trans (k.ext.made id) hmade
+      · rw [hother j e]; exact k.ext.made j
+    · obtain ⟨cs, hl, hn, ht⟩ := k.ext.new
+      refine ⟨c :: cs, by rw [hlog, hl]; rfl, ⟨?_, hn⟩, ?_⟩
+      · rw [hseq, size_eq_of_append hl hn]
+      · intro j g
+        rw [List.filter_cons]
+        by_cases e : id = j
+        · subst e; rw [hsame, hrun, beq_self_eq_true, ht id g]; rfl
+        · rw [hother j e, hrun, beq_eq_false_iff_ne.mpr e, ht j g]; rfl
+
+end Kept
+
+theorem Edits.kept {F : Id → Prop} {m₀ m : M} (w : Wf m₀) (hF : ∀ id, F id → m₀.has id = false) (e : Edits F m₀ m) :
+    Kept F m₀ m := by
+  induction e with
+  | refl => exact .refl w hF
+  | @code m id code _ i ok free k =>
+    refine k.same (fun j => ?_) (trace_setCode m id code) (fun j => ?_) rfl rfl rfl (fun j => ?_)
+    · exact Runs.has_put_same (by rw [run_id]; exact i) j
+    · rw [run_setCode]; split
+      · next h => subst h; rfl
+      · rfl
+    · rw [run_setCode]; split
+      · exact .inr ⟨ok, free⟩
+      · exact .inl rfl
+  | @handles m id hs _ i k =>
+    refine k.same (fun j => ?_) (trace_setHandles m id hs) (fun j => ?_) rfl rfl rfl (fun j => .inl ?_)
+    · exact Runs.has_put_same (by rw [run_id]; exact i) j
+    · rw [run_setHandles]; split
+      · next h => subst h; rfl
+      · rfl
+    · rw [run_setHandles]; split
+      · next h => subst h; rfl
+      · rfl
+  | @own m id owner givers _ i k =>
+    refine k.same (fun j => ?_) (trace_own m id owner givers) (fun j => ?_) rfl rfl rfl (fun j => .inl ?_)
+    · exact Runs.has_put_same (by rw [run_id]; exact i) j
+    · rw [run_own]; split
+      · next h => subst h; rfl
+      · rfl
+    · rw [run_own]; split
+      · next h => subst h; rfl
+      · rfl
+  | @record m id event s _ i ok free k =>
+    refine k.record id (m.commitOf id event s) i (has_record m id event s) (trace_record_same m id event s)
+      (fun j h => run_record_ne m event s h) ?_ rfl rfl rfl rfl rfl rfl ?_ ?_ ?_
+    · rw [made_record]; exact Nat.le_refl _
+    · rw [made_record]; rfl
+    · rw [run_record_same]; exact ok
+    · rw [run_record_same]; exact free
+  | @count m id hs event s _ i ok free k =>
+    have hid : ({ m.run id with handles := hs, made := (m.run id).made + 1 } : Run).id = id := run_id m id
+    have hr : (m.put { m.run id with handles := hs, made := (m.run id).made + 1 }).run id
+        = { m.run id with handles := hs, made := (m.run id).made + 1 } := by
+      rw [run_put, if_pos hid]
+    have hp : ∀ j, (m.put { m.run id with handles := hs, made := (m.run id).made + 1 }).has j = m.has j :=
+      fun j => Runs.has_put_same (by rw [hid]; exact i) j
+    refine k.record id (commitOf (m.put { m.run id with handles := hs, made := (m.run id).made + 1 }) id event s)
+      (.inl i) (fun j => ?_) ?_ (fun j h => ?_) ?_ rfl rfl rfl rfl rfl ?_ ?_ ?_ ?_
+    · rw [has_record, hp]
+    · rw [trace_record_same, hr]
+    · rw [run_record_ne _ event s h, run_put, if_neg (by rw [hid]; exact h)]
+    · rw [made_record, hr]; exact Nat.le_succ _
+    · rw [commitOf_index, hr]
+    · rw [made_record]; rfl
+    · rw [run_record_same]; exact ok
+    · rw [run_record_same]; exact free
+  | @born m r s old _ new hlog hcode htrace hmade k =>
+    have absent : m₀.has r.id = false := hF _ new
+    have hrec : ∀ c ∈ r.trace, m₀.has c.run = true := fun c hc => w.recorders old c (htrace.subset hc)
+    have hhas : ∀ j, m.has j = true → (m.put r).has j = true := fun j => Runs.has_put_of_has r
+    have hindexed : ∀ j, Trace.Indexed ((m.put r).run j).trace := fun j => by
+      rw [run_put]; split
+      · exact (w.indexed old).of_suffix htrace
+      · exact k.indexed j
+    have hl₀ : m.log.filter (fun c => c.run == r.id) = [] := by
+      rw [hlog, ← w.own r.id, run_of_not_has absent]; rfl
+    have up : ∀ {code : Code}, (∀ u o, code = .undoing u o → ¬ F u.run) → m.CodeOk code → (m.put r).CodeOk code := by
+      intro code free ok
+      cases code with
+      | settled s => trivial
+      | driving r w => trivial
+      | passing chain op args w => exact fun x hx => hhas x (ok x hx)
+      | undoing u o =>
+        refine ⟨hhas _ ok.1, fun d hd => hhas _ (ok.2.1 d hd), fun n hn => ?_⟩
+        obtain ⟨c, hc, hheads⟩ := ok.2.2 n hn
+        refine ⟨c, ?_, fun x hx => hhas _ (hheads x hx)⟩
+        rw [run_put, if_neg]
+        · exact hc
+        · exact fun e => free u o rfl (e ▸ new)
+    constructor
+    · exact hhas _ k.world
+    · intro j
+      by_cases e : r.id = j
+      · rw [run_put, if_pos e, hcode]; trivial
+      · rw [run_put, if_neg e]; exact up (k.free j) (k.codes j)
+    · intro j u o h
+      by_cases e : r.id = j
+      · rw [run_put, if_pos e, hcode] at h; cases h
+      · rw [run_put, if_neg e] at h; exact k.free j u o h
+    · intro j h
+      rw [has_put] at h
+      by_cases e : r.id = j
+      · exact .inr (e ▸ new)
+      · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or] at h
+        exact k.born j h
+    · exact hindexed
+    · intro j c t h
+      by_cases e : r.id = j
+      · rw [run_put, if_pos e] at h ⊢; exact hmade c t h
+      · rw [run_put, if_neg e] at h ⊢; exact k.counted j c t h
+    · intro j c h
+      by_cases e : r.id = j
+      · rw [run_put, if_pos e] at h
+        exact hhas _ (k.ext.has _ (hrec c h))
+      · rw [run_put, if_neg e] at h
+        exact hhas _ (k.recorders j c h)
+    · intro j
+      rw [put_log]
+      by_cases e : r.id = j
+      · rw [run_put, if_pos e, ← e, hl₀, List.filter_eq_nil_iff]
+        intro c hc hb
+        have := hrec c hc
+        rw [beq_iff_eq.mp hb, absent] at this
+        exact Bool.false_ne_true this
+      · rw [run_put, if_neg e]; exact k.own j
+    · exact k.numbered
+    · constructor
+      · exact k.ext.program
+      · exact k.ext.contents
+      · exact fun j h => hhas j (k.ext.has j h)
+      · intro j
+        by_cases e : r.id = j
+        · rw [← e, run_of_not_has absent]; exact Nat.zero_le _
+        · rw [run_put, if_neg e]; exact k.ext.made j
+      · obtain ⟨cs, hl, hn, ht⟩ := k.ext.new
+        refine ⟨cs, hl, hn, fun j h => ?_⟩
+        rw [run_put, if_neg, ht j h]
+        intro e
+        rw [← e, absent] at h
+        exact Bool.false_ne_true h
+  | stack st _ k => exact k.same (fun _ => rfl) (fun _ => rfl) (fun _ => rfl) rfl rfl rfl (fun _ => .inl rfl)
+  | used u _ k => exact k.same (fun _ => rfl) (fun _ => rfl) (fun _ => rfl) rfl rfl rfl (fun _ => .inl rfl)
+  | written u _ k => exact k.same (fun _ => rfl) (fun _ => rfl) (fun _ => rfl) rfl rfl rfl (fun _ => .inl rfl)
+
+/-- `n` comes from `m` by elementary changes, and ids of new runs are counted. -/
+def Grows (m n : M) : Prop := ∃ F : Id → Prop, (∀ id, F id → m.has id = false ∧ n.Stamped id) ∧ Edits F m n
+
+theorem Grows.extends {m n : M} (w : Wf m) (g : Grows m n) : Extends m n := by
+  obtain ⟨F, hF, e⟩ := g
+  exact (e.kept w fun id h => (hF id h).1).ext
+
+theorem Grows.wf {m n : M} (w : Wf m) (g : Grows m n) : Wf n := by
+  obtain ⟨F, hF, e⟩ := g
+  have k := e.kept w fun id h => (hF id h).1
+  exact { world := k.world, codes := k.codes, indexed := k.indexed, counted := k.counted, recorders := k.recorders, own := k.own,
+          numbered := k.numbered
+          fresh := fun id h => match k.born id h with
+            | .inl h => (w.fresh id h).mono k.ext.made
+            | .inr h => (hF id h).2 }
+
+/-- Elementary changes that make no run. -/
+abbrev Plain (m n : M) : Prop := Edits (fun _ => False) m n
+
+namespace Plain
+
+theorem grows {m n : M} (e : Plain m n) : Grows m n := ⟨_, fun _ h => h.elim, e⟩
+
+theorem wf {m n : M} (e : Plain m n) (w : Wf m) : Wf n := e.grows.wf w
+
+theorem «extends» {m n : M} (e : Plain m n) (w : Wf m) : Extends m n := e.grows.extends w
+
+theorem trans {m n p : M} (e : Plain m n) (f : Plain n p) : Plain m p := by
+  induction f with
+  | refl => exact e
+  | code id code _ i ok free k => exact .code id code k i ok free
+  | handles id hs _ i k => exact .handles id hs k i
+  | own id o g _ i k => exact .own id o g k i
+  | record id ev s _ i ok free k => exact .record id ev s k i ok free
+  | count id hs ev s _ i ok free k => exact .count id hs ev s k i ok free
+  | born r s old _ new => exact new.elim
+  | stack st _ k => exact .stack st k
+  | used u _ k => exact .used u k
+  | written u _ k => exact .written u k
+
+/-- Changes one after the other. -/
+theorem foldl {α : Type} {m : M} {f : M → α → M} {l : List α} (w : Wf m)
+    (h : ∀ n x, x ∈ l → Plain m n → Wf n → Plain n (f n x)) : Plain m (l.foldl f m) := by
+  suffices ∀ (l' : List α) (n : M), (∀ x ∈ l', x ∈ l) → Plain m n → Plain m (l'.foldl f n) from
+    this l m (fun _ h => h) .refl
+  intro l'
+  induction l' with
+  | nil => exact fun n _ e => e
+  | cons x l' ih =>
+    intro n hl e
+    exact ih (f n x) (fun y hy => hl y (List.mem_cons_of_mem _ hy))
+      (e.trans (h n x (hl x List.mem_cons_self) e (e.wf w)))
+
+end Plain
+
+end M
+
+end Shepherd
