@@ -26,6 +26,19 @@ theorem Leads.trans {Q Q' : M → Prop} {m : M} (h : Leads Q m) (hq : ∀ n, Q n
   | step hs _ ih => exact .step hs ih
   | stuck hb => exact .stuck hb
 
+/-- The same, with at least one step. -/
+def Moves (Q : M → Prop) (m : M) : Prop := m.AtBound ∨ ∃ n, m.step = some n ∧ Leads Q n
+
+theorem Moves.leads {Q : M → Prop} {m : M} (h : Moves Q m) : Leads Q m := by
+  rcases h with h | ⟨n, hs, h⟩
+  · exact .stuck h
+  · exact .step hs h
+
+theorem Moves.trans {Q Q' : M → Prop} {m : M} (h : Moves Q m) (hq : ∀ n, Q n → Leads Q' n) : Moves Q' m := by
+  rcases h with h | ⟨n, hs, h⟩
+  · exact .inl h
+  · exact .inr ⟨n, hs, h.trans hq⟩
+
 /-- Where nothing owes anything: the program has no compensable operation. -/
 def NoUndo (S : Setting) : Prop := ∀ op, S.program.undoOf op = none
 
@@ -43,24 +56,24 @@ theorem atBound_root (h : Pair S m [.root, .world] (.settled (.running c ρ K n)
 /-- One local step of the root run. -/
 theorem root_local {Q : M → Prop} {c' : Comp} {ρ' : Env} {K' : Stack}
     (h : Pair S m [.root, .world] (.settled (.running c ρ K n)) cc) (hs : localStep S.program c ρ K = .running c' ρ' K')
-    (hq : ∀ m', Pair S m' [.root, .world] (.settled (.running c' ρ' K' (n + 1))) cc → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' [.root, .world] (.settled (.running c' ρ' K' (n + 1))) cc → Leads Q m') : Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_root h) (hq _ ?_)
+  · refine .inr ⟨_, (step_root h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     exact h.setCode_root _
-  · exact .stuck (atBound_root h hn)
+  · exact .inl (atBound_root h hn)
 
 /-- The root run asks for what it was granted. -/
 theorem root_asks {Q : M → Prop} {op : String} {args : List Value} {K' : Stack}
     (h : Pair S m [.root, .world] (.settled (.running c ρ K n)) cc) (hs : localStep S.program c ρ K = .asks op args K')
-    (hg : S.granted op args)
-    (hq : ∀ m', Pair S m' [.root, .world] (.settled (.waiting { op, args, stack := K' })) cc → Leads Q m') : Leads Q m := by
+    (hg : S.own op args)
+    (hq : ∀ m', Pair S m' [.root, .world] (.settled (.waiting { op, args, stack := K' })) cc → Leads Q m') : Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_root h) (hq _ ?_)
+  · refine .inr ⟨_, (step_root h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     simp only [M.ask, h.root_grant m.used op args hg, if_true]
     exact (h.of_same { m with used := charge m.used (m.run .root).grant op args } _ rfl rfl h.stack).recordCode_root _ _
-  · exact .stuck (atBound_root h hn)
+  · exact .inl (atBound_root h hn)
 
 /-! ## Discarding the body -/
 
@@ -109,11 +122,12 @@ theorem discard_pair {stack : List Id} (h : Pair S m stack rc cc) : Pair S (m.di
     exact hc ▸ h
   · exact h.recordCode_child _ _
 
-/-- The root run failed with the fault `f`. -/
-def Failed (f : Fault) (m : M) : Prop := (m.run .root).code = .settled (.failed f.error)
+/-- The root run failed with the fault `f`, and the tree is at rest. -/
+def Failed (f : Fault) (m : M) : Prop :=
+  (m.run .root).code = .settled (.failed f.error) ∧ m.step = none ∧ m.asked = none
 
-/-- The root run ended with the value `v`. -/
-def Done (v : Value) (m : M) : Prop := (m.run .root).code = .settled (.done v)
+/-- The root run ended with the value `v`, and the tree is at rest. -/
+def Done (v : Value) (m : M) : Prop := (m.run .root).code = .settled (.done v) ∧ m.step = none ∧ m.asked = none
 
 theorem newestMade_dead (h : Pair S m [.root, .world] rc cc) (hc : cc.isLive = false) : m.newestMade .root = none := by
   simp only [M.newestMade, h.kids_root, List.filter, h.child_givers, h.child_code, hc, List.isEmpty_nil, Bool.and_false,
@@ -125,31 +139,43 @@ theorem newestMade_live (h : Pair S m [.root, .world] rc cc) (hc : cc.isLive = t
 
 /-- The root run ends where the body has ended. -/
 theorem finish_dead (h : Pair S m [.root, .world] rc cc) (hc : cc.isLive = false) (again : Comp) (kind : EndKind) (v : Value)
-    (code : Settled) : ((m.finish .root again kind v code).run .root).code = .settled code := by
+    (code : Settled) : Pair S (m.finish .root again kind v code) [.root, .world] (.settled code) cc := by
+  have hp := h.recordCode_root (.ended kind v) (.settled code)
   rw [M.finish, M.discardMade, newestMade_dead h hc]
-  simp only
-  rw [(run_giveBack ..).1]
-  exact (h.recordCode_root _ _).root_code
+  simp only [M.giveBack, hp.kids_root, List.foldl_cons, List.foldl_nil, hp.child_givers]
+  exact hp
+
+theorem failed_of_pair {f : Fault} (h : Pair S m [.root, .world] (.settled (.failed f.error)) cc) : Failed f m := by
+  refine ⟨h.root_code, ?_, ?_⟩
+  · rw [M.step, h.stack]
+    simp only [h.root_code, M.atStop, ne_eq, not_true_eq_false, if_false, M.shown]
+  · simp only [M.asked, h.stack, h.root_code, M.shown, Option.map_none]
+
+theorem done_of_pair {v : Value} (h : Pair S m [.root, .world] (.settled (.done v)) cc) : Done v m := by
+  refine ⟨h.root_code, ?_, ?_⟩
+  · rw [M.step, h.stack]
+    simp only [h.root_code, M.atStop, ne_eq, not_true_eq_false, if_false, M.shown]
+  · simp only [M.asked, h.stack, h.root_code, M.shown, Option.map_none]
 
 /-- The root run faults: the body is discarded if it has not ended, and the root run fails. -/
 theorem root_fault {f : Fault} (hu : NoUndo S) (h : Pair S m [.root, .world] (.settled (.running c ρ K n)) cc)
-    (hs : localStep S.program c ρ K = .faults f) : Leads (Failed f) m := by
+    (hs : localStep S.program c ρ K = .faults f) : Moves (Failed f) m := by
   have dead : ∀ {m : M} {cc : Code} {c : Comp} {ρ : Env} {K : Stack} {n : Nat},
       Pair S m [.root, .world] (.settled (.running c ρ K n)) cc → cc.isLive = false →
-      localStep S.program c ρ K = .faults f → Leads (Failed f) m := by
+      localStep S.program c ρ K = .faults f → Moves (Failed f) m := by
     intro m cc c ρ K n h hc hs
     by_cases hn : n < S.program.steps
-    · refine .step (step_root h) (.now ?_)
+    · refine .inr ⟨_, step_root h, .now ?_⟩
       rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
-      exact finish_dead h hc _ _ _ _
-    · exact .stuck (atBound_root h hn)
+      exact failed_of_pair (finish_dead h hc _ _ _ _)
+    · exact .inl (atBound_root h hn)
   cases hc : cc.isLive with
   | false => exact dead h hc hs
   | true =>
     by_cases hn : n < S.program.steps
     · have hu' : ∀ op, m.program.undoOf op = none := by rw [h.program]; exact hu
       obtain ⟨cc', ha⟩ := abandon_pair h
-      refine .step (step_root h) ?_
+      refine .inr ⟨_, step_root h, ?_⟩
       rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
       simp only [M.fault, M.finish, M.discardMade, newestMade_live h hc, M.begin, M.plan, plan_debts_nil hu']
       have hp := ha.setCode_root (.undoing { run := child, to := none, todo := [], raised := false, paid := [], failed := (m.planFor child none []).unknown, undone := (m.planFor child none []).undone, lasting := (m.planFor child none []).irreversible } (.running (.ret (.prim "raise" [.lit f.error])) [] [] 0))
@@ -162,17 +188,17 @@ theorem root_fault {f : Fault} (hu : NoUndo S) (h : Pair S m [.root, .world] (.s
       · rw [M.step, hp.stack]
         simp only [hp.root_code, M.undoStep, Bool.false_eq_true, if_false, M.restore, hp.family_child, List.foldl_cons, List.foldl_nil,
           M.afterWorld, ne_eq, reduceCtorEq, not_false_eq_true, if_true]
-      · exact dead (hd.setCode_root _) rfl (by simp only [localStep, eval, evalAll, raise_error])
-    · exact .stuck (atBound_root h hn)
+      · exact (dead (hd.setCode_root _) rfl (by simp only [localStep, eval, evalAll, raise_error])).leads
+    · exact .inl (atBound_root h hn)
 
 /-- The root run ends with a value where the body has ended. -/
 theorem root_ends {v : Value} (h : Pair S m [.root, .world] (.settled (.running c ρ K n)) cc) (hc : cc.isLive = false)
-    (hs : localStep S.program c ρ K = .ends v) : Leads (Done v) m := by
+    (hs : localStep S.program c ρ K = .ends v) : Moves (Done v) m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_root h) (.now ?_)
+  · refine .inr ⟨_, (step_root h), .now ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
-    exact finish_dead h hc _ _ _ _
-  · exact .stuck (atBound_root h hn)
+    exact done_of_pair (finish_dead h hc _ _ _ _)
+  · exact .inl (atBound_root h hn)
 
 /-! ## The body by itself -/
 
@@ -187,23 +213,23 @@ theorem atBound_child (h : Pair S m down rc (.settled (.running c ρ K n))) (hn 
 
 theorem child_local {Q : M → Prop} {c' : Comp} {ρ' : Env} {K' : Stack}
     (h : Pair S m down rc (.settled (.running c ρ K n))) (hs : localStep S.program c ρ K = .running c' ρ' K')
-    (hq : ∀ m', Pair S m' down rc (.settled (.running c' ρ' K' (n + 1))) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' down rc (.settled (.running c' ρ' K' (n + 1))) → Leads Q m') : Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_child h) (hq _ ?_)
+  · refine .inr ⟨_, (step_child h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     exact h.setCode_child _
-  · exact .stuck (atBound_child h hn)
+  · exact .inl (atBound_child h hn)
 
 theorem child_asks {Q : M → Prop} {op : String} {args : List Value} {K' : Stack}
     (h : Pair S m down rc (.settled (.running c ρ K n))) (hs : localStep S.program c ρ K = .asks op args K')
     (hg : S.granted op args)
-    (hq : ∀ m', Pair S m' down rc (.settled (.waiting { op, args, stack := K' })) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' down rc (.settled (.waiting { op, args, stack := K' })) → Leads Q m') : Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_child h) (hq _ ?_)
+  · refine .inr ⟨_, (step_child h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     simp only [M.ask, h.child_grant m.used op args hg, if_true]
     exact (h.of_same { m with used := charge m.used (m.run child).grant op args } _ rfl rfl h.stack).recordCode_child _ _
-  · exact .stuck (atBound_child h hn)
+  · exact .inl (atBound_child h hn)
 
 theorem finish_child (h : Pair S m down rc cc) (again : Comp) (kind : EndKind) (v : Value) (code : Settled) :
     Pair S (m.finish child again kind v code) down rc (.settled code) := by
@@ -214,21 +240,21 @@ theorem finish_child (h : Pair S m down rc cc) (again : Comp) (kind : EndKind) (
 
 theorem child_ends {Q : M → Prop} {v : Value} (h : Pair S m down rc (.settled (.running c ρ K n)))
     (hs : localStep S.program c ρ K = .ends v) (hq : ∀ m', Pair S m' down rc (.settled (.done v)) → Leads Q m') :
-    Leads Q m := by
+    Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_child h) (hq _ ?_)
+  · refine .inr ⟨_, (step_child h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     exact finish_child h _ _ _ _
-  · exact .stuck (atBound_child h hn)
+  · exact .inl (atBound_child h hn)
 
 theorem child_faults {Q : M → Prop} {f : Fault} (h : Pair S m down rc (.settled (.running c ρ K n)))
     (hs : localStep S.program c ρ K = .faults f) (hq : ∀ m', Pair S m' down rc (.settled (.failed f.error)) → Leads Q m') :
-    Leads Q m := by
+    Moves Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step (step_child h) (hq _ ?_)
+  · refine .inr ⟨_, (step_child h), hq _ ?_⟩
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     exact finish_child h _ _ _ _
-  · exact .stuck (atBound_child h hn)
+  · exact .inl (atBound_child h hn)
 
 end Driving
 

@@ -161,7 +161,7 @@ theorem root_answer_refused {Q : M → Prop} {v : Value} {w : Waiting} (hv : v.h
 
 /-- The tree waits for an answer from outside to `op(args)`; after it `Q` holds, and every well-formed answer is taken. -/
 def Outside (op : String) (args : List Value) (Q : Value → M → Prop) (m : M) : Prop :=
-  m.step = none ∧ (∃ a, m.asked = some a ∧ a.op = op ∧ a.args = args) ∧
+  m.step = none ∧ (∃ a, m.asked = some a ∧ a.op = op ∧ a.args = args) ∧ (m.run .root).code.isLive = true ∧
     (∀ answer change n, m.answer answer change = some n → Q answer n) ∧
     ∀ answer, goodAnswer m.program op answer [] = true → ∃ n, m.answer answer [] = some n
 
@@ -186,7 +186,7 @@ theorem root_pass {w : Waiting} (hw : Plain w.op)
       else some (m.deliver .root { asked := child, op := w.op, args := w.args, path := [child] } answer change .world) := by
     intro answer change
     simp only [M.answer, ha, hp.stack, hp.root_code, hs, Option.map_some, Bool.not_eq_true']
-  refine ⟨?_, ⟨_, ha, rfl, rfl⟩, ?_, ?_⟩
+  refine ⟨?_, ⟨_, ha, rfl, rfl⟩, by rw [hp.root_code]; rfl, ?_, ?_⟩
   · rw [M.step, hp.stack]
     simp only [hp.root_code, M.atStop, ne_eq, not_true_eq_false, if_false, hs, hw.2, Bool.false_eq_true]
   · intro answer change n hn
@@ -221,7 +221,7 @@ theorem root_outside {op : String} {args : List Value} (hw : Plain op)
       else some (m.deliver .root { asked := .root, op, args, path := [] } answer change .world) := by
     intro answer change
     simp only [M.answer, ha, h.stack, h.root_code, hs, hpick, if_false, Option.map_some, Bool.not_eq_true']
-  refine ⟨?_, ⟨_, ha, rfl, rfl⟩, ?_, ?_⟩
+  refine ⟨?_, ⟨_, ha, rfl, rfl⟩, by rw [h.root_code]; rfl, ?_, ?_⟩
   · rw [M.step, h.stack]
     simp only [h.root_code, hw.1, M.atStop, ne_eq, not_true_eq_false, if_false, hs, hw.2, Bool.false_eq_true]
   · intro answer change n hn

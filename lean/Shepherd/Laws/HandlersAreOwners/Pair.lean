@@ -16,10 +16,11 @@ open Simulation
 /-- The run that the root run makes first. -/
 abbrev child : Id := .made .root 0
 
-/-- What both sides of the theorem speak of: the program, which operations are asked for, and with which grant. -/
+/-- What both sides of the theorem speak of: the program, what the body may ask, and what the root run may ask. -/
 structure Setting where
   program : Program
   granted : String → List Value → Prop
+  own : String → List Value → Prop
 
 /-- The tree has the world, the root run with code `rc` and its child with code `cc`; nobody else. -/
 structure Pair (S : Setting) (m : M) (stack : List Id) (rc cc : Code) : Prop where
@@ -27,7 +28,7 @@ structure Pair (S : Setting) (m : M) (stack : List Id) (rc cc : Code) : Prop whe
   stack : m.stack = stack
   runs : ∃ W R C : Run, m.runs = [W, R, C] ∧ W.id = .world ∧ R.id = .root ∧ C.id = child ∧ W.owner = none ∧
     R.owner = some .world ∧ C.owner = some .root ∧ R.code = rc ∧ C.code = cc ∧ C.givers = [] ∧ R.handles = [child] ∧
-    (∀ used op args, S.granted op args → allowed used R.grant op args = true) ∧
+    (∀ used op args, S.own op args → allowed used R.grant op args = true) ∧
     (∀ used op args, S.granted op args → allowed used C.grant op args = true)
 
 namespace Pair
@@ -54,7 +55,7 @@ theorem child_givers (h : Pair S m stack rc cc) : (m.run child).givers = [] := b
   obtain ⟨W, R, C, hr, hw, hR, hC, _, _, _, _, _, ho, _⟩ := h.runs
   simp only [M.run, hr, Runs.find, hw, hR, hC, reduceCtorEq, if_false, if_true, ho]
 
-theorem root_grant (h : Pair S m stack rc cc) (used : Used) (op : String) (args : List Value) (hg : S.granted op args) :
+theorem root_grant (h : Pair S m stack rc cc) (used : Used) (op : String) (args : List Value) (hg : S.own op args) :
     allowed used (m.run .root).grant op args = true := by
   obtain ⟨W, R, C, hr, hw, hR, hC, _, _, _, _, _, _, _, hc, _⟩ := h.runs
   simp only [M.run, hr, Runs.find, hw, hR, reduceCtorEq, if_false, if_true, hc used op args hg]

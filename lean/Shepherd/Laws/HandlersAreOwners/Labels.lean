@@ -1,0 +1,257 @@
+import Shepherd.Laws.HandlersAreOwners.Progress
+
+/-!
+# Sequences of labels, of the tree and of the handled term
+-/
+
+namespace Shepherd
+
+/-- The tree does `labels` at its outside: its own steps, where no run uses up its local steps (`gaveUp` where one does); what it asks
+where it has no step of its own; the answers from outside, with any change to files; and how the root run has ended. -/
+inductive M.Does : M → List Label → Prop where
+  | nil (m : M) : Does m []
+  | step {m n : M} {labels : List Label} : ¬m.AtBound → m.step = some n → Does n labels → Does m labels
+  | ask {m : M} {a : M.Asked} : m.step = none → m.asked = some a → Does m [.ask a.op a.args]
+  | told {m n : M} {a : M.Asked} {labels : List Label} (answer : Value) (change : Change) : m.step = none → m.asked = some a →
+      m.answer answer change = some n → Does n labels → Does m (.ask a.op a.args :: .told answer :: labels)
+  | done {m : M} {v : Value} : m.step = none → (m.run .root).code = .settled (.done v) → Does m [.done v]
+  | failed {m : M} {f : Fault} : m.step = none → (m.run .root).code = .settled (.failed f.error) → Does m [.failed f]
+  | gaveUp {m : M} : m.AtBound → Does m [.gaveUp]
+
+/-- The answers in some labels are well-formed outcomes, as the tree takes them. -/
+def GoodAnswers (P : Program) (labels : List Label) : Prop :=
+  ∀ op answer, .told answer ∈ labels → goodAnswer P op answer [] = true
+
+namespace Driving
+
+variable {S : Setting} {H : Handling} {m : M} {s : Handled} {labels : List Label}
+
+theorem goodAnswer_any (P P' : Program) (op op' : String) (answer : Value) :
+    goodAnswer P op answer [] = goodAnswer P' op' answer [] := by
+  simp only [goodAnswer, List.isEmpty_nil, Bool.true_or]
+
+theorem step_of_atBound (h : m.AtBound) : ∃ n, m.step = some n := by
+  obtain ⟨id, rest, c, ρ, K, n, hs, hc, _⟩ := h
+  exact ⟨m.localMove id c ρ K n, by rw [M.step, hs]; simp only [hc]⟩
+
+/-! ## From the handled term to the tree -/
+
+/-- The tree does the labels, or it gives up on the way. -/
+def DoesOrGivesUp (labels : List Label) (m : M) : Prop :=
+  m.Does labels ∨ ∃ before, before <+: labels ∧ m.Does (before ++ [.gaveUp])
+
+theorem doesOrGivesUp_of_leads {Q : M → Prop} (h : Leads Q m) (hq : ∀ n, Q n → DoesOrGivesUp labels n) :
+    DoesOrGivesUp labels m := by
+  induction h with
+  | now h => exact hq _ h
+  | @step m n hs _ ih =>
+    rcases Classical.em m.AtBound with hb | hb
+    · exact .inr ⟨[], List.nil_prefix, .gaveUp hb⟩
+    · rcases ih with ih | ⟨before, hp, ih⟩
+      · exact .inl (.step hb hs ih)
+      · exact .inr ⟨before, hp, .step hb hs ih⟩
+  | stuck hb => exact .inr ⟨[], List.nil_prefix, .gaveUp hb⟩
+
+theorem stops_ask {op : String} {args : List Value} (hs : s.step S.program H.clauses = .asks op args) (h : After S H s m) :
+    Outside op args (fun answer n => Leads (Stands S H (s.told answer)) n) m := by
+  rcases h with ⟨s', h, _⟩ | ⟨op', args', h, ho⟩ | ⟨v, h, _⟩ | ⟨f, h, _⟩
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h
+    injection h with h1 h2
+    subst h1 h2
+    exact ho
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+
+theorem stops_done {v : Value} (hs : s.step S.program H.clauses = .ends v) (h : After S H s m) : Done v m := by
+  rcases h with ⟨s', h, _⟩ | ⟨op', args', h, _⟩ | ⟨u, h, hd⟩ | ⟨f, h, _⟩
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h
+    injection h with h1
+    subst h1
+    exact hd
+  · rw [hs] at h; exact absurd h nofun
+
+theorem stops_failed {f : Fault} (hs : s.step S.program H.clauses = .faults f) (h : After S H s m) : Failed f m := by
+  rcases h with ⟨s', h, _⟩ | ⟨op', args', h, _⟩ | ⟨u, h, _⟩ | ⟨g, h, hd⟩
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h
+    injection h with h1
+    subst h1
+    exact hd
+
+theorem goes_on {s' : Handled} (hs : s.step S.program H.clauses = .goesOn s') (h : After S H s m) : Stands S H s' m := by
+  rcases h with ⟨t, h, hd⟩ | ⟨op', args', h, _⟩ | ⟨u, h, _⟩ | ⟨g, h, _⟩
+  · rw [hs] at h
+    injection h with h1
+    subst h1
+    exact hd
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+  · rw [hs] at h; exact absurd h nofun
+
+/-- What the handled term does, the tree does, or it gives up on the way. -/
+theorem tree_of_handled (hf : Fits S H) (hd : Handled.Does S.program H.clauses s labels) (hg : GoodAnswers S.program labels) :
+    ∀ m, Behaves S H s → Leads (Stands S H s) m → DoesOrGivesUp labels m := by
+  induction hd with
+  | nil s => intro m _ _; exact .inl (.nil m)
+  | step hs _ ih =>
+    intro m hb h
+    refine doesOrGivesUp_of_leads h fun n h => ?_
+    exact ih hg n (hb.step hs) ((progress hf h hb).leads.trans fun n h => .now (goes_on hs h))
+  | ask hs =>
+    intro m hb h
+    refine doesOrGivesUp_of_leads h fun n h => doesOrGivesUp_of_leads (progress hf h hb).leads fun n h => ?_
+    obtain ⟨h1, ⟨a, ha, rfl, rfl⟩, _⟩ := stops_ask hs h
+    exact .inl (.ask h1 ha)
+  | told answer hs _ ih =>
+    intro m hb h
+    refine doesOrGivesUp_of_leads h fun n h => doesOrGivesUp_of_leads (progress hf h hb).leads fun n h => ?_
+    obtain ⟨h1, ⟨a, ha, rfl, rfl⟩, _, hq, hall⟩ := stops_ask hs h
+    obtain ⟨n', hn'⟩ := hall answer
+      ((goodAnswer_any _ _ _ _ _).trans (hg "" answer (List.mem_cons_of_mem _ List.mem_cons_self)))
+    have hg' : GoodAnswers S.program _ := fun op x hx => hg op x (List.mem_cons_of_mem _ (List.mem_cons_of_mem _ hx))
+    rcases ih hg' n' (hb.told answer hs) (hq answer [] n' hn') with h | ⟨before, hp, h⟩
+    · exact .inl (.told answer [] h1 ha hn' h)
+    · refine .inr ⟨.ask _ _ :: .told answer :: before, ?_, .told answer [] h1 ha hn' h⟩
+      exact (List.prefix_cons_inj _).mpr ((List.prefix_cons_inj _).mpr hp)
+  | done hs =>
+    intro m hb h
+    refine doesOrGivesUp_of_leads h fun n h => doesOrGivesUp_of_leads (progress hf h hb).leads fun n h => ?_
+    have h := stops_done hs h
+    exact .inl (.done h.2.1 h.1)
+  | failed hs =>
+    intro m hb h
+    refine doesOrGivesUp_of_leads h fun n h => doesOrGivesUp_of_leads (progress hf h hb).leads fun n h => ?_
+    have h := stops_failed hs h
+    exact .inl (.failed h.2.1 h.1)
+
+/-! ## From the tree to the handled term -/
+
+/-- The tree stands at the handled term, or it stops as that does. -/
+def Is (S : Setting) (H : Handling) (s : Handled) (m : M) : Prop := Stands S H s m ∨ Stops S H s m
+
+theorem root_code_of_stands (h : Stands S H s m) : (m.run .root).code.isLive = true := by
+  cases h with
+  | body h => rw [h.root_code]; rfl
+  | clause h _ _ => rw [h.root_code]; rfl
+
+theorem moves_of_stands (hf : Fits S H) (hb : Behaves S H s) (h : Stands S H s m) : ∃ n, m.step = some n := by
+  rcases progress hf h hb with h | ⟨n, h, _⟩
+  · exact step_of_atBound h
+  · exact ⟨n, h⟩
+
+/-- A tree at rest that leads to the handled term stops as that does. -/
+theorem stops_of_rest (hf : Fits S H) (hb : Behaves S H s) (h : Leads (Is S H s) m) (hn : m.step = none) : Stops S H s m := by
+  cases h with
+  | now h =>
+    rcases h with h | h
+    · obtain ⟨n, h⟩ := moves_of_stands hf hb h
+      rw [hn] at h; exact absurd h nofun
+    · exact h
+  | step h _ => rw [hn] at h; exact absurd h nofun
+  | stuck h =>
+    obtain ⟨n, h⟩ := step_of_atBound h
+    rw [hn] at h; exact absurd h nofun
+
+theorem error_inj {f g : Fault} (h : f.error = g.error) : f = g := by
+  obtain ⟨a, b⟩ := f
+  obtain ⟨c, d⟩ := g
+  simp only [Fault.error, Value.error, Value.record.injEq, List.cons.injEq, Prod.mk.injEq, Value.text.injEq, true_and, and_true] at h
+  rw [h.1, h.2]
+
+/-- What the tree does, the handled term does, up to where a run gives up. -/
+theorem handled_of_tree (hf : Fits S H) (hd : m.Does labels) : ∀ s, Behaves S H s → Leads (Is S H s) m →
+    Handled.Does S.program H.clauses s labels ∨
+      ∃ before, labels = before ++ [.gaveUp] ∧ Handled.Does S.program H.clauses s before := by
+  induction hd with
+  | nil m => intro s _ _; exact .inl (.nil s)
+  | @step m n labels hbound hstep _ ih =>
+    intro s hb h
+    cases h with
+    | now h =>
+      rcases h with h | h
+      · rcases progress hf h hb with h | ⟨n', hn', h⟩
+        · exact absurd h hbound
+        · rw [hstep] at hn'
+          injection hn' with hn'
+          subst hn'
+          cases hs : s.step S.program H.clauses with
+          | goesOn s' =>
+            rcases ih s' (hb.step hs) (h.trans fun n h => .now (.inl (goes_on hs h))) with h | ⟨before, hp, h⟩
+            · exact .inl (.step hs h)
+            · exact .inr ⟨before, hp, .step hs h⟩
+          | ends v => exact ih s hb (h.trans fun n h => .now (.inr (.inr (.inl ⟨v, hs, stops_done hs h⟩))))
+          | faults f => exact ih s hb (h.trans fun n h => .now (.inr (.inr (.inr ⟨f, hs, stops_failed hs h⟩))))
+          | asks op args => exact ih s hb (h.trans fun n h => .now (.inr (.inl ⟨op, args, hs, stops_ask hs h⟩)))
+      · rcases h with ⟨op, args, _, h⟩ | ⟨v, _, h⟩ | ⟨f, _, h⟩
+        · rw [h.1] at hstep; exact absurd hstep nofun
+        · rw [h.2.1] at hstep; exact absurd hstep nofun
+        · rw [h.2.1] at hstep; exact absurd hstep nofun
+    | step hn h =>
+      rw [hstep] at hn
+      injection hn with hn
+      subst hn
+      exact ih s hb h
+    | stuck h => exact absurd h hbound
+  | @ask m a hn ha =>
+    intro s hb h
+    rcases stops_of_rest hf hb h hn with ⟨op, args, hs, h⟩ | ⟨v, _, h⟩ | ⟨f, _, h⟩
+    · obtain ⟨_, ⟨a', ha', rfl, rfl⟩, _⟩ := h
+      rw [ha] at ha'
+      injection ha' with ha'
+      subst ha'
+      exact .inl (.ask hs)
+    · rw [h.2.2] at ha; exact absurd ha nofun
+    · rw [h.2.2] at ha; exact absurd ha nofun
+  | @told m n a labels answer change hn ha hans _ ih =>
+    intro s hb h
+    rcases stops_of_rest hf hb h hn with ⟨op, args, hs, h⟩ | ⟨v, _, h⟩ | ⟨f, _, h⟩
+    · obtain ⟨_, ⟨a', ha', rfl, rfl⟩, _, hq, _⟩ := h
+      rw [ha] at ha'
+      injection ha' with ha'
+      subst ha'
+      rcases ih (s.told answer) (hb.told answer hs) ((hq answer change n hans).trans fun n h => .now (.inl h)) with h | ⟨before, hp, h⟩
+      · exact .inl (.told answer hs h)
+      · exact .inr ⟨.ask a.op a.args :: .told answer :: before, by rw [hp]; rfl, .told answer hs h⟩
+    · rw [h.2.2] at ha; exact absurd ha nofun
+    · rw [h.2.2] at ha; exact absurd ha nofun
+  | @done m v hn hc =>
+    intro s hb h
+    rcases stops_of_rest hf hb h hn with ⟨op, args, hs, h⟩ | ⟨u, hs, h⟩ | ⟨f, _, h⟩
+    · have := h.2.2.1
+      rw [hc] at this; exact absurd this nofun
+    · have := h.1
+      rw [hc] at this
+      injection this with this
+      injection this with this
+      subst this
+      exact .inl (.done hs)
+    · have := h.1
+      rw [hc] at this
+      injection this with this
+      exact absurd this nofun
+  | @failed m f hn hc =>
+    intro s hb h
+    rcases stops_of_rest hf hb h hn with ⟨op, args, hs, h⟩ | ⟨u, hs, h⟩ | ⟨g, hs, h⟩
+    · have := h.2.2.1
+      rw [hc] at this; exact absurd this nofun
+    · have := h.1
+      rw [hc] at this
+      injection this with this
+      exact absurd this nofun
+    · have := h.1
+      rw [hc] at this
+      injection this with this
+      injection this with this
+      have := error_inj this
+      subst this
+      exact .inl (.failed hs)
+  | gaveUp hb => intro s _ _; exact .inr ⟨[], rfl, .nil s⟩
+
+end Driving
+
+end Shepherd
