@@ -21,12 +21,16 @@ import Shepherd.Laws.HandlersAreOwners.Driver
 import Shepherd.Laws.HandlersAreOwners.Moves
 import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
+import Shepherd.Laws.ObserveInert
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Extends
+import Shepherd.Laws.Support.Files
 import Shepherd.Laws.Support.Forest
 import Shepherd.Laws.Support.Grows
+import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Moves
+import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits
