@@ -65,7 +65,7 @@ def checkSize (most : Nat) (v : Value) : Except Fault Unit :=
   | _ => checkLevels most (most + 1) (Limits.valueNodes - 1) Limits.textChars [v]
 
 /-- Operations on runs, whose arguments may contain handles. -/
-def isRunOp (op : String) : Bool := op.startsWith "run."
+def isRunOp (op : String) : Bool := "run.".toList.isPrefixOf op.toList
 
 /-- Faults where arguments of an operation may not enter the trace: too large, or handles outside `run.*`. -/
 def checkArgs (op : String) : List Value → Except Fault Unit
