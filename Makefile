@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lean unit bench mutants clean
+.PHONY: help setup demo test lint lean verified unit difftest fuzz bench mutants pythons clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,14 +28,32 @@ lint: $(STAMP)  ## ruff and mypy
 lean: $(STAMP)  ## the Lean sources: build and audit, with lake or with a Lean that this fetches
 	$(BIN)/python -m tools.lean
 
+verified: $(STAMP)  ## spec/verified.md: which theorem proves what
+	$(BIN)/python -m tools.verified
+
 unit: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
+
+difftest: $(STAMP)  ## 20,000 generated cases, Python against Lean
+	$(BIN)/python -m tests.differential.run_cases --cases 20000
+
+fuzz: $(STAMP)  ## 1,000,000 generated cases, Python against Lean
+	$(BIN)/python -m tests.differential.run_cases --cases 1000000
 
 bench: $(STAMP)  ## the benchmarks, as a table and in bench/results.json
 	$(BIN)/python -m bench
 
 mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md
 	$(BIN)/python -m bench.mutants
+
+OTHER := $(VENV)/other-python
+pythons: $(STAMP)  ## the same hashes under another Python (CPython 3.14 in WebAssembly; needs node and npm)
+	npm install --silent --no-audit --no-fund --prefix $(OTHER) pyodide@314.0.7
+	$(BIN)/python tools/other_python.py >$(OTHER)/here.txt
+	node tools/other_python.mjs $(OTHER)/node_modules/pyodide \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >$(OTHER)/there.txt
+	diff $(OTHER)/here.txt $(OTHER)/there.txt
+	@echo "the same $$(wc -l <$(OTHER)/here.txt) digests"
 
 clean:  ## remove what was built here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -9,10 +9,12 @@
     │   ├── LockedError           another process writes this run
     │   └── CorruptError          the trace is damaged, and says where
     ├── ScopeError                the run's files cannot be made, read or written
-    ├── HandlerError              a handler is missing or broken
-    │   └── MissingExtraError     an optional package is not installed
+    ├── HandlerError              a handler is missing, or what it needs; exit status 2
+    │   ├── MissingExtraError     an optional package is not installed
+    │   └── BrokenHandlerError    a handler fails where it must not; exit status 1
     ├── EffectError               an effect of a Python agent was answered with an error
     ├── AgentError                a Python agent of a recorded run cannot be found
+    ├── CheckerError              the verified checker is missing or gave no verdict; exit status 2
     └── DivergenceError           a replayed program asked something else than the trace says
 
 Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do
@@ -90,7 +92,15 @@ class ScopeError(ShepherdError):
 
 
 class HandlerError(ShepherdError):
-    """A handler is missing or broken."""
+    """A handler is missing, or what it needs: a key, a package, a file. Nothing was done."""
+
+    exit_status = 2
+
+
+class BrokenHandlerError(HandlerError):
+    """A handler fails where it must not."""
+
+    exit_status = 1
 
 
 class MissingExtraError(HandlerError):
@@ -118,6 +128,12 @@ class EffectError(ShepherdError):
 
 class AgentError(ShepherdError):
     """A Python agent of a recorded run cannot be found; the run stays where it is."""
+
+
+class CheckerError(ShepherdError):
+    """The verified checker is missing or gave no verdict. Its exit status is never that of a rejected run."""
+
+    exit_status = 2
 
 
 class DivergenceError(ShepherdError):

@@ -2,13 +2,15 @@
 
     python -m tools.cli_docs
 
-The sessions are what the commands print, with the time of day replaced by `TIME`; hashes are the same everywhere.
+The sessions are what the commands print, with the time of day replaced by `TIME`; hashes are the same everywhere. So
+that the page can be written where no Lean is, `verify` asks a stand-in that answers as the checker does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import tempfile
@@ -20,7 +22,9 @@ import click
 
 from shepherd_dsl.cli.main import COMMANDS
 from shepherd_dsl.cli.main import shepherd as group
+from shepherd_dsl.reference.find import VARIABLE
 from tests.support.cli import make_workspace, shepherd
+from tests.support.python_shepref import COMMAND
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "cli.md"
@@ -40,6 +44,7 @@ SESSIONS: dict[str, list[str]] = {
     "show": ["show 1@last_green"],
     "diff": ["diff 1@4 1@6"],
     "replay": ["replay 1", "replay 1 --with edited.shep"],
+    "verify": ["verify 1"],
     "fork": ["fork 1@4"],
     "resume": ["resume 3 --keep -q --model cassette:answers.jsonl"],
     "merge": ["merge 3 --dry-run"],
@@ -76,7 +81,7 @@ HEAD = """\
 | `3@e8f1a2c`, `e8f1a2c` | the event whose commit begins so (at least 4 digits) |
 | `7`, `@7`, `-1`, `last_green` | where an event is meant: of the latest run |
 | `3.0`, `3.1(root.0)@2` | a run that run 3 made, a copy of one |
-| nothing | the latest run |
+| nothing | the latest run that was made here |
 
 ## Exit status
 
@@ -156,9 +161,21 @@ def _sessions() -> Iterator[tuple[str, str]]:
             (folder / name).write_text(text, "utf-8")
         program = (folder / "work.shep").read_text("utf-8")
         (folder / "edited.shep").write_text(program.replace("sh check.sh", "sh check.sh --fast"), "utf-8")
-        with contextlib.chdir(folder):
+        with contextlib.chdir(folder), _environment(VARIABLE, COMMAND):
             for name, lines in SESSIONS.items():
                 yield name, "\n".join(_shown(line, folder) for line in lines)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _shown(line: str, folder: Path) -> str:

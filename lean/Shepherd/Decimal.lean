@@ -34,12 +34,11 @@ def value (d : Decimal) : Value := .dec d.coef d.scale
 /-- The digits of a decimal: `-0.05`, `12`, `1.5`; no exponent and no zero that could be left out. -/
 def text (d : Decimal) : String :=
   let sign := if d.coef < 0 then "-" else ""
-  let digits := toString d.coef.natAbs
-  if d.scale = 0 then sign ++ digits
+  if d.scale = 0 then sign ++ toString d.coef.natAbs
   else
-    let padded := "".pushn '0' (d.scale + 1 - digits.length) ++ digits
-    let whole := padded.length - d.scale
-    sign ++ String.ofList (padded.toList.take whole) ++ "." ++ String.ofList (padded.toList.drop whole)
+    let whole := d.coef.natAbs / 10 ^ d.scale
+    let part := toString (d.coef.natAbs % 10 ^ d.scale)
+    sign ++ toString whole ++ "." ++ "".pushn '0' (d.scale - part.length) ++ part
 
 end Decimal
 

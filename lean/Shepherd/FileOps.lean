@@ -46,7 +46,7 @@ def isState (component : String) : Bool :=
 
 /-- The first `n` characters of a text. -/
 def takeChars (n : Nat) (s : String) : String :=
-  if s.length ≤ n then s else String.ofList (s.toList.take n)
+  if s.length ≤ n then s else (s.toList.take n).foldl String.push ""
 
 /-- The paths above a path, from the top. -/
 def above (path : String) : List String :=

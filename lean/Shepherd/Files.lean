@@ -18,6 +18,14 @@ abbrev Files := List (String × Entry)
 /-- The entry of a folder that holds nothing. -/
 def Entry.emptyFolder : Entry := ⟨0o040000, ""⟩
 
+/-- A mode in octal digits. -/
+def octalText (mode : Nat) : String := digits (mode + 1) mode
+where
+  /-- At most `fuel` digits. -/
+  digits : (fuel mode : Nat) → String
+    | 0, _ => ""
+    | fuel + 1, mode => (if mode < 8 then "" else digits fuel (mode / 8)).push (Nat.digitChar (mode % 8))
+
 /-- Whether the path `path` lies below the path `above`: `a/b` lies below `a`. -/
 def liesBelow (above path : String) : Bool := (above.toList ++ ['/']).isPrefixOf path.toList
 

@@ -26,9 +26,6 @@ def executable : Nat := 0o100755
 def gitMode (mode : Nat) : Nat :=
   if mode = link then link else if mode / 64 % 2 = 1 then executable else plain
 
-/-- A mode in octal digits. -/
-def octalText (mode : Nat) : String := String.ofList (Nat.toDigits 8 mode)
-
 /-! ## The Git tree -/
 
 /-- Entries below a folder, each with the components of its path from there. -/
@@ -48,6 +45,12 @@ def treeLine (name : String) (mode : String) (hash : List UInt8) (isFolder : Boo
   let raw := gitName name
   (if isFolder then raw ++ [47] else raw, utf8 (mode ++ " ") ++ raw ++ 0 :: hash)
 
+/-- Whether some bytes sort before others, or are equal. -/
+def notAfter : List UInt8 → List UInt8 → Bool
+  | [], _ => true
+  | _ :: _, [] => false
+  | a :: as, b :: bs => a < b || a == b && notAfter as bs
+
 /-- The hash of the Git tree of what lies inside a folder; none where the tree would be empty. Folders nest less than `fuel`
 deep. -/
 def tree : (fuel : Nat) → Inside → Option (List UInt8)
@@ -58,7 +61,7 @@ def tree : (fuel : Nat) → Inside → Option (List UInt8)
         if e = Entry.emptyFolder then none
         else some (treeLine x.1 (octalText (gitMode e.mode)) (hexBytes e.hash) false)
       | inside => (tree fuel inside).map fun hash => treeLine x.1 "40000" hash true
-    match lines.mergeSort fun a b => !decide (b.1 < a.1) with
+    match lines.mergeSort fun a b => notAfter a.1 b.1 with
     | [] => none
     | lines => some (gitHashBytes "tree" (lines.flatMap Prod.snd))
 

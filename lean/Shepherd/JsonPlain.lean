@@ -4,8 +4,8 @@ import Shepherd.Limits
 /-!
 # Plain JSON
 
-The text of JSON as `json_print` writes and `json_parse` reads it (`shepherd_dsl/core/jsontext.py`). Reading is strict and
-says the same of a text that is no JSON as Python does: what is wrong, and at which character.
+The text of JSON as `json_print` writes and `json_parse` reads it (`shepherd_dsl/core/jsontext.py`). Reading is strict,
+and says the same of a text that is no JSON as Python does: what is wrong, and at which character.
 
 The text is first cut into tokens; then one pass over the tokens builds the value.
 -/
@@ -38,7 +38,8 @@ def quote (text : String) : String := (escapeTo "\"" text.toList).push '"'
 
 /-! ## Tokens -/
 
-/-- A number as it is written: sign, digits, those after the point, and the sign (if any) and the digits of the exponent. -/
+/-- A number as it is written: sign, digits, those after the point, and the sign (if any) and the digits of the
+exponent. -/
 structure Number where
   negative : Bool
   whole : List Char
@@ -51,12 +52,12 @@ def Number.size (n : Number) : Nat :=
     + (match n.part with | some digits => 1 + digits.length | none => 0)
     + match n.power with | some (sign, digits) => 1 + sign.length + digits.length | none => 0
 
-/-- A token. `text none` has a lone surrogate; `bad` is what is no token, and the last one. -/
+/-- A token. `text none` has a lone surrogate, `word none` is null; `bad` is what is no token, and the last one. -/
 inductive Token where
   | mark (c : Char)
   | text (s : Option String)
   | number (n : Number)
-  | word (v : Value)
+  | word (b : Option Bool)
   | bad
 
 /-- The value of a hexadecimal digit. -/
@@ -83,8 +84,9 @@ def short (c : Char) : Option Char :=
   | 't' => some '\t'
   | _ => none
 
-/-- The rest of a string after its first quotation mark: its text (`none`: it has a lone surrogate) and how many characters
-it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what was taken. -/
+/-- The rest of a string after its first quotation mark: its text (`none`: it has a lone surrogate) and how many
+characters it takes. `out` is reversed, `high` the first half of a surrogate pair that ended just before, `size` what
+was taken. -/
 def stringFrom (out : List Char) (high : Option Nat) (lone : Bool) (size : Nat) :
     List Char → Option (Option String × Nat)
   | [] => none
@@ -94,7 +96,8 @@ def stringFrom (out : List Char) (high : Option Nat) (lone : Bool) (size : Nat) 
     | some n =>
       if 0xD800 ≤ n ∧ n < 0xDC00 then stringFrom out (some n) (lone || high.isSome) (size + 6) cs
       else if 0xDC00 ≤ n ∧ n < 0xE000 then match high with
-        | some h => stringFrom (Char.ofNat (0x10000 + (h - 0xD800) * 1024 + (n - 0xDC00)) :: out) none lone (size + 6) cs
+        | some h =>
+          stringFrom (Char.ofNat (0x10000 + (h - 0xD800) * 1024 + (n - 0xDC00)) :: out) none lone (size + 6) cs
         | none => stringFrom out none true (size + 6) cs
       else stringFrom (Char.ofNat n :: out) none (lone || high.isSome) (size + 6) cs
   | '\\' :: e :: cs => match short e with
@@ -142,9 +145,9 @@ def numberOf (negative : Bool) (text : List Char) : Option Number :=
 def tokenOf : List Char → Option (Token × Nat)
   | [] => none
   | '"' :: cs => (stringFrom [] none false 1 cs).map fun (s, size) => (.text s, size)
-  | 't' :: 'r' :: 'u' :: 'e' :: _ => some (.word (.bool true), 4)
-  | 'f' :: 'a' :: 'l' :: 's' :: 'e' :: _ => some (.word (.bool false), 5)
-  | 'n' :: 'u' :: 'l' :: 'l' :: _ => some (.word .unit, 4)
+  | 't' :: 'r' :: 'u' :: 'e' :: _ => some (.word (some true), 4)
+  | 'f' :: 'a' :: 'l' :: 's' :: 'e' :: _ => some (.word (some false), 5)
+  | 'n' :: 'u' :: 'l' :: 'l' :: _ => some (.word none, 4)
   | '-' :: cs => (numberOf true cs).map fun n => (.number n, n.size)
   | c :: cs =>
     if c == '[' || c == ']' || c == '{' || c == '}' || c == ',' || c == ':' then some (.mark c, 1)
@@ -168,10 +171,30 @@ def tokensFrom (skip at' : Nat) (found : List (Nat × Token)) : List Char → Li
 
 /-! ## Reading -/
 
-/-- An array or an object that is open: what is in it, reversed, and for an object the key whose value comes next. -/
+/-- A set of keys: a search tree over their hashes, which are as good as random. -/
+inductive Keys where
+  | none
+  | node (left : Keys) (hash : UInt64) (keys : List String) (right : Keys)
+
+/-- Whether a key with this hash is in the set. -/
+def Keys.has (hash : UInt64) (key : String) : Keys → Bool
+  | .none => false
+  | .node left h keys right =>
+    if hash < h then left.has hash key else if h < hash then right.has hash key else keys.contains key
+
+/-- The set with one more key. -/
+def Keys.add (hash : UInt64) (key : String) : Keys → Keys
+  | .none => .node .none hash [key] .none
+  | .node left h keys right =>
+    if hash < h then .node (left.add hash key) h keys right
+    else if h < hash then .node left h keys (right.add hash key)
+    else .node left h (key :: keys) right
+
+/-- An array or an object that is open: what is in it, reversed, and for an object its keys so far and the last of them,
+whose value comes next. -/
 inductive Holder where
   | array (items : List Value)
-  | object (fields : List (String × Value)) (key : String)
+  | object (fields : List (String × Value)) (keys : Keys) (key : String)
 
 /-- What may come next. -/
 inductive Wants where
@@ -197,7 +220,7 @@ abbrev Error := String × Nat
 def put (v : Value) : List Holder → State
   | [] => ⟨.done v, []⟩
   | .array items :: holders => ⟨.comma, .array (v :: items) :: holders⟩
-  | .object fields key :: holders => ⟨.comma, .object ((key, v) :: fields) key :: holders⟩
+  | .object fields keys key :: holders => ⟨.comma, .object ((key, v) :: fields) keys key :: holders⟩
 
 /-- A record of fields, sorted. -/
 def recordOf (fields : List (String × Value)) : Value := .record (fields.mergeSort fun a b => !decide (b.1 < a.1))
@@ -208,25 +231,26 @@ def afterMark (depth : Nat) (c : Char) (at' : Nat) : State → Except Error Stat
     if c == '[' || c == '{' then
       if holders.length ≥ depth then .error (s!"nesting deeper than {depth}", at')
       else if c == '[' then .ok ⟨.value true, .array [] :: holders⟩
-      else .ok ⟨.key true, .object [] "" :: holders⟩
+      else .ok ⟨.key true, .object [] .none "" :: holders⟩
     else match c, first, holders with
       | ']', true, .array _ :: holders => .ok (put (.list []) holders)
       | _, _, _ => .error ("unexpected character", at')
   | ⟨.comma, holders⟩ => match c, holders with
     | ',', .array _ :: _ => .ok ⟨.value false, holders⟩
-    | ',', .object _ _ :: _ => .ok ⟨.key false, holders⟩
+    | ',', .object _ _ _ :: _ => .ok ⟨.key false, holders⟩
     | ']', .array items :: holders => .ok (put (.list items.reverse) holders)
-    | '}', .object fields _ :: holders => .ok (put (recordOf fields) holders)
+    | '}', .object fields _ _ :: holders => .ok (put (recordOf fields) holders)
     | _, _ => .error ("unexpected character", at')
   | _ => .error ("unexpected character", at')
 
 /-- The state after a key. -/
 def afterKey (text : Option String) (at' : Nat) : List Holder → Except Error State
-  | .object fields _ :: holders => match text with
+  | .object fields keys _ :: holders => match text with
     | none => .error ("lone surrogate in the text", at')
     | some key =>
-      if fields.any (·.1 == key) then .error (s!"key given twice: {quote key}", at')
-      else .ok ⟨.colon, .object fields key :: holders⟩
+      let hash := key.hash
+      if keys.has hash key then .error (s!"key given twice: {quote key}", at')
+      else .ok ⟨.colon, .object fields (keys.add hash key) key :: holders⟩
   | _ => .error ("unexpected character", at')
 
 /-- The state after a token. `number` makes the value of a number, or says what is wrong with it. -/
@@ -240,7 +264,8 @@ def step (depth : Nat) (number : Number → Except String Value) (state : State)
   | .colon, .mark ':' => .ok ⟨.value false, state.holders⟩
   | .colon, _ => .error ("expected `:`", at')
   | _, .mark c => afterMark depth c at' state
-  | .value _, .word v => .ok (put v state.holders)
+  | .value _, .word (some b) => .ok (put (.bool b) state.holders)
+  | .value _, .word none => .ok (put .unit state.holders)
   | .value _, .text (some s) => .ok (put (.text s) state.holders)
   | .value _, .text none => .error ("lone surrogate in the text", at')
   | .value _, .number n => match number n with

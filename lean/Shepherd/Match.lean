@@ -7,8 +7,8 @@ Over texts, paths and commands, as grants and the primitives `match_…` use the
 `shepherd_dsl/core/match.py`).
 
 - Text: `*` any characters, none too; `?` one character; everything else is itself.
-- Path: component by component; within one, as for a text. A component `**` is any number of components, none too, but as
-  the last one it is at least one. Only a normal path matches.
+- Path: component by component; within one, as for a text. A component `**` is any number of components, none too, but
+  as the last one it is at least one. Only a normal path matches.
 - Words: the text and the glob are split into words as a command is; each word of the glob matches one word, as for a
   text, but a last word `*` matches any further words, none too. Quoted or escaped, `*` and `?` stand for themselves in
   the glob. A text or a glob with an open quote matches nothing.

@@ -1,8 +1,8 @@
 /-!
 # Names of files
 
-One text for every name, reversibly (`contract.md`, "Names of files"; `shepherd_dsl/core/names.py`). Three spellings of a
-name, each a function of the others:
+One text for every name, reversibly (`contract.md`, "Names of files"; `shepherd_dsl/core/names.py`). Three spellings of
+a name, each a function of the others:
 
     text    what a program sees; a byte that is not UTF-8 stands as U+EF00 + byte
     os      the bytes of the file system
@@ -36,7 +36,7 @@ where
     | [] => (word.reverse :: found).reverse
     | c :: cs => if c == sep then go [] (word.reverse :: found) cs else go (c :: word) found cs
 
-/-- The bits of a byte that a leading byte of UTF-8 promises `more` others with. -/
+/-- What a byte of UTF-8 that is not the first one of a character says. -/
 def tail (b : UInt8) : Nat := b.toNat % 64
 
 /-- The number that the first bytes write, were they the UTF-8 of a character. -/

@@ -3,8 +3,8 @@ import Shepherd.PrimJson
 /-!
 # The primitives
 
-Total functions on values: a value or a fault, and nothing else (`primitives.md`; `shepherd_dsl/core/prim.py`). None looks at
-the clock, at chance or at the world.
+Total functions on values: a value or a fault, and nothing else (`primitives.md`; `shepherd_dsl/core/prim.py`). None
+looks at the clock, at chance or at the world.
 -/
 
 namespace Shepherd
@@ -65,7 +65,8 @@ def table : List (String × Call) := [
 
 end Prim
 
-/-- The value of the primitive `name` on `args`, or a fault; `name` for an unknown one or a wrong number of arguments. -/
+/-- The value of the primitive `name` on `args`, or a fault; the fault `name` for an unknown one or a wrong number of
+arguments. -/
 def prim (name : String) (args : List Value) : Except Fault Value :=
   match Prim.table.lookup name with
   | some call => call.apply name args

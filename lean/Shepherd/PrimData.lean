@@ -5,8 +5,8 @@ import Shepherd.Limits
 /-!
 # Primitives on booleans, numbers, lists, records and variants
 
-`primitives.md`; `shepherd_dsl/core/prim_data.py`. Each checks its arguments in the order in which Python does, so that the
-fault is the same where several are wrong.
+`primitives.md`; `shepherd_dsl/core/prim_data.py`. Each checks its arguments in the order in which Python does, so that
+the fault is the same where several are wrong.
 -/
 
 namespace Shepherd
@@ -171,7 +171,7 @@ def concat (left right : Value) : Result := do
   let b ← asList "concat" 2 right
   if a.length + b.length > Limits.listItems then longList "concat" else return .list (a ++ b)
 
-/-- The elements of a list from index `start` up to before `end`; what is outside the list is cut off. -/
+/-- The elements from index `start` up to before `stop`; what is outside the list is cut off. -/
 def cut {α : Type} (items : List α) (start stop : Int) : List α :=
   (items.drop start.toNat).take (stop.toNat - start.toNat)
 

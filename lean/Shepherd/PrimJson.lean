@@ -31,7 +31,8 @@ def printTo (level : Nat) (out : String) (v : Value) : Except Fault String :=
     | .con name [v] =>
       if name == "Some" then printTo (level + 1) out v
       else do return (← printTo (level + 1) (out ++ "{" ++ quote name ++ ":") v) ++ "}"
-    | .con name (v :: w :: vs) => do return (← printListTo level (out ++ "{" ++ quote name ++ ":[") "" (v :: w :: vs)) ++ "}"
+    | .con name (v :: w :: vs) => do
+      return (← printListTo level (out ++ "{" ++ quote name ++ ":[") "" (v :: w :: vs)) ++ "}"
     | .blob .. | .agent _ | .run _ => .error ⟨"type", s!"json_print: a value of the kind {v.kind} has no JSON"⟩
 
 /-- `out`, the JSON of values with commas between, after `lead`, and the end of the array. -/
@@ -47,8 +48,8 @@ end
 
 /-- Plain JSON: records as objects, lists as arrays, unit as null, decs as numbers.
 
-`Some(v)` is `v` and `None` null; any other variant is `"C"` without arguments, `{"C":v}` with one, `{"C":[v…]}` with more.
-Fault `type` on blobs, agents and runs, `depth` and `size` beyond the limits. -/
+`Some(v)` is `v` and `None` null; any other variant is `"C"` without arguments, `{"C":v}` with one, `{"C":[v…]}` with
+more. Fault `type` on blobs, agents and runs, `depth` and `size` beyond the limits. -/
 def jsonPrint (value : Value) : Result := do
   bounded "json_print" value
   let s ← printTo 0 "" value
@@ -101,8 +102,8 @@ end
 
 /-- `Ok` of the value of a JSON text, or `Err` of what is wrong with it.
 
-Objects become records, arrays lists, null unit; a number becomes an int, with a fraction or an exponent a dec. A key given
-twice, a lone surrogate, nesting deeper than 100 and numbers beyond the limits are errors. -/
+Objects become records, arrays lists, null unit; a number becomes an int, with a fraction or an exponent a dec. A key
+given twice, a lone surrogate, nesting deeper than 100 and numbers beyond the limits are errors. -/
 def jsonParse (text : Value) : Result := do
   match JsonPlain.read Limits.valueDepth numberValue (← asText "json_parse" 1 text) with
   | .error (what, at') => return .con "Err" [.text s!"not JSON: {what} at character {at'}"]
@@ -122,7 +123,8 @@ abbrev Decoded := Except Stop Value
 def misfit {α : Type} (what : String) : Except Stop α := .error (.misfit "" what)
 
 /-- The type is no type. -/
-def noType {α : Type} (expected : String) (got : Value) : Except Stop α := .error (.fault (.wrong "decode" 1 expected got))
+def noType {α : Type} (expected : String) (got : Value) : Except Stop α :=
+  .error (.fault (.wrong "decode" 1 expected got))
 
 /-- What decoding gave at `place`, as its holder sees it. -/
 def inside (place : String) : Decoded → Decoded
@@ -150,14 +152,19 @@ def decodeItems (decode : Value → Decoded) (at' : Nat) : List Value → Except
     let v ← inside s!"[{at'}]" (decode v)
     return v :: (← decodeItems decode (at' + 1) vs)
 
+/-- The value under `label`; an option may be missing. -/
+def decodeField (decode : Value → Value → Decoded) (given : List (String × Value)) (label : String) (type : Value) :
+    Decoded :=
+  match given.lookup label with
+  | some v => inside s!".{label}" (decode type v)
+  | none => if isOption type then .ok Value.none else misfit s!"missing label {quote label}"
+
 /-- The fields of a record, in the order of the types. -/
 def decodeFields (decode : Value → Value → Decoded) (given : List (String × Value)) :
     List (String × Value) → Except Stop (List (String × Value))
   | [] => .ok []
   | (label, type) :: types => do
-    let v ← match given.lookup label with
-      | some v => inside s!".{label}" (decode type v)
-      | none => if isOption type then .ok Value.none else misfit s!"missing label {quote label}"
+    let v ← decodeField decode given label type
     return (label, v) :: (← decodeFields decode given types)
 
 /-- A record by the labels and types of `Rec`. -/
@@ -178,7 +185,8 @@ def decodeArgs (decode : Value → Value → Decoded) (name : String) (at' : Nat
   | _, _ => .ok []
 
 /-- The variant `name` with what was given for its arguments, by their types. -/
-def decodeCase (decode : Value → Value → Decoded) (name : String) (given : Option Value) (types : List Value) : Decoded :=
+def decodeCase (decode : Value → Value → Decoded) (name : String) (given : Option Value) (types : List Value) :
+    Decoded :=
   match types, given with
   | [], none => .ok (.con name [])
   | [], some _ => misfit s!"{name} has no arguments: write the text {quote name}"
@@ -189,13 +197,17 @@ def decodeCase (decode : Value → Value → Decoded) (name : String) (given : O
     else misfit s!"expected a list of the {types.length} arguments of {name}, got a list of {vs.length}"
   | _, some v => misfit s!"expected a list of the {types.length} arguments of {name}, got {v.kind}"
 
+/-- The name of a variant and what is given for its arguments. -/
+def caseOf (v : Value) : Except Stop (String × Option Value) :=
+  match v with
+  | .text name => .ok (name, none)
+  | .record [(name, inner)] => .ok (name, some inner)
+  | _ => misfit s!"expected a variant, got {v.kind}"
+
 /-- A variant by the names and types of `Var`. -/
 def decodeVariant (decode : Value → Value → Decoded) (items : List Value) (v : Value) : Decoded := do
   let cases ← pairsFrom [] items
-  let (name, given) ← match v with
-    | .text name => Except.ok (name, none)
-    | .record [(name, inner)] => .ok (name, some inner)
-    | _ => misfit s!"expected a variant, got {v.kind}"
+  let (name, given) ← caseOf v
   match cases.lookup name with
   | none =>
     misfit s!"expected one of {String.intercalate ", " ((sortFields cases).map Prod.fst)}, got {quote name}"

@@ -57,8 +57,8 @@ def roomFields (nodes chars : Nat) : List (String × Value) → Option (Nat × N
     | none => none
 end
 
-/-- Fault `size` where a value holds too many values or characters to be printed. Values share their parts, so a few steps
-can build one whose text would not fit into any memory. -/
+/-- Fault `size` where a value holds too many values or characters to be printed. Values share their parts, so a few
+steps can build one whose text would not fit into any memory. -/
 def bounded (name : String) (v : Value) : Except Fault Unit :=
   match room Limits.valueNodes Limits.textChars v with
   | some _ => .ok ()
@@ -91,7 +91,9 @@ def textSlice (value start stop : Value) : Result := do
   let s ← asText "text_slice" 1 value
   let i ← asInt "text_slice" 2 start
   let j ← asInt "text_slice" 3 stop
-  return .text (String.ofList (cut s.toList i j))
+  let i := min i.toNat s.length
+  let j := min j.toNat s.length
+  return .text ((s.drop i).take (j - i)).copy
 
 /-- The parts of `text` between the occurrences of `sep`, which is not empty, left to right.
 

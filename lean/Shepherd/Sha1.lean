@@ -92,7 +92,7 @@ def utf8 (text : String) : List UInt8 := text.toUTF8.toList
 
 /-- Bytes in hexadecimal, two lower-case digits a byte. -/
 def hexText (bytes : List UInt8) : String :=
-  String.ofList (bytes.flatMap fun b => [Nat.digitChar (b.toNat / 16), Nat.digitChar (b.toNat % 16)])
+  bytes.foldl (fun s b => (s.push (Nat.digitChar (b.toNat / 16))).push (Nat.digitChar (b.toNat % 16))) ""
 
 /-- The bytes that an even number of hexadecimal digits stand for; what is no digit counts as 0. -/
 def hexBytes (text : String) : List UInt8 :=

@@ -61,7 +61,7 @@ def Id.ofJson : Json → Except String Id
 /-! ## Changes -/
 
 /-- A mode as six octal digits. -/
-def Wire.modeText (mode : Nat) : String := Wire.padLeft 6 (String.ofList (Nat.toDigits 8 mode))
+def Wire.modeText (mode : Nat) : String := Wire.padLeft 6 (octalText mode)
 
 /-- The canonical form of an entry. -/
 def Entry.toJson (e : Entry) : Json := .arr [.str (Wire.modeText e.mode), .str e.hash]

@@ -62,7 +62,7 @@ def hash : Json → Except String String
 /-! ## Decimals -/
 
 /-- `s` with zeros before it, at least `n` characters long. -/
-def padLeft (n : Nat) (s : String) : String := String.ofList (List.replicate (n - s.length) '0') ++ s
+def padLeft (n : Nat) (s : String) : String := "".pushn '0' (n - s.length) ++ s
 
 /-- The digits of a decimal: `-0.05`, `12`, `1.5`; no exponent, and no zero that could be left out. -/
 def decText (coef : Int) (scale : Nat) : String :=

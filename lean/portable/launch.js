@@ -5,6 +5,8 @@ const path = require('path');
 
 const toolchain = path.resolve(process.argv[2]);
 const args = process.argv.slice(3);
+delete process.env.SHEPHERD_LEAN_SERVE;
+if (args[0] === '--serve') process.env.SHEPHERD_LEAN_SERVE = path.join(__dirname, 'serve.js');
 process.env.LEAN_SYSROOT ??= toolchain;               // Lean.findSysroot would start a process
 const setting = (name, fallback) => { const v = parseInt(process.env[name], 10); return v > 0 ? v : fallback; };
 

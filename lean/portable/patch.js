@@ -215,9 +215,11 @@ edit('functionsInTableMap=new WeakMap;updateTableMap(0,wasmTable.length)', 'func
 
 // main runs on a thread of its own, with a stack of its own; the first thread only serves system calls.
 edit('var result=getWasmTableEntry(ptr)(arg);function finish',
-  'if(arg&&ptr===ownSymbol("__main_argc_argv")){growMemViews();finishMain(wasmExports["__main_argc_argv"](HEAPU32[arg>>2],arg+4));throw"unwind"}' +
+  'if(arg&&ptr===ownSymbol("__main_argc_argv")){growMemViews();runMain(arg);throw"unwind"}' +
   'var result=getWasmTableEntry(ptr)(arg);function finish');
 edit('var ret=entryFunction(argc,argv);exitJS(ret,true);return ret', 'startMain(argc,argv);return 0');
+edit('if(ENVIRONMENT_IS_PTHREAD){exitOnMainThread(status);throw"unwind"}',
+  'if(ENVIRONMENT_IS_PTHREAD){if(onExit)onExit(status);exitOnMainThread(status);throw"unwind"}');
 edit('return proxyToMainThread(1,0,0,returnCode);', 'return proxyToMainThread(1,0,0,returnCode);runtimeKeepaliveCounter=0;');
 edit('var pthreadPoolSize=4;', 'var pthreadPoolSize=Module.threads;');
 edit('{workerData:"em-pthread",name:"em-pthread"}',
@@ -255,6 +257,18 @@ function startMain(argc,argv){
   wasmExports["pthread_attr_init"](attr);
   wasmExports["pthread_attr_setstacksize"](attr,Module.mainStack);
   if(wasmExports["pthread_create"](attr+64,attr,ownSymbol("__main_argc_argv"),block))throw new Error("cannot start the main thread");
+}
+var onExit;                                             // what serve.js does instead of ending the process
+function runMain(arg){
+  var main=wasmExports["__main_argc_argv"];
+  if(!process.env.SHEPHERD_LEAN_SERVE)return finishMain(main(HEAPU32[arg>>2],arg+4));
+  require(process.env.SHEPHERD_LEAN_SERVE)({
+    main,malloc:_malloc,flush:()=>_fflush(0),stackSave,stackRestore,
+    call:(symbol,...args)=>getWasmTableEntry(ownSymbol(symbol))(...args),
+    heap:()=>(growMemViews(),Buffer.from(HEAPU8.buffer)),
+    setOnExit:(f)=>{onExit=f},
+  });
+  exitOnMainThread(0);
 }
 function finishMain(code){
   // main returns half the address of a boxed UInt32 instead of its value

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from shepherd_dsl.check.env import Params
 from shepherd_dsl.check.schema import plain, type_value
@@ -42,7 +44,8 @@ def read_arguments(agent: str, params: Params, texts: Sequence[str]) -> tuple[Va
         if top in TEXTS:
             values.append(text)
             continue
-        found = _read(type_value(top), text)
+        wanted = type_value(top)
+        found = _read(wanted, text)
         if found.name != "Ok":
             want = "a whole number" if top == INT else "true or false" if top == BOOL else "JSON"
             raise UserError(
@@ -50,6 +53,7 @@ def read_arguments(agent: str, params: Params, texts: Sequence[str]) -> tuple[Va
                 f"argument `{name}: {show(kind)}` must be {want}, got {json.dumps(text[:80], ensure_ascii=False)}"
                 + ("" if top in (INT, BOOL) else f": {found.args[0]}"),
                 where=usage,
+                hint=f"For example: {shlex.quote(_example(wanted))}",
             )
         values.append(found.args[0])
     return tuple(values)
@@ -62,3 +66,22 @@ def _read(kind: Value, text: str) -> Con:
     found = apply("decode", (kind, parsed.args[0])) if parsed.name == "Ok" else parsed
     assert isinstance(found, Con)
     return found
+
+
+def _example(kind: Value) -> str:
+    """A JSON text of a type that `decode` knows."""
+    if not isinstance(kind, Con):
+        return {"Unit": "null", "Bool": "true", "Int": "3", "Dec": "1.5"}.get(str(kind), '"text"')
+    inside: Any = kind.args[0]
+    match kind.name:
+        case "List":
+            return f"[{_example(inside)}]"
+        case "Option":
+            return _example(inside)
+        case "Rec":
+            return "{" + ", ".join(f"{json.dumps(label)}: {_example(field)}" for label, field in inside) + "}"
+    name, fields = inside[0]
+    if not fields:
+        return json.dumps(name)
+    values = ", ".join(map(_example, fields))
+    return f"{{{json.dumps(name)}: {values if len(fields) == 1 else f'[{values}]'}}}"

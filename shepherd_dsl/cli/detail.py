@@ -21,7 +21,7 @@ def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
     """The lines that show an event whole; the files that an outcome changed as unified diffs."""
     names = RunNames(reader)
     event = names.event(item)
-    yield paint(_title(item, reader), "bold", on=on)
+    yield paint(plain(_title(item, reader)), "bold", on=on)
     match event:
         case Start():
             yield from _arguments(event.args)
@@ -45,7 +45,7 @@ def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
 
 def note_lines(name: str, text: str, *, on: bool) -> Iterator[str]:
     """A note beside an event; those that the driver keeps in words."""
-    from shepherd_dsl.core.wire_value import parse, value_from
+    from shepherd_dsl.core.wire_value import WireError, parse, value_from
     from shepherd_dsl.runtime.attempts import BEGUN, HELD, LATE, MARK
 
     yield ""
@@ -57,9 +57,12 @@ def note_lines(name: str, text: str, *, on: bool) -> Iterator[str]:
         }[text]
     elif name == LATE:
         yield paint("late answer: given after this had been taken back, so the run never saw it", "dim", on=on)
-        yield from laid_out(value_from(parse(text)), width=terminal_width(), lead="    ")
+        try:
+            yield from laid_out(value_from(parse(text)), width=terminal_width(), lead="    ")
+        except (WireError, RecursionError):
+            yield f"    {plain(text)}"
     else:
-        yield paint(f"note {name}", "dim", on=on)
+        yield paint(f"note {plain(name)}", "dim", on=on)
         yield from (f"    {plain(line)}" for line in text.splitlines())
 
 

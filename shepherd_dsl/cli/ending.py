@@ -34,7 +34,7 @@ def report_end(ended: Ended, *, keep: bool, model: str | None, as_json: bool) ->
         if ended.refused is not None:
             warn(
                 "not merged",
-                ended.refused.what,
+                f"{ended.refused.where}: {ended.refused.what}" if ended.refused.where else ended.refused.what,
                 hint=f"{ended.refused.hint} `shepherd merge {ended.name}` tries again.",
             )
         elif keep:

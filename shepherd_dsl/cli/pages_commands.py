@@ -44,6 +44,35 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "arguments do not fit the agent",
         "Their number differs from that of its parameters.",
     ),
+    "checker.answer": (
+        "the checker answers something else than a verdict",
+        "The command in SHEPHERD_SHEPREF, or the `shepref` on the PATH, must be that of the project.",
+    ),
+    "checker.command": (
+        "no such checker",
+        "SHEPHERD_SHEPREF holds the command that starts the checker, split into words as a shell does. Without it, "
+        "`shepref` on the PATH is taken, or what is built in a checkout.",
+    ),
+    "checker.ended": (
+        "the checker ended without a verdict",
+        "The run is neither accepted nor rejected. `make lean` in a checkout builds the checker anew. A run of very "
+        "many events may be more than the portable Lean can hold; the one that `lake build` makes holds more.",
+    ),
+    "checker.none": (
+        "the verified checker is not here",
+        "`shepherd verify` hands the run to a Lean program. Its sources are in the repository of the project: `make "
+        "lean` there builds it with Lake, or with a Lean that it fetches. It is found through SHEPHERD_SHEPREF (a "
+        "command), as `shepref` on the PATH, or in the checkout that shepherd is run from. `shepherd replay` needs "
+        "none: it asks the Python core.",
+    ),
+    "checker.refused": (
+        "the checker does not take the run",
+        "It says why. The checker and shepherd must be of the same version.",
+    ),
+    "checker.start": (
+        "the checker cannot be started",
+        "Look at the permissions of the command that the error names.",
+    ),
     "config.invalid": (
         "a setting that cannot be",
         "`.shepherd/config.toml` has an unknown setting or a value of the wrong kind; docs/handlers.md lists them all.",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shepherd_dsl.core.event import Event
     from shepherd_dsl.runtime.workspace import Workspace
 
+_BEFORE = 24
+"""How much is shown of what two events have in common before they differ."""
+
 
 @click.command("replay")
 @click.argument("run", default="", type=RUN)
@@ -92,11 +95,17 @@ def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> i
         f"{paint('differs', 'yellow', on=on)} run {name}: "
         f"{found.followed} of {len(recorded)} events are the same, then {found.problem}"
     )
-    if found.followed < len(recorded):
-        click.echo(f"  recorded: {_shown(recorded[found.followed])}")
-    if now is not None:
-        click.echo(f"  now:      {_shown(now)}")
+    before = recorded[found.followed] if found.followed < len(recorded) else None
+    for title, text in zip(("recorded: ", "now:      "), two_entries(before, now), strict=True):
+        if text:
+            click.echo(f"  {title}{text}")
     return 0
+
+
+def two_entries(left: tuple[str, Event] | None, right: tuple[str, Event] | None) -> tuple[str, str]:
+    """Two entries of logs that differ, each on a line; empty for none."""
+    shown = _shown(left), _shown(right)
+    return _difference(left, right) if shown[0] == shown[1] else shown
 
 
 def _json_of(recorded: Sequence[tuple[str, Event]], at: int) -> object:
@@ -105,7 +114,20 @@ def _json_of(recorded: Sequence[tuple[str, Event]], at: int) -> object:
     return None if at >= len(recorded) else {"run": recorded[at][0], "event": event_json(recorded[at][1])}
 
 
-def _shown(entry: tuple[str, Event]) -> str:
+def _shown(entry: tuple[str, Event] | None) -> str:
     from shepherd_dsl.cli.rows import event_line
 
+    if entry is None:
+        return ""
     return f"{entry[0]}: {fit(plain(event_line(entry[1])), terminal_width() - 14 - len(entry[0]))}"
+
+
+def _difference(left: tuple[str, Event] | None, right: tuple[str, Event] | None) -> tuple[str, str]:
+    """The events in canonical text, from a little before the place where they differ."""
+    from shepherd_dsl.core.wire import event_text
+
+    one, other = ["" if entry is None else plain(f"{entry[0]}: {event_text(entry[1])}") for entry in (left, right)]
+    same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    begin = max(0, same - _BEFORE)
+    lead, width = "…" * bool(begin), terminal_width() - 12
+    return fit(lead + one[begin:], width), fit(lead + other[begin:], width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,14 @@ from shepherd_dsl.cli.graph import STYLES
 from shepherd_dsl.cli.output import colour, paint
 from shepherd_dsl.cli.rows import PLUMBING, answer_text, call_text, first_line
 from shepherd_dsl.cli.run_names import with_names
-from shepherd_dsl.cli.text import cells, fit, pad, plain, terminal_width
+from shepherd_dsl.cli.text import cells, count, fit, pad, plain, terminal_width
 from shepherd_dsl.core.event import Denied, End, Event, Forked, Injected, Intent, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.machine import Asked
 from shepherd_dsl.core.run import ROOT, WORLD, Commit
 from shepherd_dsl.trace.revisions import shown_run
+
+_HELD = 1000
+"""Lines that are held back while a question is open: the last ones."""
 
 
 class TerminalDisplay:
@@ -25,6 +29,7 @@ class TerminalDisplay:
     `quiet` shows remarks only; `verbose` also streams what handlers print. On a terminal the last line shows what is
     under way, and for how long. `remarks` are made as soon as it is known which run this is: `tree`, empty before. A
     standard error that cannot be written any more does not stop the run.
+    While a handler asks a person on the terminal, lines are held back, and come when the question is answered.
     """
 
     def __init__(
@@ -35,6 +40,9 @@ class TerminalDisplay:
         self._stream = sys.stderr if stream is None else stream
         self._on = colour(self._stream)
         self._live = bool(self._stream.isatty()) and not quiet
+        self._pauses = 0
+        self._held: deque[str] = deque(maxlen=_HELD)
+        self._dropped = 0
         self._quiet = quiet
         self._verbose = verbose
         self._at_work: dict[tuple[str, int], tuple[str, float]] = {}
@@ -93,10 +101,38 @@ class TerminalDisplay:
         """A remark."""
         self._write(f"{paint('note', 'cyan', on=self._on)} {plain(text)}")
 
+    def paused(self) -> None:
+        """See `Display`. The question stands on a line of its own: what is under way is wiped before."""
+        with self._lock:
+            self._pauses += self._stream.isatty()
+            if self._status:
+                self._put("\r\x1b[2K")
+                self._status = False
+
+    def resumed(self) -> None:
+        """See `Display`."""
+        with self._lock:
+            self._pauses = max(self._pauses - 1, 0)
+            self._release()
+
+    def _release(self) -> None:
+        """Write what was held back, unless a question is still open."""
+        if self._pauses:
+            return
+        if self._dropped:
+            self._put(f"      … {count(self._dropped, 'line')} of that time not shown here\n")
+        self._dropped = 0
+        while self._held:
+            self._put(self._held.popleft())
+        if self._at_work:
+            self._progress()
+
     def close(self) -> None:
         """Leave the terminal tidy."""
         self._closed.set()
         with self._lock:
+            self._pauses = 0
+            self._release()
             self._at_work.clear()
             self._progress()
 
@@ -165,7 +201,7 @@ class TerminalDisplay:
 
     def _progress(self) -> None:
         """Draw the last line anew: what was begun last, and how long the longest has been under way."""
-        if not self._live:
+        if not self._live or self._pauses:
             return
         line = "\r\x1b[2K" if self._status else ""
         self._status = bool(self._at_work) and not self._closed.is_set()
@@ -180,6 +216,10 @@ class TerminalDisplay:
 
     def _write(self, line: str) -> None:
         with self._lock:
+            if self._pauses:
+                self._dropped += len(self._held) == _HELD
+                self._held.append(f"{line.rstrip()}\n")
+                return
             clear = "\r\x1b[2K" if self._status else ""
             self._status = False
             self._put(f"{clear}{line.rstrip()}\n")

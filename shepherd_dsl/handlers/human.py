@@ -68,7 +68,8 @@ class HumanHandler:
         if self._turn is None:
             self._turn = anyio.Lock()
         async with self._turn:
-            return await self._ask(request, question)
+            with request.aside():
+                return await self._ask(request, question)
 
     async def probe(self, request: Request) -> Con | None:
         """None: the question is asked again."""

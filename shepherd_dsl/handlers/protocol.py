@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,8 @@ class Request:
     or the `reverted` or `forked` that opened it again, for then its effect is to happen anew. `folder` is the run's own
     copy of the files, brought up to date before the call for operations that touch files, else None. `read_blob` and
     `write_blob` reach the trace's blobs.
-    `show` takes pieces of output for display only; `note` keeps a named text beside the trace. `trace` is the newest
+    `show` takes pieces of output for display only; `note` keeps a named text beside the trace. What asks a
+    person at the terminal does so within `aside()`: until that ends, nobody else writes there. `trace` is the newest
     commit of the run that asks, whose last question this is: an oracle sees the whole trace (`core.md`, "Who answers").
     """
 
@@ -53,6 +55,7 @@ class Request:
     show: Callable[[str], None]
     note: Callable[[str, str], None]
     trace: Commit | None = None
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Handler(Protocol):

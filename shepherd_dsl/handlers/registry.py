@@ -14,7 +14,7 @@ import attrs
 
 from shepherd_dsl.core.program import Operation
 from shepherd_dsl.core.value import UNKNOWN, Con, Value, err
-from shepherd_dsl.errors import AgentError, DivergenceError, HandlerError, ShepherdError, UserError
+from shepherd_dsl.errors import AgentError, BrokenHandlerError, DivergenceError, HandlerError, ShepherdError, UserError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import check_type, misfit
 from shepherd_dsl.handlers.protocol import Handler, OperationSpec, Request
@@ -154,7 +154,7 @@ class Registry:
             except Exception as bug:
                 failed.append(f"{name}: {type(bug).__name__}: {bug}")
         if failed:
-            raise HandlerError("handler.close", "a handler did not close: " + self._redact("; ".join(failed)))
+            raise BrokenHandlerError("handler.close", "a handler did not close: " + self._redact("; ".join(failed)))
 
     def _points(self) -> dict[str, tuple[importlib.metadata.EntryPoint, ...]]:
         if self._index is None:
@@ -200,7 +200,7 @@ class Registry:
             problem = f"{type(bug).__name__}: {bug}"
         if problem is not None:
             origin = f" of {point.dist.name}" if point.dist else ""
-            raise HandlerError(
+            raise BrokenHandlerError(
                 "handler.broken",
                 self._redact(f"the handler `{point.name}`{origin} cannot be used: {problem}"),
                 where=point.value,

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 import anyio
 import attrs
 
-from shepherd_dsl.core.event import Event, Intent
+from shepherd_dsl.core.event import Event, Intent, Outcome
 from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import Replayed, first_divergence
 from shepherd_dsl.core.run import ENDED, ROOT, WORLD, Commit, Discarded, Done, Failed, nth
 from shepherd_dsl.core.unwind import Plan, plan
-from shepherd_dsl.core.value import Con, Handle, Record, Value
+from shepherd_dsl.core.value import Con, Handle, Record, Value, err
 from shepherd_dsl.errors import RefusedError, RevisionError, ShepherdError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.protocol import Handler
@@ -293,7 +293,9 @@ def plan_back(workspace: Workspace, name: str, to: int | None, *, keep: bool = F
     """What `take_back` would do. Raises RefusedError where it would be refused."""
     reader = workspace.store().read(name)
     machine, _ = machine_of(reader)
-    made = plan(machine, ROOT, to)
+    made: Plan | Con = plan(machine, ROOT, to)
+    if to is None and isinstance(machine.runs[ROOT].code, Discarded):
+        made = err("ended", "the run was discarded before")
     if isinstance(made, Con):
         raise _refusal(name, made)
     record = None
@@ -365,11 +367,13 @@ class Action:
 
 
 def last_action(workspace: Workspace, name: str) -> Action:
-    """The last revert, discard or merge of a tree. Raises RevisionError where there was none."""
+    """The last revert, discard or merge of a tree that was not refused. Raises RevisionError where there was none."""
     reader = workspace.store().read(name)
     machine, _ = machine_of(reader)
     world = machine.runs[WORLD].trace
-    while world is not None and not isinstance(world.event, Intent):
+    refused = False
+    while world is not None and (refused or not isinstance(world.event, Intent)):
+        refused = isinstance(world.event, Outcome) and world.event.answer.name == "Err"
         world = world.parent
     root: Commit | None = machine.runs[ROOT].trace
     assert root is not None

@@ -28,6 +28,12 @@ class Display(Protocol):
     def finished(self, asked: Asked) -> None:
         """The handler is through."""
 
+    def paused(self) -> None:
+        """A handler talks to a person at the terminal: nothing is to be written there until `resumed`. May nest."""
+
+    def resumed(self) -> None:
+        """The terminal is free again; what was told meanwhile may be shown now."""
+
     def said(self, text: str) -> None:
         """A plain remark: what is not confined, what was left out."""
 
@@ -45,6 +51,12 @@ class Silent:
         """See `Display`."""
 
     def finished(self, asked: Asked) -> None:
+        """See `Display`."""
+
+    def paused(self) -> None:
+        """See `Display`."""
+
+    def resumed(self) -> None:
         """See `Display`."""
 
     def said(self, text: str) -> None:
@@ -74,6 +86,14 @@ class Sheltered:
     def finished(self, asked: Asked) -> None:
         """See `Display`."""
         self._tell(lambda: self._display.finished(asked))
+
+    def paused(self) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.paused())
+
+    def resumed(self) -> None:
+        """See `Display`."""
+        self._tell(lambda: self._display.resumed())
 
     def said(self, text: str) -> None:
         """See `Display`."""

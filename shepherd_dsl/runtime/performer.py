@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import anyio
@@ -241,7 +241,16 @@ class Performer:
             show=partial(self._show, asked),
             note=note,
             trace=self._tree.machine.runs[asked.run].trace,
+            aside=self._aside,
         )
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        self._display.paused()
+        try:
+            yield
+        finally:
+            self._display.resumed()
 
     def _show(self, asked: Asked, text: str) -> None:
         self._display.output(asked, self._redactor.text(text))

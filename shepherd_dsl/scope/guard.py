@@ -15,6 +15,7 @@ from shepherd_dsl.scope.ignore import Ignored
 STATE = ".shepherd"
 _STATE_NAMES = frozenset({STATE, "shephe~1"})
 _GIT_NAMES = frozenset({".git", "git~1"})
+_HINT = "The run keeps its files: `shepherd fork RUN@EVENT` goes on from before it wrote there."
 
 
 def is_state(name: str) -> bool:
@@ -38,14 +39,14 @@ def check_mergeable(path: str, ignored: Ignored) -> None:
                 "merge.own",
                 "a run's files hold .shepherd/, which is never merged",
                 where=path,
-                hint="Remove it there.",
+                hint=_HINT,
             )
         if is_repository(name) and (name != ".git" or ignored(path, False)):
             raise RefusedError(
                 "merge.git",
                 "a run's files hold .git/, where a file can make Git run commands; it is not merged",
                 where=path,
-                hint="Remove it there, or write !.git/ into .shepherdignore where runs are to change the repository.",
+                hint=f"{_HINT} Where runs are to change the repository, write !.git/ into .shepherdignore.",
             )
 
 

@@ -97,6 +97,10 @@ class MemoryStore:
         with self._mutex:
             return tuple(name for name, tree in self._trees.items() if tree.log)
 
+    def latest(self) -> str | None:
+        """The name of the newest tree that has an event, None where there is none."""
+        return next(reversed(self.names()), None)
+
     def _tree(self, name: str) -> _Tree:
         tree = self._trees.get(name)
         if tree is None or (not tree.log and not tree.locked):

@@ -93,7 +93,8 @@ class TraceStore(Protocol):
     the tree (source file, agent, …), none of which is part of any event.
 
     `fork` makes a tree whose log is that of `name` up to event `at` of its root run, then what `forked` gives; it is
-    there whole or not at all. `names` lists the trees that have an event: numbers in order, then others.
+    there whole or not at all. `names` lists the trees that have an event: numbers in order, then others. `latest` is
+    the newest of those made here, else of all.
     """
 
     def create(self, *, program: str, info: Mapping[str, str]) -> TreeWriter: ...
@@ -105,3 +106,5 @@ class TraceStore(Protocol):
     def read(self, name: str) -> TreeReader: ...
 
     def names(self) -> Sequence[str]: ...
+
+    def latest(self) -> str | None: ...

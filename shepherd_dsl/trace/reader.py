@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, overload
 
 import attrs
 
@@ -20,7 +20,12 @@ from shepherd_dsl.trace.records import NoteItem
 from shepherd_dsl.trace.repository import Repository, damaged
 from shepherd_dsl.trace.snapshot import Snapshot
 
-_MODES = frozenset({0o040000, 0o100644, 0o100755, 0o120000})
+_FOLDER: Final = 0o040000
+_MODES: Final = frozenset({_FOLDER, 0o100644, 0o100755, 0o120000})
+_MANY: Final = 1 << 16
+"""How many entries of one state are read before it is asked how many there are."""
+_LARGEST: Final = 1 << 22
+"""Most files and folders of a state."""
 
 
 @attrs.frozen(slots=True)
@@ -185,7 +190,7 @@ class GitReader:
         if found is None:
             try:
                 extras = json.loads(self.raw(state.manifest, BLOB)) if state.manifest else {}
-                found = Files.from_git(state.tree, extras, self.load_tree)
+                found = Files.from_git(state.tree, extras, self._loader(state.tree))
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise damaged(state.manifest or state.tree or "", BLOB, self._repo.git, str(error)) from error
             if len(self._files) >= 256:
@@ -240,6 +245,40 @@ class GitReader:
             found.append((commit, parts))
             commit = parts.parent
         return found[::-1]
+
+    def _loader(self, top: str | None) -> Callable[[str], Sequence[tuple[bytes, int, str]]]:
+        """`load_tree` for the files of one state, whose tree is `top`."""
+        loaded = 0
+
+        def load(oid: str) -> Sequence[tuple[bytes, int, str]]:
+            nonlocal loaded
+            entries = self.load_tree(oid)
+            before, loaded = loaded, loaded + len(entries)
+            if top is not None and before <= _MANY < loaded:
+                self._check_size(top)
+            return entries
+
+        return load
+
+    def _check_size(self, top: str) -> None:
+        """Refuse a tree that a few folders, each in many places, make larger than any disk. Raises CorruptError."""
+        sizes: dict[str, int] = {}
+        inner: dict[str, list[str]] = {}
+        stack = [top]
+        while stack:
+            oid = stack[-1]
+            if oid not in inner:
+                entries = self.load_tree(oid)
+                inner[oid] = [found for _, mode, found in entries if mode == _FOLDER]
+                sizes[oid] = len(entries)
+                stack.extend(found for found in set(inner[oid]) if found not in inner)
+                continue
+            stack.pop()
+            # Again where it stood on the stack twice: then nothing is left to add.
+            sizes[oid] += sum(sizes[found] for found in inner[oid])
+            inner[oid] = []
+            if sizes[oid] > _LARGEST:
+                raise damaged(oid, TREE, self._repo.git, f"it stands for more than {_LARGEST} files")
 
     def _parent_of(self, commit: str) -> str:
         try:

@@ -5,7 +5,7 @@
 3@4          event 4; `3@-1` the last one, `3@-2` the one before it
 3@last_green the last live outcome of a command that ended with 0
 3@e8f1a2c    the event whose commit begins with these (at least 4) hexadecimal digits
-@4           event 4 of the newest tree's root run
+@4           event 4 of the root run of the latest tree that was made here
 e8f1a2c      the event with that commit, in any tree
 """
 
@@ -32,6 +32,8 @@ class ReadableStore(Protocol):
     """What resolving needs of a trace store."""
 
     def names(self) -> Sequence[str]: ...
+
+    def latest(self) -> str | None: ...
 
     def read(self, name: str) -> TreeReader: ...
 
@@ -87,12 +89,12 @@ def _without_place(store: ReadableStore, text: str) -> Revision:
 
 
 def _run(store: ReadableStore, text: str) -> tuple[str, str]:
-    names = store.names()
     if not text:
-        numbers = [name for name in names if name.isdecimal()]
-        if not numbers:
+        latest = store.latest()
+        if latest is None:
             raise RevisionError("revision.none", "there is no run yet", hint="`shepherd run FILE` makes one")
-        return numbers[-1], ROOT
+        return latest, ROOT
+    names = store.names()
     found = _RUN.match(text)
     if found is None or found["tree"] not in names:
         newest = ", ".join(names[-8:]) if names else "none"

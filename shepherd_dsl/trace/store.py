@@ -25,6 +25,9 @@ from shepherd_dsl.trace.snapshot import take
 from shepherd_dsl.trace.writer import KEEP_MARK, GitWriter, now_ms
 
 ROOT: Final = "root"
+_LOCK: Final = "lock"
+_FETCHED: Final = "fetched"
+"""Stands in the folder of a tree that was made elsewhere and goes on here."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\Z")
 
 
@@ -51,9 +54,15 @@ class GitStore:
         return tuple(sorted(found, key=_name_order))
 
     def latest(self) -> str | None:
-        """The name of the newest tree (the highest number), None where there is none."""
+        """The name of the newest tree, None where there is none: the highest number among the trees made here, or
+        among all where none was. Whoever numbers a tree that is fetched does not say which one is the latest."""
         numbers = [name for name in self.names() if name.isdecimal()]
-        return numbers[-1] if numbers else None
+        return next((name for name in reversed(numbers) if self._made_here(name)), numbers[-1] if numbers else None)
+
+    def _made_here(self, name: str) -> bool:
+        folder = self.folder(name)
+        with storing(folder):
+            return (folder / _LOCK).exists() and not (folder / _FETCHED).exists()
 
     def folder(self, name: str) -> Path:
         """Where things of the tree `name` are kept that are not in Git. Raises RevisionError for what is no name."""
@@ -96,10 +105,13 @@ class GitStore:
         runs = self.home / RUNS_FOLDER
         with storing(runs):
             runs.mkdir(exist_ok=True)
-        used = [int(name) for name in (*self._packed_names(), *self._folders()) if name.isdecimal()]
-        number = max(used, default=0)
+        packed = set(self._packed_names())
+        numbers = sorted((int(name) for name in self._folders() if name.isdecimal()), reverse=True)
+        number = next((one for one in numbers if self._made_here(str(one))), 0)
         while True:
             number += 1
+            if str(number) in packed:
+                continue
             path = runs / str(number)
             with storing(path):
                 try:
@@ -107,7 +119,7 @@ class GitStore:
                 except FileExistsError:
                     continue
             reached("create.folder")
-            return str(number), TreeLock(path / "lock", tree=str(number))
+            return str(number), TreeLock(path / _LOCK, tree=str(number))
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,7 +144,9 @@ class GitStore:
             raise self._no_tree(name)
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        lock = TreeLock(folder / "lock", tree=name)
+            if not (folder / _LOCK).exists():
+                (folder / _FETCHED).touch()
+        lock = TreeLock(folder / _LOCK, tree=name)
         try:
             # Read again: until the lock was ours, another writer may have gone on.
             snapshot = take(self._repo, folder, name)
@@ -246,7 +260,7 @@ class GitStore:
 
     def is_locked(self, name: str) -> bool:
         """Whether a process writes the tree just now."""
-        return is_held(self.folder(name) / "lock")
+        return is_held(self.folder(name) / _LOCK)
 
     def _clean(self, own: str) -> None:
         """Remove what writers left that died while they packed: marks that spare packs from `git gc`, and unfinished

@@ -29,7 +29,7 @@ from shepherd_dsl.core.run import (
 from shepherd_dsl.core.value import Con, Value, equal, ok
 from shepherd_dsl.core.wire import program_text, value_text
 from shepherd_dsl.core.wire_log import log_text, script_text
-from shepherd_dsl.core.wire_print import change_text
+from shepherd_dsl.reference.requests import files_text, request
 
 Log = list[tuple[str, Event]]
 
@@ -50,11 +50,6 @@ def log_of(m: Machine) -> Log:
     return [(commit.run, commit.event) for commit in log_since(m, 0)]
 
 
-def files_text(files: Files) -> str:
-    """Files as the change that makes them from nothing."""
-    return change_text(tuple(files.items()))
-
-
 def run_json(run: Run) -> Any:
     """A run, as far as both sides are compared."""
     return {
@@ -73,17 +68,6 @@ def run_json(run: Run) -> Any:
 def runs_json(m: Machine) -> list[Any]:
     """All runs, the oldest first."""
     return [run_json(run) for run in sorted(m.runs.values(), key=lambda run: run.born)]
-
-
-def contents_text(contents: Mapping[str, bytes]) -> str:
-    """What is known of contents: a text, or the number of bytes of what is none."""
-    known: dict[str, str | int] = {}
-    for name, data in contents.items():
-        try:
-            known[name] = data.decode("utf-8")
-        except UnicodeDecodeError:
-            known[name] = len(data)
-    return json.dumps(known, ensure_ascii=False)
 
 
 def script_of(m: Machine) -> str:
@@ -121,18 +105,6 @@ def acts_of(log: Log) -> list[Any]:
                 first -= 1
             acts.append({"after": first, "fork": True})
     return acts
-
-
-def request(do: str, program: Program | str, files: Files, contents: Mapping[str, bytes], **parts: str) -> str:
-    """A request; `parts` are JSON texts. A program that `shepref` keeps is given by its name."""
-    fields = {
-        "do": json.dumps(do),
-        "program": json.dumps(program) if isinstance(program, str) else program_text(program),
-        "files": files_text(files),
-        "contents": contents_text(contents),
-        **parts,
-    }
-    return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in fields.items()) + "}"
 
 
 def keep_request(name: str, program: Program) -> str:

@@ -20,13 +20,13 @@ from shepherd_dsl.core.event import End, Event, Intent, Outcome, Start
 from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.replay import check, first_divergence
 from shepherd_dsl.core.value import Con, equal, ok
+from shepherd_dsl.reference.requests import request
 from tests.differential.cases import (
     Log,
     first_difference,
     keep_request,
     log_json,
     log_of,
-    request,
     run_request,
     runs_json,
 )

@@ -24,7 +24,7 @@ LEAN_RULES = (
         "not_found", "path", "link", "not_text", "not_folder")),
     "outcome Err denied by owner", "outcome Err index by world", "outcome Err world by world",
 )  # fmt: skip
-"""The rules of `lean/Shepref.lean` that the cases must reach."""
+"""The rules of `lean/Shepherd/Reference.lean` that the cases must reach."""
 
 
 @pytest.fixture(scope="module")

@@ -151,6 +151,12 @@ class Watch:
         """See `Display`."""
         self.order.append(("finished", asked.run))
 
+    def paused(self) -> None:
+        """See `Display`."""
+
+    def resumed(self) -> None:
+        """See `Display`."""
+
     def said(self, text: str) -> None:
         """See `Display`."""
         self.remarks.append(text)

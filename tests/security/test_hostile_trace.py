@@ -13,6 +13,7 @@ import pygit2
 import pytest
 
 from shepherd_dsl.cli.main import run_main
+from shepherd_dsl.runtime.attempts import LATE, MARK
 from shepherd_dsl.trace.refs import log_ref
 from shepherd_dsl.trace.repository import Repository
 from shepherd_dsl.trace.store import GitStore, open_store
@@ -64,8 +65,8 @@ class Forger:
         body = b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(oid)) for mode, name, oid in entries)
         return self.git.odb.write(pygit2.enums.ObjectType.TREE, body)
 
-    def event(self, index: int, **parts: Any) -> str:
-        """The commit of an event of `root` made anew with other parts; None leaves one out."""
+    def event(self, index: int, parent: str | None = None, **parts: Any) -> str:
+        """The commit of an event of `root` made anew with other parts; None leaves one out. `parent` is another one."""
         old = self.git[self.store.read("1").commit_at("root", index)]
         assert isinstance(old, pygit2.Commit)
         entries: dict[str, tuple[Any, int]] = {item.name or "": (item.id, item.filemode) for item in old.tree}
@@ -76,7 +77,14 @@ class Forger:
             else:
                 is_tree = isinstance(part, pygit2.Oid)
                 entries[name] = (part, 0o040000) if is_tree else (self.blob(part), 0o100644)
-        return str(self.make(self.tree(entries), [parent.id for parent in old.parents]))
+        return str(self.make(self.tree(entries), [above.id for above in old.parents] if parent is None else [parent]))
+
+    def with_start(self, **parts: Any) -> None:
+        """The log with another first event of `root`, and the others after it."""
+        commit = self.event(0, **parts)
+        for index in range(1, self.last() + 1):
+            commit = self.event(index, commit)
+        self.with_head(commit)
 
     def make(self, tree: pygit2.Oid, parents: list[Any]) -> pygit2.Oid:
         person = pygit2.Signature("a", "a@a", 1, 0)
@@ -132,10 +140,25 @@ def bad_names(forger: Forger, name: bytes) -> None:
     forger.with_head(forger.event(forger.last(), files=folder))
 
 
+def bomb(forger: Forger, width: int = 10, depth: int = 9) -> pygit2.Oid:
+    """A tree of a few objects that stands for `width ** depth` files."""
+    made = forger.raw_tree([(b"100644", b"f%02d" % at, str(forger.blob(b"x"))) for at in range(width)])
+    for _ in range(depth - 1):
+        made = forger.raw_tree([(b"40000", b"d%02d" % at, str(made)) for at in range(width)])
+    return made
+
+
 def at_last(**parts: Any) -> Callable[[Forger], None]:
     return lambda forger: forger.with_head(forger.event(forger.last(), **parts))
 
 
+def notes(*found: tuple[str, str]) -> dict[str, Any]:
+    """A segment as run 1 has it, with notes beside its last event."""
+    rows = [["root", 5, name, text] for name, text in found]
+    return {"from": 0, "runs": ["root"], "order": [[0, 6]], "times": [0] * 6, "notes": rows}
+
+
+START = {"version": 1, "program": "0" * 40, "agent": "main", "args": [], "grant": [], "files": "0" * 40}
 ERR = {"con": ["Err", {"rec": {"code": "x", "text": "y"}}]}
 
 FORGERIES: dict[str, Callable[[Forger], None]] = {
@@ -193,6 +216,16 @@ FORGERIES: dict[str, Callable[[Forger], None]] = {
             {"from": 0, "runs": ["root"], "order": [[0, 6]], "times": [0] * 6, "notes": [["root", 5, {}, []]]}
         )
     ),
+    "a note steers the terminal": lambda forger: forger.log(
+        segments=forger.segment(notes(("\x1b[2J\r\n\x1b]0;owned\x07", "\x1b[2J\x9b31m\r\nx")))
+    ),
+    "a late answer is no value": lambda forger: forger.log(
+        segments=forger.segment(notes((LATE, "\x1b[2J{"), (MARK, "\x1b[2J")))
+    ),
+    "a late answer is deep": lambda forger: forger.log(segments=forger.segment(notes((LATE, DEEP.decode())))),
+    "a start steers the terminal": lambda forger: forger.with_start(
+        event=event({"start": {**START, "agent": "\x1b[2J\r"}})
+    ),
     "an event is missing": at_last(event=None),
     "an event is deep": at_last(event=DEEP),
     "an event is no text": at_last(event=b"\xff"),
@@ -220,6 +253,8 @@ FORGERIES: dict[str, Callable[[Forger], None]] = {
     "a name is empty": lambda forger: bad_names(forger, b""),
     "a name is long": lambda forger: bad_names(forger, b"x" * 10_000),
     "a name holds a line": lambda forger: bad_names(forger, b"a\n\x1b[2Jb"),
+    "a tree is a bomb": lambda forger: forger.with_head(forger.event(forger.last(), files=bomb(forger))),
+    "the first tree is a bomb": lambda forger: forger.with_start(files=bomb(forger)),
     "a submodule": lambda forger: forger.with_head(
         forger.event(forger.last(), files=forger.raw_tree([(b"160000", b"sub", "1" * 40)]))
     ),
@@ -229,10 +264,10 @@ COMMANDS = (
     ["log", "9"],
     ["log", "--all", "--events", "9"],
     ["log", "--json", "9"],
-    ["show", "9"],
+    ["show", "9@-1"],
     ["show", "9@0"],
-    ["show", "--json", "9"],
-    ["diff", "--stat", "9"],
+    ["show", "--json", "9@-1"],
+    ["diff", "--stat", "9@0", "9@-1"],
     ["replay", "9"],
     ["fork", "9@1"],
     ["revert", "--dry-run", "9@1"],
@@ -248,6 +283,16 @@ def everything_below(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".shepherd" not in path.parts
     }
+
+
+def test_a_tree_that_stands_for_more_files_than_any_disk_holds_is_refused(
+    workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    FORGERIES["a tree is a bomb"](Forger(open_store(workspace)))
+    for command in (["diff", "9@0", "9@-1"], ["merge", "9"], ["merge", "--dry-run", "9"]):
+        capfd.readouterr()
+        assert run_main(command) == 1, command
+        assert "it stands for more than 4194304 files" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", FORGERIES)

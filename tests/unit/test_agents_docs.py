@@ -49,7 +49,7 @@ def command(*args: str, space: Path) -> str:
     done = subprocess.run(
         [sys.executable, *args],
         cwd=space,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={**os.environ, "COLUMNS": "110", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=120,

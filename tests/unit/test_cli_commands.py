@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_undoing_a_discard_leaves_the_workspace_alone(workspace: Path) -> None:
     assert states == {"1": "stopped", "2": "stopped"}
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_run_is_discarded_once_and_what_was_refused_is_not_undone(workspace: Path, dry: list[str]) -> None:
+    assert shepherd("discard", "1").status == 0
+    before = state(workspace)
+    printed = shepherd("discard", "1", *dry)
+    assert (printed.status, printed.out) == (2, "")
+    assert "[run.ended]" in printed.err
+    assert state(workspace) == before
+    assert shepherd("fork", "1@4").status == 0
+    for number in ("2", "2", "2"):
+        shepherd("discard", number)
+    assert "went back to event 5:" in shepherd("undo", "2").out
+    assert shepherd("runs", "-n", "1", "--json").json()["runs"][0]["state"] == "stopped"
+
+
 def test_the_state_of_a_run_is_that_of_its_live_events(workspace: Path) -> None:
     assert shepherd("run", "work.shep:part", "x", "--quiet").status == 0
     for line, want in (("revert 2@2", "stopped"), ("undo 2", "done"), ("discard 2", "discarded"), ("undo 2", "done")):
@@ -80,6 +96,17 @@ def test_a_failed_run_is_status_1_and_merges_nothing(workspace: Path) -> None:
     assert printed.status == 1
     assert printed.out.splitlines()[:2] == ["failed run 2: the check failed: one [fail]", "    two"]
     assert (workspace / "src" / "new.txt").read_bytes() == before
+
+
+def test_what_a_merge_refuses_is_named(workspace: Path) -> None:
+    (workspace / "hook.shep").write_text(
+        'agent main() -> Unit grants file.write { do file.write(".git/hooks/pre-commit", "evil") }\n'
+    )
+    printed = shepherd("run", "-q", "hook.shep")
+    assert printed.status == 1
+    assert "not merged .git/hooks/pre-commit: " in printed.err
+    assert "`shepherd fork RUN@EVENT`" in printed.err
+    assert not (workspace / ".git").exists()
 
 
 def test_a_refused_merge_changes_nothing_and_can_be_made_later(workspace: Path) -> None:
@@ -131,11 +158,37 @@ def test_mistakes_have_a_code_and_record_nothing(line: list[str], code: str, wor
     )
     (workspace / "count.shep").write_text("agent main(n: Int) -> Int { return n }\n")
     printed = shepherd(*line)
-    assert printed.status in (1, 2)
+    assert printed.status == 2
     assert f"[{code}]" in printed.err
-    assert "hint" in printed.err or code == "args.value"
+    assert "hint" in printed.err
     assert shepherd("explain", code).status == 0
     assert [item["run"] for item in shepherd("runs", "--json").json()["runs"]] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["Int", "Bool", "Dec", "List[Int]", "Option[Text]", "{ a: Bool, b: List[{ c: Dec }] }", "Dot | Box(Int, Text)",
+     "Box(Int) | Dot", "Unit", "Option[List[Unit]]"],
+)  # fmt: skip
+def test_the_example_of_an_argument_is_one(kind: str, workspace: Path) -> None:
+    (workspace / "kind.shep").write_text(f"agent main(x: {kind}) -> Int {{ return 1 }}\n")
+    printed = shepherd("run", "kind.shep", "no such thing")
+    assert (printed.status, "[args.value]" in printed.err) == (2, True)
+    example = shlex.split(printed.err.rpartition("For example: ")[2])
+    assert shepherd("run", "-q", "kind.shep", *example).status == 0
+
+
+def test_where_an_edited_program_differs_is_seen_in_long_texts_too(workspace: Path) -> None:
+    text = "echo " + "x" * 300
+    (workspace / "long.shep").write_text(
+        f'agent main() -> Exit grants shell.run {{ return do shell.run("{text}1") }}\n'
+    )
+    assert shepherd("run", "-q", "long.shep").status == 0
+    (workspace / "edited.shep").write_text((workspace / "long.shep").read_text().replace("x1", "x2"))
+    out = shepherd("replay", "2", "--with", "edited.shep").out.splitlines()
+    assert out[1].startswith("  recorded: …xxx")
+    assert out[1].endswith('x1"],"op":"shell.run"}}')
+    assert out[2].endswith('x2"],"op":"shell.run"}}')
 
 
 @pytest.mark.parametrize(("text", "want"), [("-1", "-1"), ("3", "3"), ("0", "0")])

@@ -10,7 +10,9 @@ import jsonschema
 import pytest
 
 from shepherd_dsl.cli.main import COMMANDS
+from shepherd_dsl.reference.find import VARIABLE
 from tests.support.cli import make_workspace, run_work, shepherd
+from tests.support.python_shepref import COMMAND
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "spec" / "cli.schema.json").read_text("utf-8"))
 DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
@@ -32,6 +34,7 @@ LINES: list[tuple[str, list[str], int]] = [
     ("diff", ["diff", "1"], 0),
     ("replay", ["replay", "1"], 0),
     ("replay_with", ["replay", "1", "--with", "work.shep"], 0),
+    ("verify", ["verify", "1"], 0),
     ("fork", ["fork", "1@4", "--dry-run"], 0),
     ("fork", ["fork", "1@4", "--by", "2"], 0),
     ("run", ["resume", "3", "--keep", "--model", "cassette:answers.jsonl"], 0),
@@ -57,6 +60,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         folder = make_workspace(tmp_path_factory.mktemp("json") / "repo")
         patch.chdir(folder)
+        patch.setenv(VARIABLE, COMMAND)
         (folder / "bad.shep").write_text("agent a() -> Int { return x }\n")
         assert run_work(folder, "--quiet").status == 0
         yield folder

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from shepherd_dsl.check import load
 from shepherd_dsl.core.event import Reverted
+from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.handlers.context import open_context
 from shepherd_dsl.lower import lower
+from shepherd_dsl.runtime import actions
 from shepherd_dsl.runtime.actions import last_action, plan_back, run_task, take_back
 from shepherd_dsl.runtime.display import Silent
 from shepherd_dsl.runtime.trees import Task
@@ -80,3 +84,17 @@ def test_a_fork_that_never_ran_is_discarded_as_planned(tmp_path: Path) -> None:
     done = take_back(workspace, fork, None, context=open_context(tmp_path), display=Silent(), keep=True)
     assert done.undone == planned
     assert names(tmp_path) == ["main.shep", "one", "two"]
+
+
+def test_undo_passes_over_what_a_trace_records_as_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = ran(tmp_path)
+    length = len(workspace.store().read("1").trace("root"))
+    allowed, context = plan_back(workspace, "1", None), open_context(tmp_path)
+    take_back(workspace, "1", None, context=context, display=Silent())
+    # A plan refuses it before anything is recorded; a trace may have it all the same.
+    monkeypatch.setattr(actions, "plan_back", lambda *_, **__: allowed)
+    entries = len(workspace.store().read("1"))
+    with pytest.raises(RefusedError):
+        take_back(workspace, "1", None, context=context, display=Silent())
+    assert len(workspace.store().read("1")) == entries + 2
+    assert last_action(workspace, "1").to == length - 1

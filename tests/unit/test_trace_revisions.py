@@ -18,7 +18,7 @@ from shepherd_dsl.errors import RevisionError
 from shepherd_dsl.testing.memory_store import MemoryStore
 from shepherd_dsl.trace.live import last_green, live
 from shepherd_dsl.trace.protocol import LogEntry, TraceStore
-from shepherd_dsl.trace.refs import ref_name, run_ref, text_of_ref
+from shepherd_dsl.trace.refs import log_ref, ref_name, run_ref, text_of_ref
 from shepherd_dsl.trace.revisions import Revision, resolve, resolve_event, shown_run
 from shepherd_dsl.trace.store import init_store
 
@@ -226,3 +226,35 @@ def test_a_run_with_a_very_long_id_has_no_ref_but_is_kept(tmp_path: Path) -> Non
     assert store.read("1").runs() == ("root", long_id)
     assert shown_run("1", long_id) == "1" + "(root.0)" * 600
     assert resolve(store, "1" + "(root.0)" * 600 + "@1").index == 1
+
+
+@pytest.mark.parametrize("number", ["7", "9" * 17, "9" * 100])
+def test_the_number_of_a_tree_from_elsewhere_does_not_make_it_the_latest(tmp_path: Path, number: str) -> None:
+    store = init_store(tmp_path)
+    tree(store)
+    log = store.repository.refs.read(log_ref("1"))
+    assert log is not None
+    store.repository.refs.update(log_ref(number), log)
+    assert store.names() == ("1", number)
+    assert resolve(store, "") == Revision("1", "root", None)
+    assert tree(store) == "2"
+    assert resolve(store, "@0") == Revision("2", "root", 0)
+    # Not either when it goes on here.
+    store.reopen(number).close()
+    assert resolve(store, "@0") == Revision("2", "root", 0)
+    assert tree(store) == "3"
+
+
+def test_where_all_trees_come_from_elsewhere_one_of_them_is_the_latest(tmp_path: Path) -> None:
+    here, there = init_store(tmp_path / "here"), init_store(tmp_path / "there")
+    assert here.latest() is None
+    tree(there)
+    objects, log = there.git / "objects", there.repository.refs.read(log_ref("1"))
+    assert log is not None
+    (here.git / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+    for name in ("1", "2", "4"):
+        here.repository.refs.update(log_ref(name), log)
+    assert resolve(here, "") == Revision("4", "root", None)
+    assert tree(here) == "3"
+    assert resolve(here, "") == Revision("3", "root", None)
+    assert tree(here) == "5"

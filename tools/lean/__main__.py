@@ -4,8 +4,9 @@
     python -m tools.lean install                                           the portable Lean only
     python -m tools.lean run MODULE [ARGUMENT …]                           `main` of a module, after the build
     python -m tools.lean lean [ARGUMENT …]                                 the portable `lean`, after the build
+    python -m tools.lean shepref                                           the reference interpreter, if it is built
 
-Exit status: 0 done, 1 something failed, 2 a mistake in the command, 130 interrupted.
+Exit status: 0 done, 1 something failed, 2 a mistake in the command, 3 not built (`shepref`), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from .build import Built, Result, build, default_jobs
-from .install import Toolchain, install
+from .audit import Report, audit, headline_theorems
+from .build import Built, Result, build, built_tree, default_jobs, keys_of
+from .install import Toolchain, install, installed
 from .modules import left_out, load
-from .native import native, wanted
+from .native import Native, native, wanted
 from .places import ROOT, ROOTS, SOURCES, LeanError
 
 HOW = ("auto", "lake", "portable")
+
+NOT_BUILT: Final = 3
+"""`shepherd_dsl/reference/find.py` knows it too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,10 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("build", help="all modules, then the audit (without a command, too)")
     commands.add_parser("install", help="the portable Lean only")
+    commands.add_parser("shepref", help="the reference interpreter, if it is built; nothing is built or fetched")
     for name, text in (("run", "main of a module, after the build"), ("lean", "the portable `lean`")):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("arguments", nargs=argparse.REMAINDER)
-    args = parser.parse_args(arguments)
+        commands.add_parser(name, help=text, add_help=False)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    passed_on = next((at + 1 for at, word in enumerate(given) if word in ("run", "lean")), len(given))
+    args = parser.parse_args(given[:passed_on])
+    args.arguments = given[passed_on:]
     if args.lean not in HOW:
         parser.error(f"SHEPHERD_LEAN is {args.lean!r}; it may be one of {', '.join(HOW)}")
     if args.jobs < 1:
@@ -61,6 +70,8 @@ def _command(args: argparse.Namespace) -> int:
         case "install":
             print(install().version())
             return 0
+        case "shepref":
+            return _shepref()
         case "lean":
             built, lean = portable_build(args.jobs, show=False)
             os.execve(lean.node, lean.command(*args.arguments), _environment(built, lean))
@@ -69,18 +80,50 @@ def _command(args: argparse.Namespace) -> int:
             built, lean = portable_build(args.jobs, show=False)
             file = SOURCES.joinpath(*module.split(".")).with_suffix(".lean")
             os.execve(lean.node, lean.command("--run", file, *rest), _environment(built, lean))
-    complaints = left_out(load(SOURCES, ROOTS))
-    if complaints:
-        print("\n".join(complaints))
-        return 1
-    version = native() if args.lean != "portable" else None
-    if version is None and args.lean == "lake":
+    return 0 if checked(args.lean, args.jobs).ok else 1
+
+
+def _shepref() -> int:
+    lean = installed()
+    tree = built_tree(keys_of(load(SOURCES, ROOTS), lean.key)) if lean is not None else None
+    if lean is None or tree is None:
+        print("not built: run `make lean`", file=sys.stderr)
+        return NOT_BUILT
+    os.execve(lean.node, lean.command("--run", SOURCES / "Shepref.lean"), lean.environment(tree))
+
+
+def checked(how: str = "auto", jobs: int | None = None, show: bool = True) -> Report:
+    """Builds everything, audits it and prints what is wrong. A build that fails is an error."""
+    modules = load(SOURCES, ROOTS)
+    if complaints := left_out(modules):
+        raise LeanError("\n".join(complaints))
+    version = native() if how != "portable" else None
+    if version is None and how == "lake":
         raise LeanError(f"No usable lake for Lean {wanted()}. Install elan, or leave out --lean lake.")
+    started = time.monotonic()
     if version is not None:
-        print(f"Lean: native, {version}", file=sys.stderr)
-        return subprocess.run(["lake", "build"], cwd=ROOT).returncode
-    built, _ = portable_build(args.jobs)
-    return 0 if built.tree else 1
+        if show:
+            print(f"Lean: native, {version}", file=sys.stderr)
+        done = subprocess.run(["lake", "build"], cwd=ROOT, stdout=sys.stderr)
+        if done.returncode:
+            raise LeanError(f"lake build failed with status {done.returncode}")
+        report = audit(Native(), modules, headline_theorems(), None, {})
+    else:
+        built, lean = portable_build(jobs or default_jobs(), show)
+        if built.tree is None:
+            raise LeanError("Lean: the build failed, and nothing was audited.")
+        started = time.monotonic()
+        report = audit(lean, modules, headline_theorems(), built.tree, built.keys)
+    for problem in report.problems:
+        print(problem.shown(_near(modules[problem.module].file)))
+    if show:
+        theorems = headline_theorems()
+        print(
+            f"audit: {report.declarations} declarations, {len(report.problems)} problems; {len(report.theorems)} of "
+            f"{len(theorems)} headline theorems, in {time.monotonic() - started:.1f} s",
+            file=sys.stderr,
+        )
+    return report
 
 
 def _environment(built: Built, lean: Toolchain) -> dict[str, str]:
@@ -110,15 +153,17 @@ def portable_build(jobs: int, show: bool = True) -> tuple[Built, Toolchain]:
 
 
 def _print(result: Result, show: bool) -> None:
-    file = result.module.file
-    if file.is_relative_to(Path.cwd()):
-        file = file.relative_to(Path.cwd())
+    file = _near(result.module.file)
     for message in result.messages:
         if show or message.fails:
             print(message.shown(file), flush=True)
     if show and result.fresh:
         failed = "" if result.ok else "  FAILED"
         print(f"  {result.module.name}  {result.seconds:.1f} s{failed}", file=sys.stderr, flush=True)
+
+
+def _near(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 if __name__ == "__main__":

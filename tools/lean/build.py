@@ -27,7 +27,7 @@ from .modules import Module, in_order
 from .places import PORTABLE, LeanError, cache
 from .server import Answer, Message, Server
 
-START_SECONDS: Final = 8.0
+START_SECONDS: Final = 6.0
 """What a further process costs before it compiles as fast as one that is warm: it is started when more work waits."""
 
 GUESS_SECONDS: Final = 3.0
@@ -64,7 +64,7 @@ class Built:
 
 def keys_of(modules: Mapping[str, Module], lean: str) -> dict[str, str]:
     """The key of each module: what it is made of, the Lean included."""
-    recipe = hashlib.sha256((PORTABLE / "Serve.lean").read_bytes()).hexdigest()
+    recipe = hashlib.sha256((PORTABLE / "serve.js").read_bytes()).hexdigest()
     keys: dict[str, str] = {}
     for module in in_order(modules):
         content = hashlib.sha256(module.content).hexdigest()
@@ -73,21 +73,42 @@ def keys_of(modules: Mapping[str, Module], lean: str) -> dict[str, str]:
     return keys
 
 
-def build(modules: Mapping[str, Module], lean: Toolchain, jobs: int, say: Callable[[Result], None]) -> Built:
+def build(
+    modules: Mapping[str, Module],
+    lean: Toolchain,
+    jobs: int,
+    say: Callable[[Result], None],
+    *,
+    accept_sorry: bool = False,
+) -> Built:
     """Compiles what has no compiled form yet. `say` hears of each module as soon as it is done."""
     started = time.monotonic()
     built = Built(keys_of(modules, lean.key))
     trees = _folder("trees")
     _remove_unused(trees)
-    tree = trees / hashlib.sha256(json.dumps(sorted(built.keys.items())).encode()).hexdigest()[:32]
+    tree = _tree(trees, built.keys)
     with tempfile.TemporaryDirectory(prefix="new-", dir=trees) as scratch:
         place = Path(scratch) / "tree"
         place.mkdir()
-        _Work(modules, lean, place, built, say).run(jobs)
+        _Work(modules, lean, place, built, say, accept_sorry).run(jobs)
         if not built.failed:
             built.tree = _publish(place, tree)
     built.seconds = time.monotonic() - started
     return built
+
+
+def built_tree(keys: Mapping[str, str]) -> Path | None:
+    """The folder with the modules of these keys, if all are compiled."""
+    tree = _tree(cache() / "trees", keys)
+    if not tree.is_dir():
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(tree)
+    return tree
+
+
+def _tree(trees: Path, keys: Mapping[str, str]) -> Path:
+    return trees / hashlib.sha256(json.dumps(sorted(keys.items())).encode()).hexdigest()[:32]
 
 
 def _publish(place: Path, tree: Path) -> Path:
@@ -108,7 +129,9 @@ class _Work:
         place: Path,
         built: Built,
         say: Callable[[Result], None],
+        accept_sorry: bool,
     ) -> None:
+        self.accept_sorry = accept_sorry
         self.modules, self.lean, self.place, self.built, self.say = modules, lean, place, built, say
         self.changed = threading.Condition()
         self.stopped = False
@@ -117,7 +140,7 @@ class _Work:
         self.servers: list[Server] = []
         for module in in_order(modules):
             key = built.keys[module.name]
-            if (known := _known(module, key)) and _link(_object(key, "olean"), self._olean(module)):
+            if (known := self._accepted(_known(module, key))) and _link(object_file(key, "olean"), self._olean(module)):
                 built.compiled[module.name] = known
                 say(known)
             else:
@@ -143,10 +166,10 @@ class _Work:
                         self.stopped = True
                         self.changed.notify_all()
                     for server in list(self.servers):
-                        server.kill()
+                        server.stop()
                     raise
         finally:
-            _write(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
+            write_whole(_folder("times") / "seconds.json", json.dumps(self.seconds, sort_keys=True))
 
     def _worker(self, number: int) -> None:
         server = Server(self.lean, self.place)
@@ -155,7 +178,7 @@ class _Work:
             while module := self._next(number > 0 and server.process is None):
                 olean = self._olean(module)
                 olean.parent.mkdir(parents=True, exist_ok=True)
-                self._done(module, server.compile(module.file, module.name, olean))
+                self._done(module, server.compile(module.file, module.root, olean))
         finally:
             server.close()
 
@@ -191,11 +214,20 @@ class _Work:
             result = Result(module, answer.ok, answer.messages, answer.seconds, fresh=True)
             if answer.ok:
                 _keep(self.built.keys[module.name], self._olean(module), answer)
+            if self._accepted(result):
                 self.built.compiled[module.name] = result
             else:
                 self.built.failed[module.name] = result
                 self._give_up()
             self.say(result)
+
+    def _accepted(self, result: Result | None) -> Result | None:
+        """The result, if it is one on which others may rest."""
+        if result is None or not result.ok:
+            return None
+        if not self.accept_sorry and any(message.fails for message in result.messages):
+            return None
+        return result
 
     def _give_up(self) -> None:
         """Takes from the list what can no longer be compiled."""
@@ -220,16 +252,17 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _object(key: str, suffix: str) -> Path:
+def object_file(key: str, suffix: str) -> Path:
+    """A file about what has this key."""
     return cache() / "objects" / key[:2] / f"{key}.{suffix}"
 
 
 def _known(module: Module, key: str) -> Result | None:
     try:
-        kept = json.loads(_object(key, "json").read_text("utf-8"))
+        kept = json.loads(object_file(key, "json").read_text("utf-8"))
         messages = [Message(**message) for message in kept["messages"]]
-        os.utime(_object(key, "json"))
-        os.utime(_object(key, "olean"))
+        os.utime(object_file(key, "json"))
+        os.utime(object_file(key, "olean"))
         return Result(module, True, messages, kept["seconds"], fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -237,11 +270,11 @@ def _known(module: Module, key: str) -> Result | None:
 
 def _keep(key: str, olean: Path, answer: Answer) -> None:
     """Keeps a compiled module: its file first, then what says that it is there."""
-    target = _object(key, "olean")
+    target = object_file(key, "olean")
     target.parent.mkdir(parents=True, exist_ok=True)
     _link(olean, target)
     kept = {"seconds": answer.seconds, "messages": [asdict(message) for message in answer.messages]}
-    _write(_object(key, "json"), json.dumps(kept))
+    write_whole(object_file(key, "json"), json.dumps(kept))
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -258,7 +291,9 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _write(target: Path, text: str) -> None:
+def write_whole(target: Path, text: str) -> None:
+    """Writes a file so that others see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with _beside(target) as new:
         new.write_text(text, "utf-8")
         new.replace(target)

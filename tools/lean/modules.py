@@ -15,6 +15,8 @@ class Module:
     """A file `A/B.lean` of a source folder is the module `A.B`."""
 
     name: str
+    root: Path
+    """The source folder."""
     file: Path
     content: bytes
     imports: tuple[str, ...]
@@ -89,7 +91,7 @@ def load(folder: Path, roots: Iterable[str]) -> dict[str, Module]:
                 expected = folder.joinpath(*imported.split(".")).with_suffix(".lean")
                 raise LeanError(f"{file}:{line}:0: error: no module {imported}: there is no file {expected}")
             own[imported] = None
-        modules[name] = Module(name, file, content, tuple(own))
+        modules[name] = Module(name, folder, file, content, tuple(own))
     return modules
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 from .places import ROOT
+
+
+class Native:
+    """The `lean` of Lake's toolchain, with the modules that `lake build` compiled."""
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        """The command line of `lean ARGUMENTS`; to be run in the repository."""
+        return ["lake", "env", "lean", *map(str, arguments)]
+
+    def environment(self, *lean_path: Path) -> dict[str, str]:
+        """The environment of such a process: Lake sets what is needed."""
+        return dict(os.environ)
+
 
 SECONDS: Final = 600
 """For elan to download the toolchain when it is used for the first time."""

@@ -26,12 +26,12 @@ theorem log_monotone {ω : Oracle} {i : Init} {m n : M} (before : M.After ω i.s
 /-! ## From event to event, and for one step -/
 
 /-- Every trace only grows from one event to the next. -/
-theorem Reach.trace_monotone {ω : Oracle} {i : Init} {m n : M} (h : Reach ω i m) (next : M.Next ω m n) (id : Id) :
+theorem Reach.trace_grows {ω : Oracle} {i : Init} {m n : M} (h : Reach ω i m) (next : M.Next ω m n) (id : Id) :
     (m.run id).trace <:+ (n.run id).trace :=
   Shepherd.trace_monotone h.after next.after id
 
 /-- The log grows from one event to the next. -/
-theorem Reach.log_monotone {ω : Oracle} {i : Init} {m n : M} (h : Reach ω i m) (next : M.Next ω m n) : m.log <:+ n.log :=
+theorem Reach.log_grows {ω : Oracle} {i : Init} {m n : M} (h : Reach ω i m) (next : M.Next ω m n) : m.log <:+ n.log :=
   Shepherd.log_monotone h.after next.after
 
 end Shepherd
