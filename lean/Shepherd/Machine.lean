@@ -169,14 +169,18 @@ def _root_.Shepherd.goodAnswer (P : Program) (op : String) (answer : Value) (cha
   isOutcome answer && !answer.hasHandle && (checkSize (Limits.valueDepth + 1) answer).isOk &&
     (change.isEmpty || (op != "run.pick" && P.classOf op != .pure)) && goodChange change
 
-/-- The oracle's answer to `run.pick` of run `id`, an index into the list, recorded as the run at that index. -/
+/-- The oracle's answer to `run.pick`, an index into the list, as it is recorded: the run at that index. -/
+def _root_.Shepherd.pickedValue (answer : Value) (args : List Value) : Value :=
+  match answer, args with
+  | .con "Ok" [.int (.ofNat i)], [.list vs] => match vs[i]? with
+    | some v => .ok v
+    | none => .err "index" "the index picked is not in the list"
+  | .con "Ok" _, _ => .err "index" "the index picked is not in the list"
+  | e, _ => e
+
+/-- The oracle's answer to the `run.pick` of run `id`. -/
 def picked (m : M) (id : Id) (w : Waiting) (answer : Value) : M :=
-  let answer := match answer, w.args with
-    | .con "Ok" [.int (.ofNat i)], [.list vs] => match vs[i]? with
-      | some v => .ok v
-      | none => .err "index" "the index picked is not in the list"
-    | .con "Ok" _, _ => .err "index" "the index picked is not in the list"
-    | e, _ => e
+  let answer := pickedValue answer w.args
   m.recordCode id (.outcome answer [] .world) (resume answer w.stack)
 
 /-- The outcome from outside for the open question, delivered to all who wait for it; none where nothing waits or the answer is not

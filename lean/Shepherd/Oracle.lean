@@ -53,8 +53,10 @@ structure Init where
   request : Request
   files : Files
 
-/-- Whether the root run can be started so. -/
-def Init.good (i : Init) : Prop := startProblem i.program i.agent i.args = none
+/-- Whether the root run can be started so: the agent takes the arguments, and the request is one that a value can say (the
+`start` event does): each of its clauses is about an operation or a family of operations. -/
+def Init.good (i : Init) : Prop :=
+  startProblem i.program i.agent i.args = none ∧ requestOf (requestValue i.request) = .ok i.request
 
 /-- The tree with its root run just started. -/
 def Init.start (i : Init) : M := M.start i.program i.contents i.agent i.args i.request i.files

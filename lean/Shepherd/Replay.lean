@@ -53,12 +53,6 @@ def answerAs (m : M) (e : Id × Event) : Option M :=
   | some a, (id, .outcome answer change .world) => if a.run = id then m.answer (asGiven a answer) change else none
   | _, _ => none
 
-/-- Whether a log goes on with a fork of the whole tree: a row of `forked`, the last of which is the root run's. Nobody inside owns
-the root run, so only the outside can have forked it. -/
-def startsWithFork : Log → Bool
-  | (id, .forked ..) :: rest => id == .root || startsWithFork rest
-  | _ => false
-
 /-- What comes of following a log for one move. -/
 inductive Move where
   | to (m : M)
@@ -66,15 +60,18 @@ inductive Move where
   | none
   | more
 
+/-- What the outside does of its own accord, where an entry of the log records that: an operation of the outermost owner, or a fork
+of the whole tree. In such a fork the runs keep their ids; a copy that a run made has an id of its own. -/
+def outsideMove (m : M) : Id × Event → Option M
+  | (.world, .intent op args) => m.worldAsks op args
+  | (id, .forked of' _) => if id = of' then m.forkRoot else Option.none
+  | _ => Option.none
+
 /-- The move that the log tells next, of a tree that has recorded exactly what the log says before. -/
 def move (bound : Nat) (m : M) (rest : Log) : Move :=
   match rest with
   | [] => .none
-  | e :: _ =>
-    let outside : Option M := match e with
-      | (.world, .intent op args) => m.worldAsks op args
-      | _ => if startsWithFork rest then m.forkRoot else Option.none
-    match outside with
+  | e :: _ => match m.outsideMove e with
     | some n => .to n
     | Option.none => match m.advance bound with
       | .recorded n => .to n

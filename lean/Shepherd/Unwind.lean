@@ -33,12 +33,14 @@ def Event.isAbandoned : Event → Bool
   | _ => false
 
 /-- One answered question in the fold that gives the debts: a compensable `Ok(v)` by the world is owed, an undo with an outcome
-settles it. A run that passed another's intent owes nothing for it. -/
+settles it. A run that passed another's intent owes nothing for it; and what the machine answers compensates nothing. -/
 def owe (P : Program) (run : Id) (a : Answered) (owed : List Debt) : List Debt :=
   match a.question.event, a.outcome.event with
   | .undo j _ _, e => if e.isAbandoned then owed else owed.filter fun d => d.at != j
   | .intent op _, .outcome (.con "Ok" vs) _ .world => match isMachineOp op, P.undoOf op with
-    | false, some undo => { run, «at» := a.outcome.index, op := undo, args := vs, seq := a.outcome.seq } :: owed
+    | false, some undo =>
+      if isMachineOp undo then owed
+      else { run, «at» := a.outcome.index, op := undo, args := vs, seq := a.outcome.seq } :: owed
     | _, _ => owed
   | _, _ => owed
 

@@ -83,12 +83,17 @@ theorem Quiet.size_eq {m n : M} (h : Quiet m n) : n.size = m.size := by
   | refl => rfl
   | step _ e _ k => exact k.trans e
 
-theorem size_lt_deliver {m : M} (w : Wf m) (id : Id) {q : Question} (i : m.has q.asked = true) (answer : Value) (change : Change)
-    (by' : By) : m.size < (m.deliver id q answer change by').size := by
-  have e := plain_answerAsked w i answer change by'
+/-- All that is delivered comes after the outcome in the run that asked. -/
+theorem extends_deliver {m : M} (w : Wf m) (id : Id) {q : Question} (i : m.has q.asked = true) (answer : Value) (change : Change)
+    (by' : By) : Extends (m.answerAsked q.asked answer change by') (m.deliver id q answer change by') := by
+  have e : Plain m (m.answerAsked q.asked answer change by') := plain_answerAsked w i answer change by'
   have f : Plain (m.answerAsked q.asked answer change by') (m.deliver id q answer change by') :=
     Plain.foldl (e.wf w) fun n x _ _ wn => plain_relay wn x answer by'
-  exact Nat.lt_of_lt_of_le (Nat.lt_succ_self m.size) (f.extends (e.wf w)).size_le
+  exact f.extends (e.wf w)
+
+theorem size_lt_deliver {m : M} (w : Wf m) (id : Id) {q : Question} (i : m.has q.asked = true) (answer : Value) (change : Change)
+    (by' : By) : m.size < (m.deliver id q answer change by').size :=
+  Nat.lt_of_lt_of_le (Nat.lt_succ_self m.size) (extends_deliver w id i answer change by').size_le
 
 theorem size_lt_answer {m n : M} (w : Wf m) {answer : Value} {change : Change} (h : m.answer answer change = some n) :
     m.size < n.size := by
@@ -109,26 +114,8 @@ theorem size_lt_answer {m n : M} (w : Wf m) {answer : Value} {change : Change} (
   · cases h
 
 theorem size_lt_worldAsks {m n : M} (w : Wf m) {op : String} {args : List Value} (h : m.worldAsks op args = some n) :
-    m.size < n.size := by
-  unfold worldAsks at h
-  split at h
-  · cases h
-  · split at h
-    · cases h
-    · simp only at h
-      split at h
-      · cases h
-      · next after hp =>
-        have e₁ : Plain m ({ m with stack := [.world] }.recordCode .world (.intent op args)
-            (.settled (.waiting { op, args, stack := [] }))) :=
-          .record .world _ _ (.stack _ .refl) (.inl w.world) trivial fun _ _ _ h => h
-        have f := (grows_perform (e₁.wf w) (e₁.has w w.world) hp).extends (e₁.wf w)
-        have l : m.size < after.size := Nat.lt_of_lt_of_le (Nat.lt_succ_self m.size) f.size_le
-        split at h
-        · cases h; exact l
-        · split at h
-          · cases h; exact l
-          · cases h; exact l
+    m.size < n.size :=
+  Nat.lt_of_lt_of_le (Nat.lt_succ_self m.size) (follows_worldAsks w h).2.size_le
 
 theorem size_lt_forkRoot {m n : M} (h : m.forkRoot = some n) : m.size < n.size := by
   have grow : ∀ (f : M → Id → M) (l : List Id) (p : M), (∀ p x, (f p x).size = p.size + 1) →

@@ -54,7 +54,7 @@ theorem After.follows {ω : Oracle} {m n : M} (w : Wf m) (h : After ω m n) : Fo
   | refl => exact .refl w
   | step _ s k => exact k.trans (follows_step k.1 s)
   | answer _ s k => exact k.trans (follows_outer k.1 s)
-  | world op args _ s k => exact k.trans (follows_worldAsks k.1 s)
+  | world op args _ s k => exact k.trans (follows_worldAsks k.1 s).1
   | fork _ s k => exact k.trans (follows_forkRoot k.1 s)
 
 theorem Quiet.follows {m n : M} (w : Wf m) (h : Quiet m n) : Follows m n :=
@@ -64,7 +64,7 @@ theorem Next.follows {ω : Oracle} {m n : M} (w : Wf m) (h : Next ω m n) : Foll
 
 /-- The two runs that every tree begins with, before anything is recorded. -/
 theorem wf_of_two {m : M} {w r : Run} {k : Waiting} {s : Settled} (hr : m.runs = [w, r]) (hl : m.log = []) (hw : w.id = .world)
-    (hid : r.id = .root) (hwt : w.trace = []) (hrt : r.trace = []) (hwc : w.code = .driving .root k) (hrc : r.code = .settled s) :
+    (hid : r.id = .root) (hwt : w.trace = []) (hrt : r.trace = []) (hwc : w.code = .driving .root k) (hwo : w.owner = none) (hrc : r.code = .settled s) :
     Wf m := by
   have run : ∀ id, m.run id = w ∨ m.run id = r ∨ m.run id = Run.absent id := fun id => by
     unfold M.run; rw [hr]
@@ -98,12 +98,22 @@ theorem wf_of_two {m : M} {w r : Run} {k : Waiting} {s : Settled} (hr : m.runs =
   · intro id c h; rw [trace] at h; exact absurd h List.not_mem_nil
   · intro id; rw [trace, hl]
   · rw [hl]; trivial
+  · intro x hx e
+    rw [hr] at hx
+    cases List.mem_cons.mp hx with
+    | inl h => rw [h]; exact hwo
+    | inr h => rw [List.mem_singleton.mp h, hid] at e; cases e
+  · intro id c h; rw [trace] at h; exact absurd h List.not_mem_nil
+  · refine .inr ?_
+    have : m.run .world = w := by unfold M.run; rw [hr]; simp only [Runs.find, hw, if_true]
+    rw [this, hwc]; trivial
 
 theorem wf_start (P : Program) (contents : String → Option Content) (agent : String) (args : List Value) (request : Request)
     (files : Files) : Wf (start P contents agent args request files) := by
   unfold start
   simp only
-  refine Plain.wf (plain_recordCode ?_ _ _ trivial) (wf_of_two rfl rfl rfl rfl rfl rfl rfl rfl)
+  refine Plain.wf (plain_recordCode ?_ _ trivial (fun e => nomatch e) ⟨fun _ _ _ => nofun, fun _ => nofun⟩)
+    (wf_of_two rfl rfl rfl rfl rfl rfl rfl rfl rfl)
   exact (Runs.has_iff _ _).mpr ⟨_, List.mem_cons_of_mem _ List.mem_cons_self, rfl⟩
 
 end M
