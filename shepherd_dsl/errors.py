@@ -14,7 +14,7 @@
     │   └── BrokenHandlerError    a handler fails where it must not; exit status 1
     ├── EffectError               an effect of a Python agent was answered with an error
     ├── AgentError                a Python agent of a recorded run cannot be found
-    ├── CheckerError              the verified checker is missing or gave no verdict; exit status 2
+    ├── CheckerError              the checker in Lean is missing or gave no verdict; exit status 2
     └── DivergenceError           a replayed program asked something else than the trace says
 
 Every error has a stable `code` (`E…` for diagnostics of programs, words with dots for the others) and says what to do
@@ -131,7 +131,7 @@ class AgentError(ShepherdError):
 
 
 class CheckerError(ShepherdError):
-    """The verified checker is missing or gave no verdict. Its exit status is never that of a rejected run."""
+    """The checker in Lean is missing or gave no verdict. Its exit status is never that of a rejected run."""
 
     exit_status = 2
 

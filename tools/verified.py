@@ -1,24 +1,27 @@
-"""Writes `spec/verified.md`: what is claimed about the core, what is proved, where, on which axioms, and what tests it.
+"""Writes what is claimed about the core, what is proved, where, on which axioms, and what tests it: `spec/verified.md`
+for readers, `shepherd_dsl/cli/theorems.json` for `shepherd explain`.
 
     python -m tools.verified [--check]
 
 The claims come from `spec/theorems.toml`; everything about a theorem that is there comes from the audit of the compiled
-modules, its docstring included. With `--check` nothing is written, and a page that is not up to date is an error.
+modules, its docstring included. With `--check` nothing is written, and a file that is not up to date is an error.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tools.lean.__main__ import checked
 from tools.lean.audit import THEOREMS, Report, Theorem
 from tools.lean.places import ROOT, LeanError
 
 PAGE: Final = ROOT / "spec" / "verified.md"
+DATA: Final = ROOT / "shepherd_dsl" / "cli" / "theorems.json"
 
 HEAD: Final = """\
 # What is proved
@@ -43,6 +46,15 @@ class Claim:
     theorems: Sequence[str]
     tests: Sequence[str]
     missing: str = ""
+    words: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a claim is proved: `proved`, `part`, `missing` or `rejected`, and what is to be said about it."""
+
+    kind: str
+    note: str = ""
 
 
 def claims() -> list[Claim]:
@@ -55,7 +67,7 @@ def page(claims: Sequence[Claim], report: Report) -> str:
     found = {theorem.theorem: theorem for theorem in report.theorems}
     unsound = {problem.name for problem in report.problems}
     states = [_state(claim, found, unsound) for claim in claims]
-    count = sum(state == "proved" for state in states)
+    count = sum(state.kind == "proved" for state in states)
     lines = [
         f"{count} of {len(claims)} claims are proved.\n",
         "| # | claim | theorem | axioms | law test | state |",
@@ -72,23 +84,61 @@ def page(claims: Sequence[Claim], report: Report) -> str:
                 _link(_file(theorem), f"`{name}`") if theorem else f"`{name}`",
                 _axioms(theorem),
                 tests if first else "",
-                state if first else "",
+                _shown(state) if first else "",
             ]
             lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |")
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _state(claim: Claim, found: Mapping[str, Theorem], unsound: set[str]) -> str:
+def data(claims: Sequence[Claim], report: Report) -> str:
+    """The same as JSON, with the words that `shepherd explain` knows."""
+    found = {theorem.theorem: theorem for theorem in report.theorems}
+    unsound = {problem.name for problem in report.problems}
+    entries = []
+    for claim in claims:
+        state = _state(claim, found, unsound)
+        entries.append(
+            {
+                "number": claim.number,
+                "claim": claim.claim,
+                "words": list(claim.words),
+                "state": state.kind,
+                "note": state.note,
+                "theorems": [_theorem(name, found.get(name), unsound) for name in claim.theorems],
+                "tests": list(claim.tests),
+            }
+        )
+    return json.dumps({"claims": entries}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _theorem(name: str, theorem: Theorem | None, unsound: set[str]) -> dict[str, Any]:
+    if theorem is None or theorem.name in unsound:
+        return {"name": name, "proved": False}
+    return {
+        "name": name,
+        "proved": True,
+        "says": _sentence(theorem.doc),
+        "file": _file(theorem),
+        "axioms": list(theorem.axioms),
+    }
+
+
+def _state(claim: Claim, found: Mapping[str, Theorem], unsound: set[str]) -> State:
     there = [name for name in claim.theorems if name in found]
     absent = [name for name in claim.theorems if name not in found]
     rejected = [name for name in there if found[name].name in unsound]
     if rejected:
-        return f"**not accepted** by the audit: {_names(rejected)}"
+        return State("rejected", _names(rejected))
     if not there:
-        return f"missing: {claim.missing}" if claim.missing else "missing"
+        return State("missing", claim.missing)
     if absent:
-        return f"in part: {_names(absent)} missing" + (f"; {claim.missing}" if claim.missing else "")
-    return f"in part: {claim.missing}" if claim.missing else "proved"
+        return State("part", f"{_names(absent)} missing" + (f"; {claim.missing}" if claim.missing else ""))
+    return State("part", claim.missing) if claim.missing else State("proved")
+
+
+def _shown(state: State) -> str:
+    title = {"part": "in part", "rejected": "**not accepted** by the audit"}.get(state.kind, state.kind)
+    return f"{title}: {state.note}" if state.note else title
 
 
 def _names(names: Sequence[str]) -> str:
@@ -119,17 +169,18 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        text = page(claims(), checked(show=False))
+        report = checked(show=False)
     except LeanError as error:
         print(error, file=sys.stderr)
         return 1
-    if not arguments:
-        PAGE.write_text(text, "utf-8")
-        return 0
-    if not PAGE.is_file() or PAGE.read_text("utf-8") != text:
-        print(f"{PAGE} is not up to date: run `make verified`", file=sys.stderr)
-        return 1
-    return 0
+    written = {PAGE: page(claims(), report), DATA: data(claims(), report)}
+    stale = [file for file, text in written.items() if not file.is_file() or file.read_text("utf-8") != text]
+    for file in stale:
+        if arguments:
+            print(f"{file} is not up to date: run `make verified`", file=sys.stderr)
+        else:
+            file.write_text(written[file], "utf-8")
+    return 1 if arguments and stale else 0
 
 
 if __name__ == "__main__":

@@ -96,8 +96,10 @@ def _offers(kind: str, given: Mapping[str, Any], incomplete: str) -> Iterator[Co
         yield from _sources(incomplete)
     elif kind == "code":
         from shepherd_dsl.cli.pages import titles
+        from shepherd_dsl.cli.theorems import words
 
-        yield from (CompletionItem(code, help=title) for code, title in titles().items() if code.startswith(incomplete))
+        known = {**words(), **titles()}
+        yield from (CompletionItem(code, help=title) for code, title in known.items() if code.startswith(incomplete))
     else:
         yield from _revisions(kind, Path(given.get("folder") or "."), incomplete)
 

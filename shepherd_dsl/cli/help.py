@@ -17,22 +17,34 @@ from shepherd_dsl.errors import UserError
 @click.argument("code", required=False, type=CODE)
 @json_option
 def explain_command(code: str | None, as_json: bool) -> None:
-    """Say what an error code means and what to do. Without a code, list them all."""
+    """Say what an error code means and what to do, or what is proved about a command or a word of the language.
+
+    `shepherd explain revert` names the theorems about reverts, with their files and axioms. Without a code, list all
+    codes and words.
+    """
     from shepherd_dsl.cli.pages import page_of, titles
+    from shepherd_dsl.cli.theorems import claims_of, proofs_page, words
 
     if code is None:
-        listed = titles()
+        listed, proved = titles(), words()
         if as_json:
-            print_json({"codes": listed})
+            print_json({"codes": listed, "words": proved})
             return
-        for name, title in listed.items():
+        for name, title in [*listed.items(), *proved.items()]:
             click.echo(f"{name:<24} {title}")
+        return
+    claims = claims_of(code)
+    if claims:
+        if as_json:
+            print_json({"word": code.lower(), "claims": claims})
+        else:
+            click.echo(proofs_page(code.lower(), claims).rstrip("\n"))
         return
     page = page_of(code)
     if page is None:
         import difflib
 
-        close = difflib.get_close_matches(code, titles(), n=1)
+        close = difflib.get_close_matches(code, [*titles(), *words()], n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError("explain.unknown", f"there is no code {code}", hint=hint + "`shepherd explain` lists all.")
     if as_json:

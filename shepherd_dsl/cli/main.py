@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("run", "a run that was interrupted, taken back or forked, continued", "Runs"),
     "runs": ("look", "all runs of the workspace", "Runs"),
     "replay": ("replay", "a run again, with its recorded answers: the same hashes?", "Runs"),
-    "verify": ("verify", "a run before the verified checker: can its program have produced it?", "Runs"),
+    "verify": ("verify", "a run before the checker in Lean: can its program have produced it?", "Runs"),
     "merge": ("back", "a run's files, written into the workspace", "Runs"),
     "discard": ("back", "a run unwound and ended", "Runs"),
     "undo": ("back", "a run's last revert, discard or merge, taken back", "Runs"),
@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "diff": ("look", "the files between two events", "Events"),
     "revert": ("back", "code and files, put back to an event", "Events"),
     "fork": ("back", "a new run from an event of another", "Events"),
-    "explain": ("help", "what an error code means", "Help"),
+    "explain": ("help", "what an error code means; what is proved about a command", "Help"),
     "completion": ("help", "the completion script for a shell", "Help"),
     "version": ("help", "the version", "Help"),
 }

@@ -59,7 +59,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "many events may be more than the portable Lean can hold; the one that `lake build` makes holds more.",
     ),
     "checker.none": (
-        "the verified checker is not here",
+        "the checker in Lean is not here",
         "`shepherd verify` hands the run to a Lean program. Its sources are in the repository of the project: `make "
         "lean` there builds it with Lake, or with a Lean that it fetches. It is found through SHEPHERD_SHEPREF (a "
         "command), as `shepref` on the PATH, or in the checkout that shepherd is run from. `shepherd replay` needs "

@@ -1,4 +1,4 @@
-"""`verify`: a recorded run before the verified checker."""
+"""`verify`: a recorded run before the checker in Lean."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 @workspace_option
 @json_option
 def verify_command(run: str, folder: Path, as_json: bool) -> int:
-    """Hand a recorded run to the verified checker: can its program have produced these events?
+    """Hand a recorded run to the checker in Lean: can its program have produced these events?
 
-    The checker is written in Lean. It gets the whole tree that RUN belongs to, up to an event where RUN names one, and
-    names the first event that cannot be. Nothing is performed.
+    It gets the whole tree that RUN belongs to, up to an event where RUN names one, and names the first event that
+    cannot be. Nothing is performed. `shepherd explain verify` says what is proved about the checker.
 
     The checker is the command in SHEPHERD_SHEPREF, `shepref` on the PATH, or what `make lean` or `lake build` made in a
     checkout of the project. Exit status 0: accepted; 1: rejected; 2: no verdict.

@@ -78,7 +78,7 @@ def not_there() -> CheckerError:
     """The error where there is no reference interpreter."""
     return CheckerError(
         "checker.none",
-        "the verified checker is not here: it is a Lean program that is built from the project's sources",
+        "the checker is not here: it is a Lean program that is built from the project's sources",
         hint="In a checkout of shepherd-dsl, `make lean` builds it (or `lake build`, where Lake is). "
         f"Elsewhere, put `shepref` on the PATH, or its command into {VARIABLE}.",
     )

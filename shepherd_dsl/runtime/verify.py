@@ -1,8 +1,8 @@
-"""A recorded run before the verified checker: could its program have produced it?
+"""A recorded run before the checker in Lean: could its program have produced it?
 
-The checker is the function `check` of `lean/Shepherd/Check.lean`, run by the reference interpreter: the claims about it
-are the theorems `check_sound` and `check_complete`. What it is told is the recorded program, the base files, the log,
-and the contents that `file.read` gives in the run.
+The checker is the function `check` of `lean/Shepherd/Check.lean`, run by the reference interpreter; what is claimed of
+it are `check_sound` and `check_complete` (spec/verified.md says how far they are proved). What it is told is the
+recorded program, the base files, the log, and the contents that `file.read` gives in the run.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from tools.lean.audit import Problem, Report, Theorem
 from tools.lean.places import ROOT
-from tools.verified import Claim, claims, main, page
+from tools.verified import Claim, claims, data, main, page
 
 
 def test_the_page_is_up_to_date(capfd: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +66,23 @@ def test_what_the_audit_rejects_is_not_proved() -> None:
     problem = Problem("unproved", "Shepherd.a", "Shepherd.Laws.One", 3, "rests on sorry")
     assert rows(ONE, theorem("a"), problems=[problem])[0][5] == "**not accepted** by the audit: `a`"
     assert "0 of 1 claims are proved" in page([ONE], Report(1, 1, [theorem("a")], [problem]))
+
+
+def test_the_data_says_the_same() -> None:
+    problem = Problem("unproved", "Shepherd.a", "Shepherd.Laws.One", 3, "rests on sorry")
+    report = Report(1, 1, [theorem("a"), theorem("b", "propext")], [problem])
+    [entry] = json.loads(data([TWO], report))["claims"]
+    assert (entry["state"], entry["note"]) == ("rejected", "`a`")
+    assert entry["theorems"] == [
+        {"name": "a", "proved": False},
+        {
+            "name": "b",
+            "proved": True,
+            "says": "It holds.",
+            "file": "lean/Shepherd/Laws/One.lean",
+            "axioms": ["propext"],
+        },
+    ]
 
 
 def test_a_wrong_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,7 @@ LINES: list[tuple[str, list[str], int]] = [
     ("undo_merge", ["undo", "1"], 0),
     ("explain", ["explain", "usage"], 0),
     ("explain", ["explain"], 0),
+    ("explain", ["explain", "revert"], 0),
     ("doctor", ["doctor"], 0),
     ("version", ["version"], 0),
 ]
