@@ -17,10 +17,15 @@ import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
 import Shepherd.Laws.ForwardSimulation.Substitution
 import Shepherd.Laws.ForwardSimulation.Tree
+import Shepherd.Laws.HandlersAreOwners
 import Shepherd.Laws.HandlersAreOwners.Driver
+import Shepherd.Laws.HandlersAreOwners.Labels
+import Shepherd.Laws.HandlersAreOwners.Loop
 import Shepherd.Laws.HandlersAreOwners.Moves
 import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
+import Shepherd.Laws.HandlersAreOwners.Progress
+import Shepherd.Laws.HandlersAreOwners.Start
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Extends
