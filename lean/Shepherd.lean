@@ -12,6 +12,7 @@ import Shepherd.Grant
 import Shepherd.Handlers
 import Shepherd.Json
 import Shepherd.JsonPlain
+import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.ForwardSimulation
 import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
@@ -19,6 +20,9 @@ import Shepherd.Laws.ForwardSimulation.Substitution
 import Shepherd.Laws.ForwardSimulation.Tree
 import Shepherd.Laws.HandlersAreOwners.Driver
 import Shepherd.Laws.HandlersAreOwners.Pair
+import Shepherd.Laws.MergeConflictFree
+import Shepherd.Laws.MergeConflictFree.Maps
+import Shepherd.Laws.MergeConflictFree.Merge
 import Shepherd.Laws.ObserveInert
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Deterministic
