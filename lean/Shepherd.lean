@@ -18,6 +18,9 @@ import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
 import Shepherd.Laws.ForwardSimulation.Substitution
 import Shepherd.Laws.ForwardSimulation.Tree
+import Shepherd.Laws.GrantNarrows
+import Shepherd.Laws.GrantNarrows.Springs
+import Shepherd.Laws.GrantNarrows.Steps
 import Shepherd.Laws.HandlersAreOwners.Driver
 import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.MergeConflictFree
