@@ -160,14 +160,14 @@ theorem answerRun {m₀ m : M} (k : Narrow m₀ m) {asker : Id} (i : m.has asker
 end Narrow
 
 /-- Elementary changes that make no run leave all grants. -/
-theorem Plain.narrow {m n : M} (h : Named m) (e : Plain m n) : Narrow m n := by
+theorem Plain.narrow {B : Prop} {m n : M} (h : Named m) (e : Plain m n B) : Narrow m n := by
   induction e with
   | refl => exact .refl h
   | code id code _ i _ _ k => exact k.setCode i code
   | handles id hs _ i k => exact k.setHandles i hs
-  | own id o g _ i k => exact k.own i o g
-  | record id ev s _ i _ _ k => exact k.record (i.elim (fun h => h) False.elim) ev s
-  | @count m id hs ev s _ i _ _ k =>
+  | own id o g _ i _ k => exact k.own i o g
+  | record id ev s _ i _ _ _ k => exact k.record (i.elim (fun h => h) False.elim) ev s
+  | @count m id hs ev s _ i _ _ _ k =>
     refine (k.put _ (by simp only [run_id]; exact i) (by simp only [run_id]) (by simp only [run_id])).record ?_ ev s
     rw [M.has_put, i, Bool.or_true]
   | born r s old _ new => exact new.elim
@@ -227,9 +227,9 @@ theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has as
   unfold M.spawn
   split
   · split
-    · exact (plain_reply i _ _).narrow h
+    · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
     · split
-      · exact (plain_reply i _ _).narrow h
+      · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
       · next request hr =>
         simp only
         refine fin _ (foldl_keeps (P := fun n => Narrow m n ∧ n.has (.made asker (m.run asker).made) = true) ⟨?_, ?_⟩
@@ -242,7 +242,7 @@ theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has as
           split
           · rw [M.has_own, e.2, Bool.or_true]
           · exact e.2
-  · exact (plain_wrong i _).narrow h
+  · exact (plain_wrong (B := True) ⟨i, fun _ => trivial⟩ _).narrow h
 
 theorem copyGrant_clauses (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
     clausesOf (copyGrant id fork c inside used g).2 = clausesOf g := by

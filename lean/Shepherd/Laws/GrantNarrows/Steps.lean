@@ -43,11 +43,11 @@ theorem Narrow.fork {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has ask
   unfold M.fork
   split
   · split
-    · exact (plain_reply i _ _).narrow h
+    · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
     · next id ho =>
       simp only
       split
-      · exact (plain_reply i _ _).narrow h
+      · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
       · next c t ht =>
         have hs : c :: t <:+ (m.run id).trace := by
           rw [← ht]
@@ -57,36 +57,41 @@ theorem Narrow.fork {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has ask
         rw [ht]
         have k := Narrow.copyTree w h (asker := asker) hs
         exact k.answerRun (k.has asker i) wt _
-  · exact (plain_wrong i _).narrow h
+  · exact (plain_wrong (B := True) ⟨i, fun _ => trivial⟩ _).narrow h
 
 theorem narrow_perform {m n : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has asker = true) {wt : Waiting}
     (p : m.perform asker wt = some n) : Narrow m n := by
+  have wt' : Wf m True := w.weaken
+  have ia : Asker True m asker := ⟨i, fun _ => trivial⟩
   unfold perform at p
   split at p
-  · cases p; exact (plain_take i wt).narrow h
-  · cases p; exact (plain_answerOp w i wt).narrow h
-  · cases p; exact (plain_denyOp w i wt).narrow h
-  · cases p; exact (plain_discardOp w i wt).narrow h
+  · cases p; exact (plain_take ia wt).narrow h
+  · cases p; exact (plain_answerOp wt' ia wt).narrow h
+  · cases p; exact (plain_denyOp wt' ia wt).narrow h
+  · cases p; exact (plain_discardOp wt' ia wt).narrow h
   · cases p; exact Narrow.fork w h i wt
-  · cases p; exact (plain_inject w i wt).narrow h
-  · cases p; exact (plain_merge i wt).narrow h
-  · cases p; exact (plain_next i wt).narrow h
-  · cases p; exact (plain_pass w i wt).narrow h
-  · exact (plain_pick i p).narrow h
-  · cases p; exact (plain_revert w i wt).narrow h
+  · cases p; exact (plain_inject wt' ia wt).narrow h
+  · cases p; exact (plain_merge ia wt).narrow h
+  · cases p; exact (plain_next ia wt).narrow h
+  · cases p; exact (plain_pass wt' ia wt).narrow h
+  · exact (plain_pick ia p).narrow h
+  · cases p; exact (plain_revert wt' ia wt).narrow h
   · cases p; exact Narrow.spawn w h i wt
-  · cases p; exact (plain_traceOp w i wt).narrow h
-  · cases p; exact (plain_reply i wt _).narrow h
+  · cases p; exact (plain_traceOp wt' ia wt).narrow h
+  · cases p; exact (plain_reply ia wt _).narrow h
 
 theorem narrow_step {m n : M} (w : Wf m) (h : Named m) (s : m.step = some n) : Narrow m n := by
+  have calm := w.calm.resolve_left id
   unfold step at s
   split at s
   · cases s
   · next id rest _ =>
+    have ne : (m.run id).code ≠ (m.run .world).code → id ≠ .world := fun h e => h (e ▸ rfl)
     split at s
     · next hc =>
       cases s
-      exact (plain_localMove w (has_of_code (by rw [hc]; exact nofun)) _ _ _ _).narrow h
+      refine (plain_localMove w (has_of_code (by rw [hc]; exact nofun)) (ne fun e => ?_) _ _ _ _).narrow h
+      rw [← e, hc] at calm; exact calm
     · next hc =>
       split at s
       · exact narrow_perform w h (has_of_code (by rw [hc]; exact nofun)) s
@@ -95,8 +100,9 @@ theorem narrow_step {m n : M} (w : Wf m) (h : Named m) (s : m.step = some n) : N
       split at s
       · next hu =>
         cases s
-        have e := plain_undoStep w hc hu
-        exact (e.trans (plain_afterWorld (e.has w w.world) id)).narrow h
+        have wt : Wf m True := w.weaken
+        have e := plain_undoStep wt (fun _ => trivial) hc hu
+        exact (e.trans (plain_afterWorld (e.has wt wt.world) id)).narrow h
       · exact (plain_atStop w s).narrow h
     · exact (plain_atStop w s).narrow h
 
