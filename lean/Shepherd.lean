@@ -32,6 +32,7 @@ import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Extends
 import Shepherd.Laws.Support.Files
 import Shepherd.Laws.Support.Forest
+import Shepherd.Laws.Support.Forking
 import Shepherd.Laws.Support.Grows
 import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Moves
