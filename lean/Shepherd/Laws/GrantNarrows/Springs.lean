@@ -216,7 +216,7 @@ theorem Narrow.born {m₀ m : M} (k : Narrow m₀ m) (r : Run) (absent : m₀.ha
       rw [M.has_put, beq_eq_false_iff_ne.mpr e, Bool.false_or] at h
       exact k.new id h
 
-theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
+theorem Narrow.spawn {m : M} (w : Wf m True) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
     Narrow m (m.spawn asker wt) := by
   have absent := not_has_made w asker
   have fin : ∀ X : M, Narrow m X ∧ X.has (.made asker (m.run asker).made) = true → ∀ ev code,
@@ -352,7 +352,7 @@ theorem has_copyOne (before : M) (id fork owner : Id) (c : Commit) (parts : List
     | inr h => rw [h.2, beq_self_eq_true, Bool.true_or]
 
 /-- The copies of a fork, once each has recorded `forked`. -/
-theorem Narrow.copyTree {m : M} (w : Wf m) (h : Named m) {asker id : Id} {c : Commit} {t : Trace}
+theorem Narrow.copyTree {m : M} (w : Wf m True) (h : Named m) {asker id : Id} {c : Commit} {t : Trace}
     (ht : c :: t <:+ (m.run id).trace) :
     Narrow m (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker) := by
   have hc : c ∈ (m.run id).trace := ht.subset List.mem_cons_self
