@@ -105,7 +105,8 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
     """What `run` owes for outcomes with an index over `after`, newest first: a fold over its trace.
 
     A run owes its compensable outcomes `Ok(v)` by the world since its last `forked`, but for those whose undo has an
-    outcome. One that passed another's intent owes nothing for it: its own operation was `run.pass`.
+    outcome. One that passed another's intent owes nothing for it: its own operation was `run.pass`. And what the machine
+    answers compensates nothing.
     """
     owed: dict[int, Debt] = {}
     for pair in answered(run.trace, after=after):
@@ -121,7 +122,7 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
             and event.answer.name == "Ok"
         ):
             declared = program.ops.get(question.op)
-            if declared is not None and declared.undo is not None:
+            if declared is not None and declared.undo is not None and not is_machine_op(declared.undo):
                 at = pair.outcome.index
                 owed[at] = Debt(run.id, at, declared.undo, event.answer.args, pair.outcome.seq)
     if not owed:
