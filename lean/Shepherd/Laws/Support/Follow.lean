@@ -439,7 +439,8 @@ theorem Moves.next {m n M' : M} (w : Wf m) (h : Moves m n) (later : Extends n M'
     exact hgiven
 
 /-- A path is an execution with the oracle of where it ends. -/
-theorem Path.reach {i : Init} {m M' : M} (h : Path m M') (r : Reach (oracleOf i.program M') i m) : Reach (oracleOf i.program M') i M' := by
+theorem Path.reach {i : Init} {m M' : M} (h : Path m M') (r : Reach (oracleOf i.program M') i m) :
+    Reach (oracleOf i.program M') i M' := by
   induction h with
   | nil => exact r
   | cons d p k =>
