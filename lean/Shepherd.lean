@@ -20,6 +20,9 @@ import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
 import Shepherd.Laws.ForwardSimulation.Substitution
 import Shepherd.Laws.ForwardSimulation.Tree
+import Shepherd.Laws.GrantNarrows
+import Shepherd.Laws.GrantNarrows.Springs
+import Shepherd.Laws.GrantNarrows.Steps
 import Shepherd.Laws.HandlersAreOwners
 import Shepherd.Laws.HandlersAreOwners.Driver
 import Shepherd.Laws.HandlersAreOwners.Labels
@@ -29,6 +32,9 @@ import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.HandlersAreOwners.Progress
 import Shepherd.Laws.HandlersAreOwners.Start
+import Shepherd.Laws.MergeConflictFree
+import Shepherd.Laws.MergeConflictFree.Maps
+import Shepherd.Laws.MergeConflictFree.Merge
 import Shepherd.Laws.ObserveInert
 import Shepherd.Laws.Recover
 import Shepherd.Laws.ReplayExact

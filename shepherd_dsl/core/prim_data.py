@@ -377,8 +377,3 @@ def raise_(error: Value) -> Value:
         if first == "code" and second == "text" and type(code) is str and type(text) is str:
             raise Fault(code, text)
     raise wrong("raise", 1, "an error {code: Text, text: Text}", error)
-
-
-def none_or(found: Value | None) -> Value:
-    """`Some(found)`, or `None` where nothing was found."""
-    return NONE if found is None else Con("Some", (found,))

@@ -20,7 +20,16 @@ from tools.lean.server import Message, _parsed
 
 A = "def two := 2\n\ntheorem two_eq : two + two = 4 := rfl\n"
 B = "import P.A\n\ntheorem four : two + two + 0 = 4 := two_eq\n"
-C = 'import P.B\n\n@[deprecated four (since := "2026-01-01")]\ntheorem old := four\n\nexample := old\n\n#eval two + 1\n'
+C = """\
+import P.B
+
+@[deprecated four (since := "2026-01-01")]
+theorem old : two + two + 0 = 4 := four
+
+theorem new : two + two + 0 = 4 := old
+
+#eval two + 1
+"""
 
 Builder = Callable[..., Built]
 
@@ -69,7 +78,7 @@ def test_only_what_changed_and_what_rests_on_it_is_compiled_again(compile: Build
     assert again.tree == built.tree
     assert again.compiled["P.C"].messages == built.compiled["P.C"].messages
     texts = [message.shown("C.lean") for message in again.compiled["P.C"].messages]
-    assert texts[0].startswith("C.lean:6:11: warning: `old` has been deprecated")
+    assert texts[0].startswith("C.lean:6:35: warning: `old` has been deprecated")
     assert texts[1] == "C.lean:8:0: information: 3"
 
     write(folder, B=B + "\n-- changed\n")
@@ -80,20 +89,22 @@ def test_only_what_changed_and_what_rests_on_it_is_compiled_again(compile: Build
 
 
 def test_an_error_is_shown_where_it_is_and_stops_only_what_rests_on_it(compile: Builder, folder: Path) -> None:
-    write(folder, B="import P.A\n\n\ntheorem four :\n  two = 3 := rfl\n", P="import P.C\nimport P.D", D="")
+    write(
+        folder, B="import P.A\n\n\ntheorem four : two + two + 0 = 4 :=\n  nothing\n", P="import P.C\nimport P.D", D=""
+    )
     built = compile()
     assert built.tree is None
     assert set(built.failed) == {"P.B"}
     assert built.waiting == {"P.C": ["P.B"], "P": ["P.C"]}
     assert {"P.A", "P.D"} == set(built.compiled)
     [message] = [message for message in built.failed["P.B"].messages if message.fails][:1]
-    assert (message.severity, message.line, message.column) == ("error", 5, 13)
+    assert (message.severity, message.line, message.column) == ("error", 5, 2)
     write(folder, B=B)
     assert fresh(compile()) == {"P", "P.B", "P.C"}
 
 
 def test_a_proof_left_open_fails(compile: Builder, folder: Path) -> None:
-    write(folder, B="import P.A\n\ntheorem four : two = 3 := by sorry\n")
+    write(folder, B="import P.A\n\ntheorem four : two + two + 0 = 4 := by sorry\n")
     assert fresh(compile(accept_sorry=True)) == {"P", "P.A", "P.B", "P.C"}
     built = compile()
     assert set(built.failed) == {"P.B"}

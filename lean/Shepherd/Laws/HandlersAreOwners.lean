@@ -43,7 +43,7 @@ def Handling.Behaves (H : Handling) (P : Program) (root body : Request) : Prop :
 
 The textbook is `Handled.Does`, by substitution: the body reduces; at an operation with a clause the clause's computation takes over,
 outside of the handler, and its value is the answer, once, in the place of the `do`, and the rest of the body stays handled; what has
-no clause, and what a clause asks, passes outward; a clause that faults ends the whole. The machine is `M.Does`: the whole tree that
+no clause, and what a clause asks, passes outward; a clause that faults ends the whole. The machine is `M.Shows`: the whole tree that
 `M.start` makes of the agent `main`, by `M.step` and answers from outside. The labels are what reaches the outside, the answers to
 it, and how the root run ends.
 
@@ -53,9 +53,9 @@ it, and how the root run ends.
 theorem handlers_are_owners {P : Program} {H : Handling} {root body : Request} (lowered : H.LoweredIn P root body)
     (behaves : H.Behaves P root body) (contents : String → Option Content) (files : Files) (labels : List Label) :
     (GoodAnswers P labels → Handled.Does P H.clauses (.body (called H.agent H.args)) labels →
-      (M.start P contents H.main [] root files).Does labels ∨
-        ∃ before, before <+: labels ∧ (M.start P contents H.main [] root files).Does (before ++ [.gaveUp])) ∧
-    ((M.start P contents H.main [] root files).Does labels →
+      (M.start P contents H.main [] root files).Shows labels ∨
+        ∃ before, before <+: labels ∧ (M.start P contents H.main [] root files).Shows (before ++ [.gaveUp])) ∧
+    ((M.start P contents H.main [] root files).Shows labels →
       Handled.Does P H.clauses (.body (called H.agent H.args)) labels ∨
         ∃ before, labels = before ++ [.gaveUp] ∧ Handled.Does P H.clauses (.body (called H.agent H.args)) before) := by
   have fits : Fits (Handling.setting P root body) H :=

@@ -8,15 +8,15 @@ namespace Shepherd
 
 /-- The tree does `labels` at its outside: its own steps, where no run uses up its local steps (`gaveUp` where one does); what it asks
 where it has no step of its own; the answers from outside, with any change to files; and how the root run has ended. -/
-inductive M.Does : M → List Label → Prop where
-  | nil (m : M) : Does m []
-  | step {m n : M} {labels : List Label} : ¬m.AtBound → m.step = some n → Does n labels → Does m labels
-  | ask {m : M} {a : M.Asked} : m.step = none → m.asked = some a → Does m [.ask a.op a.args]
+inductive M.Shows : M → List Label → Prop where
+  | nil (m : M) : Shows m []
+  | step {m n : M} {labels : List Label} : ¬m.AtBound → m.step = some n → Shows n labels → Shows m labels
+  | ask {m : M} {a : M.Asked} : m.step = none → m.asked = some a → Shows m [.ask a.op a.args]
   | told {m n : M} {a : M.Asked} {labels : List Label} (answer : Value) (change : Change) : m.step = none → m.asked = some a →
-      m.answer answer change = some n → Does n labels → Does m (.ask a.op a.args :: .told answer :: labels)
-  | done {m : M} {v : Value} : m.step = none → (m.run .root).code = .settled (.done v) → Does m [.done v]
-  | failed {m : M} {f : Fault} : m.step = none → (m.run .root).code = .settled (.failed f.error) → Does m [.failed f]
-  | gaveUp {m : M} : m.AtBound → Does m [.gaveUp]
+      m.answer answer change = some n → Shows n labels → Shows m (.ask a.op a.args :: .told answer :: labels)
+  | done {m : M} {v : Value} : m.step = none → (m.run .root).code = .settled (.done v) → Shows m [.done v]
+  | failed {m : M} {f : Fault} : m.step = none → (m.run .root).code = .settled (.failed f.error) → Shows m [.failed f]
+  | gaveUp {m : M} : m.AtBound → Shows m [.gaveUp]
 
 /-- The answers in some labels are well-formed outcomes, as the tree takes them. -/
 def GoodAnswers (P : Program) (labels : List Label) : Prop :=
@@ -38,7 +38,7 @@ theorem step_of_atBound (h : m.AtBound) : ∃ n, m.step = some n := by
 
 /-- The tree does the labels, or it gives up on the way. -/
 def DoesOrGivesUp (labels : List Label) (m : M) : Prop :=
-  m.Does labels ∨ ∃ before, before <+: labels ∧ m.Does (before ++ [.gaveUp])
+  m.Shows labels ∨ ∃ before, before <+: labels ∧ m.Shows (before ++ [.gaveUp])
 
 theorem doesOrGivesUp_of_leads {Q : M → Prop} (h : Leads Q m) (hq : ∀ n, Q n → DoesOrGivesUp labels n) :
     DoesOrGivesUp labels m := by
@@ -164,7 +164,7 @@ theorem error_inj {f g : Fault} (h : f.error = g.error) : f = g := by
   rw [h.1, h.2]
 
 /-- What the tree does, the handled term does, up to where a run gives up. -/
-theorem handled_of_tree (hf : Fits S H) (hd : m.Does labels) : ∀ s, Behaves S H s → Leads (Is S H s) m →
+theorem handled_of_tree (hf : Fits S H) (hd : m.Shows labels) : ∀ s, Behaves S H s → Leads (Is S H s) m →
     Handled.Does S.program H.clauses s labels ∨
       ∃ before, labels = before ++ [.gaveUp] ∧ Handled.Does S.program H.clauses s before := by
   induction hd with
