@@ -47,6 +47,7 @@ import Shepherd.Laws.Support.Files
 import Shepherd.Laws.Support.Follow
 import Shepherd.Laws.Support.FollowStart
 import Shepherd.Laws.Support.Forest
+import Shepherd.Laws.Support.Forking
 import Shepherd.Laws.Support.Grows
 import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Moves

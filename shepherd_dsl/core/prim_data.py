@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from shepherd_dsl.core.fault import KINDS, Fault, too_large, wrong
 from shepherd_dsl.core.limits import DEC_SCALE, INT_BITS, LIST_ITEMS
-from shepherd_dsl.core.value import NONE, Agent, Blob, Con, Dec, Record, Value, dec, equal
+from shepherd_dsl.core.value import Agent, Blob, Con, Dec, Record, Value, dec, equal
 
 _INLINE = frozenset((str, int, bool))  # kinds on which Python's equality is that of values, once the kinds are equal
 

@@ -1,6 +1,9 @@
 """Runs generated cases on both sides, in several processes; what `make difftest` and the tests call.
 
 python -m tests.differential.run_cases [--cases N] [--seed N] [--jobs N]
+
+Called so, it makes cases on which the sides differ smaller and stores them in `spec/corpus/`, where `test_corpus.py`
+finds them.
 """
 
 from __future__ import annotations
@@ -8,10 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
 from random import Random, SystemRandom
 
 import attrs
@@ -30,12 +36,22 @@ from tests.differential.cases import (
     run_request,
     runs_json,
 )
+from tests.differential.corpus import FOLDER, keep, ran, request_of
+from tests.differential.python_side import python_answer, without_problem
 from tests.differential.shepref import Shepref
+from tests.differential.shrink import Small, shrunk
 from tests.support.generate import BLOBS, Case, case, run_case
 from tests.support.rules import reached
 
 ORACLES = 5
 """How many oracles each program meets: reading a program costs the reference interpreter more than running it."""
+
+MOST_STORED = 3
+"""Cases that a process stores."""
+
+
+SHRINK_SECONDS = 60
+"""How long a case is made smaller."""
 
 
 @attrs.frozen(slots=True)
@@ -53,8 +69,9 @@ class Found:
 class Comparison:
     """One process of the reference interpreter and what was found with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: bool = False) -> None:
         self.lean = Shepref()
+        self.left_to_store = MOST_STORED if store else 0
         self.differences: list[str] = []
         self.python_rules: Counter[str] = Counter()
         self.lean_rules: Counter[str] = Counter()
@@ -83,12 +100,15 @@ class Comparison:
         text = log_json(log)
         if "error" in said:
             self.differences.append(f"{name}: Lean says {said['error']}")
+            self.store_run(name, chosen)
             return
         self.lean_rules += Counter(said["rules"])
         if not line.startswith(f'{{"log":{text},'):
             self.differences.append(f"{name}: {first_difference(text, json.dumps(said['log']))}")
+            self.store_run(name, chosen)
         elif said["runs"] != runs_json(m):
             self.differences.append(f"{name}: the runs differ after the same log")
+            self.store_run(name, chosen)
         if self.cases % 4 == 0:
             self.verdict(f"{name}, cut", chosen, log[: random.randrange(1, len(log) + 1)])
         if self.cases % 2 == 0:
@@ -104,6 +124,7 @@ class Comparison:
         theirs = self.lean.ask(request("check", "p", chosen.files, BLOBS, log=log_json(log)))
         if (ours.accepted, ours.entry) != (theirs.get("accepted"), theirs.get("followed")):
             self.differences.append(f"{name}: Python says {ours}, Lean {json.dumps(theirs)[:600]}")
+            self.store_verdict(name, "check", chosen, log, min(ours.entry, theirs.get("followed", len(log))))
         self.verdicts["accepted" if ours.accepted else "rejected"] += 1
 
     def diverge(self, name: str, chosen: Case, log: Log) -> None:
@@ -116,7 +137,38 @@ class Comparison:
             self.differences.append(
                 f"{name}: Python says {ours.followed} {ours.problem}, Lean {json.dumps(theirs)[:600]}"
             )
+            self.store_verdict(name, "diverge", other, log, min(ours.followed, theirs.get("followed", len(log))))
         self.verdicts["followed to the end" if not ours.problem else "diverged"] += 1
+
+    def differs(self, small: Small) -> bool:
+        """Whether the two sides disagree on what a case comes to; not where the Python core gives up."""
+        try:
+            m = ran(small)
+            asked = request_of(small.case.program, small.case, m)
+            return self.lean.line(asked) != python_answer(asked)
+        except Exception:
+            return False
+
+    def store_run(self, name: str, chosen: Case) -> None:
+        """Keep a case on which the sides differ, as small as it gets."""
+        if self.left_to_store:
+            self.left_to_store -= 1
+            small = shrunk(Small(chosen), self.differs, seconds=SHRINK_SECONDS)
+            keep(_place(name), request_of(small.case.program, small.case, ran(small)), self.lean)
+
+    def store_verdict(self, name: str, do: str, chosen: Case, log: Log, agreed: int) -> None:
+        """Keep a log on which the verdicts differ, cut behind what both follow where they differ then too."""
+        if self.left_to_store:
+            self.left_to_store -= 1
+            for length in (agreed + 1, agreed + 8, len(log)):
+                asked = request(do, chosen.program, chosen.files, BLOBS, log=log_json(log[:length]))
+                if length >= len(log) or without_problem(self.lean.line(asked)) != python_answer(asked):
+                    break
+            keep(_place(name), asked, self.lean)
+
+
+def _place(name: str) -> Path:
+    return FOLDER / f"failed-{re.sub('[^a-z0-9]+', '-', name)}.jsonl"
 
 
 def edited(chosen: Case) -> Case:
@@ -161,9 +213,9 @@ def tampered(random: Random, log: Log) -> tuple[Log, str]:
     return log, f"a changed {type(event).__name__.lower()}"
 
 
-def some(seeds: list[int]) -> Found:
-    """The programs of some seeds, in one process."""
-    both = Comparison()
+def some(seeds: list[int], store: bool = False) -> Found:
+    """The programs of some seeds, in one process; with `store`, what differs is kept in the corpus."""
+    both = Comparison(store)
     try:
         for seed in seeds:
             both.program(seed)
@@ -174,12 +226,12 @@ def some(seeds: list[int]) -> Found:
     return Found(both.cases, both.events, both.differences, both.python_rules, both.lean_rules, both.verdicts)
 
 
-def compare(cases: int, seed: int, jobs: int) -> Found:
+def compare(cases: int, seed: int, jobs: int, store: bool = False) -> Found:
     """`cases` fresh cases, of programs from `seed` on, in `jobs` processes."""
     programs = [seed + at for at in range(-(-cases // ORACLES))]
     parts = [programs[at::jobs] for at in range(jobs)]
     with ProcessPoolExecutor(jobs) as pool:
-        found = list(pool.map(some, [part for part in parts if part]))
+        found = list(pool.map(partial(some, store=store), [part for part in parts if part]))
     return Found(
         sum(one.cases for one in found),
         sum(one.events for one in found),
@@ -205,7 +257,7 @@ def main() -> int:
     seed = fresh_seed() if options.seed is None else options.seed
     print(f"{options.cases} cases from seed {seed}", flush=True)
     started = time.monotonic()
-    found = compare(options.cases, seed, options.jobs)
+    found = compare(options.cases, seed, options.jobs, store=True)
     seconds = time.monotonic() - started
     print(f"{found.cases} cases, {found.events} events in {seconds:.0f} s: {len(found.differences)} differences")
     for text in found.differences[:20]:

@@ -31,7 +31,8 @@ LEAN_RULES = (
 def found() -> Found:
     """The fresh cases, run on both sides."""
     seed = fresh_seed()
-    print(f"{CASES} cases from seed {seed}: SHEPHERD_SEED={seed} repeats them")
+    print(f"{CASES} cases from seed {seed}: SHEPHERD_SEED={seed} repeats them, and")
+    print(f"`python -m tests.differential.run_cases --cases {CASES} --seed {seed}` stores what differs in spec/corpus/")
     return compare(CASES, seed, os.cpu_count() or 1)
 
 

@@ -6,12 +6,14 @@ from shepherd_dsl.core.event import Intent, Outcome, Undo
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.machine import start
 from shepherd_dsl.core.oracle import Query, run_to_end
+from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import ROOT, commits
 from shepherd_dsl.core.value import Con, ok
 from tests.support.build import ALL, do, program, ret, seq, spawn, unwrap
 
 
-def test_a_run_that_was_ending_when_it_was_discarded_is_told_of_its_own_compensations() -> None:
+def scene() -> Program:
+    """A run that is discarded while it discards the run that it made: both have posted, and owe a compensation."""
     poster = (("name",), seq(do("post", "$name"), do("ask", "more"), ret("$name")))
     ending = (
         (),
@@ -31,15 +33,17 @@ def test_a_run_that_was_ending_when_it_was_discarded_is_told_of_its_own_compensa
         ("back", do("run.discard", "$h")),
         ret("$back"),
     )
+    return program(main=((), main), ending=ending, poster=poster)
+
+
+def test_a_run_that_was_ending_when_it_was_discarded_is_told_of_its_own_compensations() -> None:
     asked: list[tuple[str, str, object]] = []
 
     def answers(query: Query) -> tuple[Con, tuple[()]]:
         asked.append((query.run, query.op, query.args[0]))
         return ok(query.args[0] if query.args else True), ()
 
-    m = start(
-        program(main=((), main), ending=ending, poster=poster), "main", (), ALL, Files.empty(), read_blob={}.__getitem__
-    )
+    m = start(scene(), "main", (), ALL, Files.empty(), read_blob={}.__getitem__)
     m = run_to_end(m, answers)
     assert m.runs[ROOT].code.value.args[0].get("compensated") == ("retract", "retract")  # type: ignore[union-attr]
     assert asked == [

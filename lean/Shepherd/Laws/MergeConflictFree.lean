@@ -8,9 +8,10 @@ namespace Shepherd
 
 /-- A merge without conflict loses no one's change.
 
-`base`, `ours` and `theirs` are files (`Files.wf`: each path once, nothing below an entry), and their three-way merge has no conflict
-but gives `merged`. Then at every path (the empty text is none, it names the top): where only they changed what stood in the base, the merged files say what theirs say; where
-only we did, what ours say; where both did, both did alike, and the merged files say that; where neither did, what the base says.
+`base`, `ours` and `theirs` are files (`Files.wf`: each path once, nothing below an entry), and their three-way merge has no
+conflict but gives `merged`. Then at every path (the empty text is none, it names the top): where only they changed what stood in the
+base, the merged files say what theirs say; where only we did, what ours say; where both did, both did alike, and the merged files say
+that; where neither did, what the base says.
 
 An entry that is removed is a change like any other (`none`), and so is the entry of an empty folder. `merged.Says path what` is
 `merged.get path = what`, but for one case: the entry of an empty folder is no longer there once the other side has put something

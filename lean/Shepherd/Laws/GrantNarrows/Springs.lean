@@ -160,14 +160,14 @@ theorem answerRun {m₀ m : M} (k : Narrow m₀ m) {asker : Id} (i : m.has asker
 end Narrow
 
 /-- Elementary changes that make no run leave all grants. -/
-theorem Plain.narrow {m n : M} (h : Named m) (e : Plain m n) : Narrow m n := by
+theorem Plain.narrow {B : Prop} {m n : M} (h : Named m) (e : Plain m n B) : Narrow m n := by
   induction e with
   | refl => exact .refl h
   | code id code _ i _ _ k => exact k.setCode i code
   | handles id hs _ i k => exact k.setHandles i hs
-  | own id o g _ i k => exact k.own i o g
-  | record id ev s _ i _ _ k => exact k.record (i.elim (fun h => h) False.elim) ev s
-  | @count m id hs ev s _ i _ _ k =>
+  | own id o g _ i _ k => exact k.own i o g
+  | record id ev s _ i _ _ _ k => exact k.record (i.elim (fun h => h) False.elim) ev s
+  | @count m id hs ev s _ i _ _ _ k =>
     refine (k.put _ (by simp only [run_id]; exact i) (by simp only [run_id]) (by simp only [run_id])).record ?_ ev s
     rw [M.has_put, i, Bool.or_true]
   | born r s old _ new => exact new.elim
@@ -216,7 +216,7 @@ theorem Narrow.born {m₀ m : M} (k : Narrow m₀ m) (r : Run) (absent : m₀.ha
       rw [M.has_put, beq_eq_false_iff_ne.mpr e, Bool.false_or] at h
       exact k.new id h
 
-theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
+theorem Narrow.spawn {m : M} (w : Wf m True) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
     Narrow m (m.spawn asker wt) := by
   have absent := not_has_made w asker
   have fin : ∀ X : M, Narrow m X ∧ X.has (.made asker (m.run asker).made) = true → ∀ ev code,
@@ -227,9 +227,9 @@ theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has as
   unfold M.spawn
   split
   · split
-    · exact (plain_reply i _ _).narrow h
+    · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
     · split
-      · exact (plain_reply i _ _).narrow h
+      · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
       · next request hr =>
         simp only
         refine fin _ (foldl_keeps (P := fun n => Narrow m n ∧ n.has (.made asker (m.run asker).made) = true) ⟨?_, ?_⟩
@@ -242,7 +242,7 @@ theorem Narrow.spawn {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has as
           split
           · rw [M.has_own, e.2, Bool.or_true]
           · exact e.2
-  · exact (plain_wrong i _).narrow h
+  · exact (plain_wrong (B := True) ⟨i, fun _ => trivial⟩ _).narrow h
 
 theorem copyGrant_clauses (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
     clausesOf (copyGrant id fork c inside used g).2 = clausesOf g := by
@@ -352,7 +352,7 @@ theorem has_copyOne (before : M) (id fork owner : Id) (c : Commit) (parts : List
     | inr h => rw [h.2, beq_self_eq_true, Bool.true_or]
 
 /-- The copies of a fork, once each has recorded `forked`. -/
-theorem Narrow.copyTree {m : M} (w : Wf m) (h : Named m) {asker id : Id} {c : Commit} {t : Trace}
+theorem Narrow.copyTree {m : M} (w : Wf m True) (h : Named m) {asker id : Id} {c : Commit} {t : Trace}
     (ht : c :: t <:+ (m.run id).trace) :
     Narrow m (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker) := by
   have hc : c ∈ (m.run id).trace := ht.subset List.mem_cons_self

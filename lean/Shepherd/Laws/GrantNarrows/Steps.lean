@@ -38,16 +38,16 @@ theorem Stable.refl {m : M} (g : Granted m) : Stable m m := ⟨g, fun _ h => h, 
 theorem Stable.trans {m n p : M} (e : Stable m n) (f : Stable n p) : Stable m p :=
   ⟨f.granted, fun id h => f.has id (e.has id h), fun id h => (f.grants id (e.has id h)).trans (e.grants id h)⟩
 
-theorem Narrow.fork {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
+theorem Narrow.fork {m : M} (w : Wf m True) (h : Named m) {asker : Id} (i : m.has asker = true) (wt : Waiting) :
     Narrow m (m.fork asker wt) := by
   unfold M.fork
   split
   · split
-    · exact (plain_reply i _ _).narrow h
+    · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
     · next id ho =>
       simp only
       split
-      · exact (plain_reply i _ _).narrow h
+      · exact (plain_reply (B := True) ⟨i, fun _ => trivial⟩ _ _).narrow h
       · next c t ht =>
         have hs : c :: t <:+ (m.run id).trace := by
           rw [← ht]
@@ -57,46 +57,51 @@ theorem Narrow.fork {m : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has ask
         rw [ht]
         have k := Narrow.copyTree w h (asker := asker) hs
         exact k.answerRun (k.has asker i) wt _
-  · exact (plain_wrong i _).narrow h
+  · exact (plain_wrong (B := True) ⟨i, fun _ => trivial⟩ _).narrow h
 
-theorem narrow_perform {m n : M} (w : Wf m) (h : Named m) {asker : Id} (i : m.has asker = true) {wt : Waiting}
+theorem narrow_perform {m n : M} (w : Wf m True) (h : Named m) {asker : Id} (i : m.has asker = true) {wt : Waiting}
     (p : m.perform asker wt = some n) : Narrow m n := by
+  have ia : Asker True m asker := ⟨i, fun _ => trivial⟩
   unfold perform at p
   split at p
-  · cases p; exact (plain_take i wt).narrow h
-  · cases p; exact (plain_answerOp w i wt).narrow h
-  · cases p; exact (plain_denyOp w i wt).narrow h
-  · cases p; exact (plain_discardOp w i wt).narrow h
+  · cases p; exact (plain_take ia wt).narrow h
+  · cases p; exact (plain_answerOp w ia wt).narrow h
+  · cases p; exact (plain_denyOp w ia wt).narrow h
+  · cases p; exact (plain_discardOp w ia wt).narrow h
   · cases p; exact Narrow.fork w h i wt
-  · cases p; exact (plain_inject w i wt).narrow h
-  · cases p; exact (plain_merge i wt).narrow h
-  · cases p; exact (plain_next i wt).narrow h
-  · cases p; exact (plain_pass w i wt).narrow h
-  · exact (plain_pick i p).narrow h
-  · cases p; exact (plain_revert w i wt).narrow h
+  · cases p; exact (plain_inject w ia wt).narrow h
+  · cases p; exact (plain_merge ia wt).narrow h
+  · cases p; exact (plain_next ia wt).narrow h
+  · cases p; exact (plain_pass w ia wt).narrow h
+  · exact (plain_pick ia p).narrow h
+  · cases p; exact (plain_revert w ia wt).narrow h
   · cases p; exact Narrow.spawn w h i wt
-  · cases p; exact (plain_traceOp w i wt).narrow h
-  · cases p; exact (plain_reply i wt _).narrow h
+  · cases p; exact (plain_traceOp w ia wt).narrow h
+  · cases p; exact (plain_reply ia wt _).narrow h
 
 theorem narrow_step {m n : M} (w : Wf m) (h : Named m) (s : m.step = some n) : Narrow m n := by
+  have calm := w.calm.resolve_left id
   unfold step at s
   split at s
   · cases s
   · next id rest _ =>
+    have ne : (m.run id).code ≠ (m.run .world).code → id ≠ .world := fun h e => h (e ▸ rfl)
     split at s
     · next hc =>
       cases s
-      exact (plain_localMove w (has_of_code (by rw [hc]; exact nofun)) _ _ _ _).narrow h
+      refine (plain_localMove w (has_of_code (by rw [hc]; exact nofun)) (ne fun e => ?_) _ _ _ _).narrow h
+      rw [← e, hc] at calm; exact calm
     · next hc =>
       split at s
-      · exact narrow_perform w h (has_of_code (by rw [hc]; exact nofun)) s
+      · exact narrow_perform w.weaken h (has_of_code (by rw [hc]; exact nofun)) s
       · exact (plain_atStop w s).narrow h
     · next hc =>
       split at s
       · next hu =>
         cases s
-        have e := plain_undoStep w hc hu
-        exact (e.trans (plain_afterWorld (e.has w w.world) id)).narrow h
+        have wt : Wf m True := w.weaken
+        have e := plain_undoStep wt (fun _ => trivial) hc hu
+        exact (e.trans (plain_afterWorld (e.has wt wt.world) id)).narrow h
       · exact (plain_atStop w s).narrow h
     · exact (plain_atStop w s).narrow h
 
@@ -111,11 +116,13 @@ theorem stable_worldAsks {m n : M} (w : Wf m) (g : Granted m) {op : String} {arg
       split at h
       · cases h
       · next after hp =>
-        have e₁ : Plain m ({ m with stack := [.world] }.recordCode .world (.intent op args)
+        have k := asks_kept w op args
+        have n₁ : Narrow m ({ m with stack := [.world] }.recordCode .world (.intent op args)
             (.settled (.waiting { op, args, stack := [] }))) :=
-          .record .world _ _ (.stack _ .refl) (.inl w.world) trivial fun _ _ _ h => h
-        have s₁ := (e₁.narrow g.named).stable g
-        have f := s₁.trans ((narrow_perform (e₁.wf w) s₁.granted.named (e₁.has w w.world) hp).stable s₁.granted)
+          ((Narrow.refl g.named).same (n := { m with stack := [.world] }) (fun _ => rfl) (fun _ => rfl) fun _ => rfl).record
+            w.world _ _
+        have s₁ := n₁.stable g
+        have f := s₁.trans ((narrow_perform (k.wf w fun _ h => h.elim) s₁.granted.named k.world hp).stable s₁.granted)
         have back : ∀ code stack, Stable m { after.setCode .world code with stack } := fun code stack =>
           f.trans ((((Narrow.refl f.granted.named).setCode (f.has _ w.world) code).same (n := { after.setCode .world code with stack })
             (fun _ => rfl) (fun _ => rfl) fun _ => rfl).stable f.granted)

@@ -299,7 +299,8 @@ theorem merge_says {base ours theirs merged : Files} (hb : base.wf) (ho : ours.w
     rw [alone _ hx] at this
     exact clash_nil this
   have apart : ∀ p e q f, (p, some e) ∈ news base ours theirs → (q, some f) ∈ news base ours theirs → liesBelow p q = false :=
-    fun p e q f hp hq => ht.apart ((mem p _).mp hp).1.2.symm ((mem q _).mp hq).1.2.symm
+    fun p e q f hp hq =>
+      ht.apart ((mem p _).mp hp).1.2.symm ((mem q _).mp hq).1.2.symm
   have kapart : ∀ p e q f, (ours.removeAll (news base ours theirs)).get p = some e →
       (ours.removeAll (news base ours theirs)).get q = some f → liesBelow p q = false := by
     have inOurs : ∀ {p e}, (ours.removeAll (news base ours theirs)).get p = some e → ours.get p = some e := by

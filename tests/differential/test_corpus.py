@@ -1,0 +1,36 @@
+"""The stored cases: the Python core says what Lean said, byte for byte, and Lean still says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shepherd_dsl.core.wire import parse
+from tests.differential.corpus import FOLDER, Stored, stored
+from tests.differential.python_side import python_answer, without_problem
+from tests.differential.shepref import Shepref
+
+CASES = list(stored())
+
+
+def test_there_are_cases_of_every_kind() -> None:
+    assert FOLDER.is_dir()
+    asked: list[Any] = [parse(one.request) for one in CASES]
+    assert len(asked) >= 30
+    assert {request["do"] for request in asked} == {"run", "check", "diverge"}
+    verdicts: list[Any] = [parse(one.answer) for one in CASES]
+    assert {answer["accepted"] for answer in verdicts if "accepted" in answer} == {True, False}
+
+
+@pytest.mark.parametrize("one", CASES, ids=[one.name for one in CASES])
+def test_the_python_core_says_the_same(one: Stored) -> None:
+    assert python_answer(one.request) == one.answer
+
+
+def test_lean_says_the_same() -> None:
+    with Shepref() as lean:
+        for one in CASES:
+            line = lean.line(one.request)
+            answer = without_problem(line) if '"accepted"' in line[:40] else line
+            assert answer == one.answer, one.name
