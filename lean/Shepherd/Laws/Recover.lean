@@ -10,12 +10,12 @@ namespace Shepherd
 
 `log` is what is left of the log of a tree `m` after a crash: a beginning of it, not empty, cut anywhere, also within a step that
 records several events. `replay` of it alone gives a tree `m'`: a state of the same execution, from which that goes on to `m` as it
-did (`M.DoesAll`), whose log has all that was left. It is the first such state: it is the one just started, or before the last move
+did (`M.MakesAll`), whose log has all that was left. It is the first such state: it is the one just started, or before the last move
 to it (`M.Next ω p m'`) not all that was left had been recorded. `bound` only has to be large enough. -/
 theorem recover {ω : Oracle} {i : Init} {m : M} {log : Log} (reached : Reach ω i m) (good : i.good) (begins : log <+: m.entries)
     (some' : log ≠ []) :
     ∃ m', (∃ enough, ∀ bound, enough ≤ bound → replay bound i.program i.contents i.files log = some m') ∧
-      Reach ω i m' ∧ (∃ as, M.DoesAll ω as m' m) ∧ log <+: m'.entries ∧
+      Reach ω i m' ∧ (∃ as, M.MakesAll ω as m' m) ∧ log <+: m'.entries ∧
       (m' = i.start ∨ ∃ p, Reach ω i p ∧ M.Next ω p m' ∧ ¬ log <+: p.entries) := by
   obtain ⟨b₀, hb⟩ := follow_complete good reached false log log [] begins (.refl _ _) some'
   obtain ⟨m', hm', fw⟩ := (hb b₀ (Nat.le_refl _)).2 rfl

@@ -19,7 +19,8 @@ theorem err_index_good (P : Program) :
 theorem unknown_good (P : Program) (op : String) : goodAnswer P op .unknown [] = true := rfl
 
 /-- What is recorded of a pick tells what was picked. -/
-theorem picked_given {P : Program} {answer : Value} {args : List Value} (id : Id) (good : goodAnswer P "run.pick" answer [] = true) :
+theorem picked_given {P : Program} {answer : Value} {args : List Value} (id : Id)
+    (good : goodAnswer P "run.pick" answer [] = true) :
     pickedValue (M.asGiven ⟨id, "run.pick", args⟩ (pickedValue answer args)) args = pickedValue answer args ∧
       goodAnswer P "run.pick" (M.asGiven ⟨id, "run.pick", args⟩ (pickedValue answer args)) [] = true := by
   have err : pickedValue (M.asGiven ⟨id, "run.pick", args⟩ (.err "index" "the index picked is not in the list")) args

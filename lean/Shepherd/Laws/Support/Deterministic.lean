@@ -33,7 +33,7 @@ theorem Ready.of_step {q n : M} (s : q.step = some n) (l : q.size < n.size) : Re
 
 theorem Ready.of_none {q : M} (s : q.step = none) : Ready q := fun n' s' _ => by cases s.symm.trans s'
 
-theorem Does.functional {ω : Oracle} {a : Act} {m n n' : M} (h : Does ω a m n) (h' : Does ω a m n') : n = n' := by
+theorem Makes.functional {ω : Oracle} {a : Act} {m n n' : M} (h : Makes ω a m n) (h' : Makes ω a m n') : n = n' := by
   cases h with
   | own q s l => cases h' with
     | own q' s' l' =>
@@ -54,7 +54,7 @@ theorem Does.functional {ω : Oracle} {a : Act} {m n n' : M} (h : Does ω a m n)
   | fork s => cases h' with
     | fork s' => exact Option.some.inj (s.symm.trans s')
 
-theorem DoesAll.functional {ω : Oracle} {as : List Act} {m n n' : M} (h : DoesAll ω as m n) (h' : DoesAll ω as m n') : n = n' := by
+theorem MakesAll.functional {ω : Oracle} {as : List Act} {m n n' : M} (h : MakesAll ω as m n) (h' : MakesAll ω as m n') : n = n' := by
   induction h with
   | nil => cases h'; rfl
   | cons d _ k =>
@@ -63,8 +63,8 @@ theorem DoesAll.functional {ω : Oracle} {as : List Act} {m n n' : M} (h : DoesA
       cases d.functional d'
       exact k h'
 
-theorem DoesAll.continues {ω : Oracle} {k l : Nat} {m n n' : M} (h : DoesAll ω (List.replicate k .on) m n)
-    (h' : DoesAll ω (List.replicate l .on) m n') (le : k ≤ l) : DoesAll ω (List.replicate (l - k) .on) n n' := by
+theorem MakesAll.continues {ω : Oracle} {k l : Nat} {m n n' : M} (h : MakesAll ω (List.replicate k .on) m n)
+    (h' : MakesAll ω (List.replicate l .on) m n') (le : k ≤ l) : MakesAll ω (List.replicate (l - k) .on) n n' := by
   induction k generalizing l m with
   | zero => cases h; exact h'
   | succ k ih =>
@@ -80,7 +80,7 @@ theorem DoesAll.continues {ω : Oracle} {k l : Nat} {m n n' : M} (h : DoesAll ω
           exact ih h h' (Nat.le_of_succ_le_succ le)
 
 /-- Moves that record nothing are none. -/
-theorem DoesAll.eq_of_size {ω : Oracle} {as : List Act} {m n : M} (w : Wf m) (h : DoesAll ω as m n) (e : n.size ≤ m.size) :
+theorem MakesAll.eq_of_size {ω : Oracle} {as : List Act} {m n : M} (w : Wf m) (h : MakesAll ω as m n) (e : n.size ≤ m.size) :
     m = n := by
   cases h with
   | nil => rfl
@@ -90,8 +90,8 @@ theorem DoesAll.eq_of_size {ω : Oracle} {as : List Act} {m n : M} (w : Wf m) (h
     have := (h.follows f.1).2.size_le
     omega
 
-theorem DoesAll.same_length {ω : Oracle} {k l : Nat} {m n n' : M} (w : Wf m) (h : DoesAll ω (List.replicate k .on) m n)
-    (h' : DoesAll ω (List.replicate l .on) m n') (e : n.log.length = n'.log.length) : n = n' := by
+theorem MakesAll.same_length {ω : Oracle} {k l : Nat} {m n n' : M} (w : Wf m) (h : MakesAll ω (List.replicate k .on) m n)
+    (h' : MakesAll ω (List.replicate l .on) m n') (e : n.log.length = n'.log.length) : n = n' := by
   have wn := (h.follows w).1
   have wn' := (h'.follows w).1
   rw [← wn.size, ← wn'.size] at e

@@ -167,13 +167,13 @@ theorem followFrom_ge {other : Bool} {b fuel : Nat} {m : M} {done n : Nat} {rest
 
 /-- `m'` is the first state, right after an event, of the execution from `m` to `M'` whose log begins with `l`. -/
 structure FirstWith (ω : Oracle) (m M' : M) (l : Log) (m' : M) : Prop where
-  before : ∃ as, M.DoesAll ω as m m'
-  after : ∃ as, M.DoesAll ω as m' M'
+  before : ∃ as, M.MakesAll ω as m m'
+  after : ∃ as, M.MakesAll ω as m' M'
   log : l <+: m'.entries
   /-- It is where the execution begins, or one move before the log did not yet begin so. -/
-  first : m' = m ∨ ∃ p as, M.DoesAll ω as m p ∧ M.Next ω p m' ∧ ¬ l <+: p.entries
+  first : m' = m ∨ ∃ p as, M.MakesAll ω as m p ∧ M.Next ω p m' ∧ ¬ l <+: p.entries
 
-theorem followFrom_stay {ω : Oracle} {as : List Act} {m M' : M} (h : M.DoesAll ω as m M') (other : Bool) (r : Log)
+theorem followFrom_stay {ω : Oracle} {as : List Act} {m M' : M} (h : M.MakesAll ω as m M') (other : Bool) (r : Log)
     (b fuel done : Nat) : (∀ n x, followFrom other b fuel m done r = .only n x → done ≤ n) ∧
       (r = [] → ∃ m', followFrom other b fuel m done r = .all m' ∧ FirstWith ω m M' (m.entries ++ []) m') := by
   refine ⟨fun n x hn => followFrom_ge hn, fun hr => ?_⟩
@@ -181,7 +181,7 @@ theorem followFrom_stay {ω : Oracle} {as : List Act} {m M' : M} (h : M.DoesAll 
   refine ⟨m, by cases fuel <;> rfl, ⟨[], .nil m⟩, ⟨as, h⟩, ?_, .inl rfl⟩
   rw [List.append_nil]; exact List.prefix_rfl
 
-theorem followFrom_complete {ω : Oracle} {as : List Act} {m M' : M} (w : M.Wf m) (h : M.DoesAll ω as m M') (other : Bool)
+theorem followFrom_complete {ω : Oracle} {as : List Act} {m M' : M} (w : M.Wf m) (h : M.MakesAll ω as m M') (other : Bool)
     (t s r : Log) (ht : m.entries ++ t <+: M'.entries) (hs : alike other t s) :
     ∃ b₀, ∀ b, b₀ ≤ b → ∀ fuel, (s ++ r).length ≤ fuel → ∀ done,
       (∀ n x, followFrom other b fuel m done (s ++ r) = .only n x → done + s.length ≤ n) ∧
@@ -439,7 +439,8 @@ theorem Moves.next {m n M' : M} (w : Wf m) (h : Moves m n) (later : Extends n M'
     exact hgiven
 
 /-- A path is an execution with the oracle of where it ends. -/
-theorem Path.reach {i : Init} {m M' : M} (h : Path m M') (r : Reach (oracleOf i.program M') i m) : Reach (oracleOf i.program M') i M' := by
+theorem Path.reach {i : Init} {m M' : M} (h : Path m M') (r : Reach (oracleOf i.program M') i m) :
+    Reach (oracleOf i.program M') i M' := by
   induction h with
   | nil => exact r
   | cons d p k =>

@@ -117,7 +117,8 @@ theorem of_atIntent {m : M} {asker : Id} {v : Value} {id : Id} {q : Question} (h
     · next hs => cases h; exact ⟨owns_of_owned ho, hs⟩
     · cases h
 
-theorem takenUp_ok {m : M} (w : ∀ id, m.CodeOk (m.run id).code) (id : Id) (handles : List Id) (s : Settled) : m.CodeOk (m.takenUp id handles s) := by
+theorem takenUp_ok {m : M} (w : ∀ id, m.CodeOk (m.run id).code) (id : Id) (handles : List Id) (s : Settled) :
+    m.CodeOk (m.takenUp id handles s) := by
   unfold takenUp
   split
   · split
@@ -349,7 +350,7 @@ theorem plain_begin {m n : M} (w : Wf m B) {asker id : Id} (ia : m.has asker = t
     refine CodeOk.extends (e.extends w) (e.wf w) (m := m) ?_
     exact ⟨ne, i, ok.1, ok.2⟩
 
-theorem inward_discarded (id : Id) (kind : EndKind) (v : Value) : Inward id (.ended kind v) :=
+theorem inward_ended (id : Id) (kind : EndKind) (v : Value) : Inward id (.ended kind v) :=
   ⟨fun _ _ _ => nofun, fun _ => nofun⟩
 
 theorem plain_discard {m : M} (id : Id) : Plain m (m.discard id) B := by
@@ -357,7 +358,7 @@ theorem plain_discard {m : M} (id : Id) : Plain m (m.discard id) B := by
   split
   · exact .refl
   · next hc =>
-    exact plain_recordCode (has_of_code fun e => hc e) _ trivial (fun _ => .inr trivial) (inward_discarded _ _ _)
+    exact plain_recordCode (has_of_code fun e => hc e) _ trivial (fun _ => .inr trivial) (inward_ended _ _ _)
 
 theorem plain_rewind {m : M} (w : Wf m B) {id : Id} (i : m.has id = true) (ne : id ≠ .world) (c : Commit) (lower : Bool) :
     Plain m (m.rewind id c lower) B := by
@@ -618,8 +619,8 @@ theorem Newly.absent {m : M} (w : Wf m B) {asker id : Id} (h : Newly m asker id)
   | inl h => rw [h]; exact not_has_made w asker
   | inr h => obtain ⟨x, h⟩ := h; rw [h]; exact not_has_copy w asker x
 
-theorem Newly.grows {m n : M} (w : Wf m B) {asker : Id} (i : Asker B m asker) (e : Edits (.step (Newly m asker) B) m n) (wt : Waiting)
-    (id : Id) : Grows m (n.answerRun asker wt id) B := by
+theorem Newly.grows {m n : M} (w : Wf m B) {asker : Id} (i : Asker B m asker) (e : Edits (.step (Newly m asker) B) m n)
+    (wt : Waiting) (id : Id) : Grows m (n.answerRun asker wt id) B := by
   have k := e.kept w fun _ => Newly.absent w
   have hm : (m.run asker).made < ((n.answerRun asker wt id).run asker).made := by
     rw [made_answerRun]; exact Nat.lt_succ_of_le (k.ext.made asker)
@@ -751,7 +752,7 @@ theorem plain_finish {m : M} (w : Wf m B) {id : Id} (i : Asker B m id) (again : 
   split
   · next h => exact plain_discardMade w i.1 h
   · have e : Plain m (m.recordCode id (.ended kind v) (.settled code)) B :=
-      plain_recordCode i.1 _ trivial (fun e => .inl (i.2 e)) (inward_discarded _ _ _)
+      plain_recordCode i.1 _ trivial (fun e => .inl (i.2 e)) (inward_ended _ _ _)
     exact e.trans (plain_giveBack (e.wf w) id)
 
 theorem plain_ask {m : M} {id : Id} (i : m.has id = true) (ne : id ≠ .world) (op : String) (args : List Value) (K : Stack) :

@@ -20,18 +20,18 @@ inductive Act where
 namespace M
 
 /-- The moves of `Next`, each with who makes it. -/
-inductive Does (ω : Oracle) : Act → M → M → Prop where
-  | own {m q n : M} : Quiet m q → q.step = some n → q.size < n.size → Does ω .on m n
-  | answer {m q n : M} : Quiet m q → q.step = none → q.outer ω = some n → Does ω .on m n
-  | world {m n : M} (op : String) (args : List Value) : m.worldAsks op args = some n → Does ω (.world op args) m n
-  | fork {m n : M} : m.forkRoot = some n → Does ω .fork m n
+inductive Makes (ω : Oracle) : Act → M → M → Prop where
+  | own {m q n : M} : Quiet m q → q.step = some n → q.size < n.size → Makes ω .on m n
+  | answer {m q n : M} : Quiet m q → q.step = none → q.outer ω = some n → Makes ω .on m n
+  | world {m n : M} (op : String) (args : List Value) : m.worldAsks op args = some n → Makes ω (.world op args) m n
+  | fork {m n : M} : m.forkRoot = some n → Makes ω .fork m n
 
 /-- Some moves, one after the other. -/
-inductive DoesAll (ω : Oracle) : List Act → M → M → Prop where
-  | nil (m : M) : DoesAll ω [] m m
-  | cons {a : Act} {as : List Act} {m n p : M} : Does ω a m n → DoesAll ω as n p → DoesAll ω (a :: as) m p
+inductive MakesAll (ω : Oracle) : List Act → M → M → Prop where
+  | nil (m : M) : MakesAll ω [] m m
+  | cons {a : Act} {as : List Act} {m n p : M} : Makes ω a m n → MakesAll ω as n p → MakesAll ω (a :: as) m p
 
-theorem next_iff {ω : Oracle} {m n : M} : Next ω m n ↔ ∃ a, Does ω a m n := by
+theorem next_iff {ω : Oracle} {m n : M} : Next ω m n ↔ ∃ a, Makes ω a m n := by
   constructor
   · intro h
     cases h with
@@ -46,21 +46,21 @@ theorem next_iff {ω : Oracle} {m n : M} : Next ω m n ↔ ∃ a, Does ω a m n 
     | world op args s => exact .world op args s
     | fork s => exact .fork s
 
-theorem Does.next {ω : Oracle} {a : Act} {m n : M} (h : Does ω a m n) : Next ω m n := next_iff.mpr ⟨a, h⟩
+theorem Makes.next {ω : Oracle} {a : Act} {m n : M} (h : Makes ω a m n) : Next ω m n := next_iff.mpr ⟨a, h⟩
 
-theorem DoesAll.trans {ω : Oracle} {as bs : List Act} {m n p : M} (h : DoesAll ω as m n) (g : DoesAll ω bs n p) :
-    DoesAll ω (as ++ bs) m p := by
+theorem MakesAll.trans {ω : Oracle} {as bs : List Act} {m n p : M} (h : MakesAll ω as m n) (g : MakesAll ω bs n p) :
+    MakesAll ω (as ++ bs) m p := by
   induction h with
   | nil => exact g
   | cons d _ k => exact .cons d (k g)
 
-theorem DoesAll.follows {ω : Oracle} {as : List Act} {m n : M} (w : Wf m) (h : DoesAll ω as m n) : Follows m n := by
+theorem MakesAll.follows {ω : Oracle} {as : List Act} {m n : M} (w : Wf m) (h : MakesAll ω as m n) : Follows m n := by
   induction h with
   | nil => exact .refl w
   | cons d _ k => exact (d.next.follows w).trans (k (d.next.follows w).1)
 
 /-- Every state that can be reached is reached by some moves from the start, and the other way round. -/
-theorem _root_.Shepherd.reach_iff {ω : Oracle} {i : Init} {m : M} : Reach ω i m ↔ ∃ as, DoesAll ω as i.start m := by
+theorem _root_.Shepherd.reach_iff {ω : Oracle} {i : Init} {m : M} : Reach ω i m ↔ ∃ as, MakesAll ω as i.start m := by
   constructor
   · intro h
     induction h with
@@ -70,7 +70,7 @@ theorem _root_.Shepherd.reach_iff {ω : Oracle} {i : Init} {m : M} : Reach ω i 
       obtain ⟨a, n⟩ := next_iff.mp n
       exact ⟨as ++ [a], k.trans (.cons n (.nil _))⟩
   · intro ⟨as, h⟩
-    suffices ∀ as n m, DoesAll ω as n m → Reach ω i n → Reach ω i m from this as _ _ h .start
+    suffices ∀ as n m, MakesAll ω as n m → Reach ω i n → Reach ω i m from this as _ _ h .start
     intro as n m h
     induction h with
     | nil => exact id

@@ -64,7 +64,8 @@ theorem Next.follows {ω : Oracle} {m n : M} (w : Wf m) (h : Next ω m n) : Foll
 
 /-- The two runs that every tree begins with, before anything is recorded. -/
 theorem wf_of_two {m : M} {w r : Run} {k : Waiting} {s : Settled} (hr : m.runs = [w, r]) (hl : m.log = []) (hw : w.id = .world)
-    (hid : r.id = .root) (hwt : w.trace = []) (hrt : r.trace = []) (hwc : w.code = .driving .root k) (hwo : w.owner = none) (hrc : r.code = .settled s) :
+    (hid : r.id = .root) (hwt : w.trace = []) (hrt : r.trace = []) (hwc : w.code = .driving .root k)
+    (hwo : w.owner = none) (hrc : r.code = .settled s) :
     Wf m := by
   have run : ∀ id, m.run id = w ∨ m.run id = r ∨ m.run id = Run.absent id := fun id => by
     unfold M.run; rw [hr]
