@@ -31,7 +31,7 @@ from shepherd_dsl.core.machine import (
 )
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.root_fork import fork_root
-from shepherd_dsl.core.run import ROOT, WORLD, Commit, nth
+from shepherd_dsl.core.run import ROOT, WORLD, Commit
 from shepherd_dsl.core.value import Con, equal, ok
 
 Log: TypeAlias = Sequence[tuple[str, Event]]
@@ -87,7 +87,7 @@ def follow(
         if done == len(log):
             return Replayed(m, done, "")
         if forks and done == forks[0]:
-            forked = _forked(m, log, done)
+            forked = _forked(m, done)
             del forks[0]
             m = forked if forked is not None else m
             continue
@@ -107,28 +107,28 @@ def _world_acts(log: Log) -> list[int]:
 
 
 def _outer_forks(log: Log) -> list[int]:
-    """Where the tree was forked from outside: the first entry of each row of `forked` that ends with the root run's.
+    """Where the tree was forked from outside: the first entry of each row of `forked` in which runs keep their ids.
 
-    Nobody inside owns the root run, so only the outside can have forked it.
+    A copy that a run made has an id of its own. The row ends with the root run's entry, or with the log.
     """
     found = []
+    within = False
     for at, (run, event) in enumerate(log):
-        if run == ROOT and isinstance(event, Forked):
-            first = at
-            while isinstance(log[first - 1][1], Forked) and log[first - 1][0] != ROOT:
-                first -= 1
-            found.append(first)
+        if not isinstance(event, Forked) or event.of != run:
+            within = False
+            continue
+        if not within:
+            found.append(at)
+        within = run != ROOT
     return found
 
 
-def _forked(m: Machine, log: Log, at: int) -> Machine | None:
-    """The machine forked from outside where the log says so; None where the row of `forked` cannot be such a fork."""
-    event = next(event for run, event in log[at:] if run == ROOT)
-    assert isinstance(event, Forked)
-    commit = nth(m.runs[ROOT].trace, event.at)
-    if commit is None or commit.seq != at - 1:
+def _forked(m: Machine, at: int) -> Machine | None:
+    """The machine forked from outside after the log's entry before `at`; None where that is not the root run's."""
+    last = m.runs[ROOT].trace
+    if last is None or last.seq != at - 1:
         return None
-    return fork_root(m, event.at)
+    return fork_root(m, last.index)
 
 
 def _differs(entry: tuple[str, Event], commit: Commit, other_program: bool) -> str:
