@@ -105,8 +105,8 @@ def debts(program: Program, run: Run, *, after: int) -> list[Debt]:
     """What `run` owes for outcomes with an index over `after`, newest first: a fold over its trace.
 
     A run owes its compensable outcomes `Ok(v)` by the world since its last `forked`, but for those whose undo has an
-    outcome. One that passed another's intent owes nothing for it: its own operation was `run.pass`. And what the machine
-    answers compensates nothing.
+    outcome. One that passed another's intent owes nothing for it: its own operation was `run.pass`. And no operation
+    that the machine answers compensates anything.
     """
     owed: dict[int, Debt] = {}
     for pair in answered(run.trace, after=after):

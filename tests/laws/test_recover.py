@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from shepherd_dsl.core.event import Forked
 from shepherd_dsl.core.machine import Asked, advance, answer, outer_stop
 from shepherd_dsl.core.oracle import query_of
 from shepherd_dsl.core.replay import follow
-from tests.support.generate import BLOBS, MAX_ANSWERS, cases, log_of, ran_alone
+from shepherd_dsl.core.run import ROOT
+from tests.support.generate import BLOBS, MAX_ANSWERS, cases, log_of, ran, ran_alone
 from tests.support.same import difference, log_difference
 
 
@@ -28,6 +30,23 @@ def test_after_a_crash_at_any_entry_the_tree_goes_on_as_if_nothing_had_been() ->
                     break
                 m = answer(m, *done.case.oracle(query_of(m, stop)))
             assert difference(done.last, advance(m)) == "", (seed, cut)
+
+
+def test_a_log_may_end_within_a_fork_of_the_whole_tree() -> None:
+    rows = 0
+    for seed in cases(400):
+        done = ran(seed)
+        log = done.log
+        for at, (run, event) in enumerate(log):
+            if isinstance(event, Forked) and event.of == run and run != ROOT:
+                rows += 1
+                found = follow(done.case.program, log[: at + 1], done.case.files, read_blob=BLOBS.__getitem__)
+                assert found.problem == "", (seed, at)
+                assert found.followed == at + 1
+                m = found.machine
+                assert m is not None
+                assert log_difference(log[: m.size], log_of(m)) == "", (seed, at)
+    assert rows > 5
 
 
 def test_an_empty_log_is_nothing_yet() -> None:
