@@ -61,7 +61,7 @@ def test_what_differs_is_stored_small(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(run_cases, "FOLDER", tmp_path)
     monkeypatch.setattr(run_cases, "MOST_STORED", 1)
     monkeypatch.setattr(run_cases, "SHRINK_SECONDS", 4)
-    found = run_cases.some([SEED], store=True)
+    found = run_cases.some(([], [SEED]), store=True)
     assert found.differences
     [file] = tmp_path.glob("failed-*.jsonl")
     [line] = file.read_text().splitlines()
