@@ -8,6 +8,7 @@
  *   lean.js    the Emscripten glue, 90 MB cut down to 0.7 MB, with the edits below
  *   lean.wasm  the same code, without its 200,000 exports
  *   lean.sym   symbol name -> table slot or address, for dlsym
+ *   invoke.wasm  calls of C++ functions that may throw
  *
  * Every edit names the text it replaces and fails if that text is not found
  * exactly once, so a different upstream build is refused, not half patched.
@@ -32,7 +33,7 @@ const name = () => { const n = u32(); pos += n; return wasm.toString('utf8', pos
 const leb = (n) => { const a = []; do { const b = n & 127; n >>>= 7; a.push(n ? b | 128 : b); } while (n); return a; };
 const sleb = (n) => { const a = []; for (;;) { const b = n & 127; n >>= 7; if ((n === 0 && !(b & 64)) || (n === -1 && b & 64)) { a.push(b); return a; } a.push(b | 128); } };
 
-const IMPORT = 2, TABLE = 4, GLOBAL = 6, EXPORT = 7, ELEM = 9, CODE = 10, DATA = 11;
+const TYPE = 1, IMPORT = 2, TABLE = 4, GLOBAL = 6, EXPORT = 7, ELEM = 9, CODE = 10, DATA = 11;
 const sections = [];
 for (pos = 8; pos < wasm.length;) {
   const raw = pos, id = wasm[pos++], size = u32();
@@ -41,14 +42,22 @@ for (pos = 8; pos < wasm.length;) {
 }
 const enter = (id) => { const s = sections.find((x) => x.id === id); if (!s) fail('no section ' + id); pos = s.start; return s; };
 
-let importedGlobals = 0;
-const importedFunctions = [];
-enter(IMPORT);
+const types = [];                                             // [parameters, results], value types
+enter(TYPE);
 for (let n = u32(); n--;) {
+  if (wasm[pos++] !== 0x60) fail('unexpected type');
+  types.push([0, 1].map(() => { const n = u32(); pos += n; return [...wasm.subarray(pos - n, pos)]; }));
+}
+
+let importedGlobals = 0;
+const importedFunctions = [], importedTypes = [];
+enter(IMPORT);
+const imports = u32(), importsAt = pos;
+for (let n = imports; n--;) {
   name();
   const nm = name();
   switch (wasm[pos++]) {
-    case 0: u32(); importedFunctions.push(nm); break;
+    case 0: importedTypes.push(u32()); importedFunctions.push(nm); break;
     case 2: { const f = wasm[pos++]; u32(); if (f & 1) u32(); break; } // memory
     case 3: pos += 2; importedGlobals++; break;
     default: fail('unexpected kind of import');
@@ -57,7 +66,11 @@ for (let n = u32(); n--;) {
 
 const globals = [];                                           // constant i32 value, or undefined
 enter(GLOBAL);
-for (let n = u32(); n--;) {
+const globalCount = u32();
+let secondGlobal;
+for (let n = globalCount; n--;) {
+  if (globals.length === 1) secondGlobal = pos;
+  if (globals.length === 0 && (wasm[pos] !== 0x7f || wasm[pos + 1] !== 1)) fail('the first global is not the stack pointer');
   pos += 2;
   const op = wasm[pos++];
   if (op === 0x41) globals.push(s32());
@@ -113,6 +126,49 @@ const runMain = codeOf('lean_run_main');
   if (at < 0) fail('unexpected emscripten_proxy_finish');
   Buffer.concat([signal, unlock]).copy(body, at); }
 
+/* ---- invoke.wasm ------------------------------------------------------------- */
+
+// C++ calls what may throw by invoke_SIGNATURE(table slot, arguments...), as published a JavaScript
+// function with a `try`.  The interpreter and the kernel do so all the time.  These are the same
+// functions in WebAssembly: a call without an exception never leaves it.  They share the table and
+// the stack pointer of lean.wasm, so that it has to import both.  JavaScript does not mind when a
+// function has another type than it is called by, and this build relies on that here and there: for
+// such a call the JavaScript function is there still.
+{ const vector = (items) => [...leb(items.length), ...items.flat()];
+  const part = (id, items) => { const body = vector(items); return [id, ...leb(body.length), ...body]; };
+  const text = (string) => vector([...Buffer.from(string)].map((b) => [b]));
+  const signature = ([parameters, results]) => [0x60, ...vector(parameters), ...vector(results)];
+  const zero = { 0x7f: [0x41, 0], 0x7e: [0x42, 0], 0x7d: [0x43, 0, 0, 0, 0], 0x7c: [0x44, 0, 0, 0, 0, 0, 0, 0, 0] };
+  const invokes = importedFunctions.flatMap((nm, i) => (nm.startsWith('invoke_') ? [{ nm, type: types[importedTypes[i]] }] : []));
+  const I32 = 0x7f, EXTERNREF = 0x6f, caught = 0, jsTag = 1;                  // two types, then two for each function
+  const full = (i) => leb(2 * i + 2), called = (i) => leb(2 * i + 3);
+  const all = (parameters) => parameters.flatMap((_, j) => [0x20, ...leb(j)]);
+  const body = ({ type: [parameters, results] }, i) => {
+    const pointer = parameters.length, exception = pointer + 1;
+    const code = [2, 1, I32, 1, EXTERNREF,                                    // two local variables
+      0x20, 0, 0x25, 0, 0xfb, 0x14, ...sleb(2 * i + 3), 0x45, 0x04, 0x40,     // of another type?
+      ...all(parameters), 0x10, ...leb(i + 1), 0x0f, 0x0b,                    // then by JavaScript
+      0x23, 0, 0x21, ...leb(pointer),                                         // the stack pointer
+      0x02, EXTERNREF,                                                        // block: gives what was thrown
+      0x1f, ...(results.length ? results : [0x40]), 1, 0, 0, 0,               // try: what is thrown ends the block
+      ...all(parameters).slice(2), 0x20, 0, 0x11, ...called(i), 0,            // call by the table
+      0x0b, 0x0f, 0x0b,                                                       // return; end of the block
+      0x21, ...leb(exception), 0x20, ...leb(pointer), 0x20, ...leb(exception), 0x10, 0,
+      ...(results.length ? zero[results[0]] : []), 0x0b];
+    return [...leb(code.length), ...code];
+  };
+  const bytes = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    ...part(1, [signature([[I32, EXTERNREF], []]), signature([[EXTERNREF], []]),
+      ...invokes.flatMap(({ type: [parameters, results] }) => [signature([parameters, results]), signature([parameters.slice(1), results])])]),
+    ...part(2, [[...text('e'), ...text('caught'), 0, caught],
+      ...invokes.map(({ nm }, i) => [...text('js'), ...text(nm), 0, ...full(i)]), [...text('e'), ...text('table'), 1, 0x70, 0, 0],
+      [...text('e'), ...text('stack'), 3, I32, 1], [...text('e'), ...text('tag'), 4, 0, jsTag]]),
+    ...part(3, invokes.map((_, i) => full(i))),
+    ...part(7, invokes.map(({ nm }, i) => [...text(nm), 0, ...leb(invokes.length + i + 1)])),
+    ...part(10, invokes.map(body))]);
+  if (!WebAssembly.validate(bytes)) fail('invoke.wasm is not valid');
+  fs.writeFileSync(path.join(outDir, 'invoke.wasm'), bytes); }
+
 /* ---- lean.js: drop the export bindings that nothing uses ------------------ */
 
 const bindAt = js.indexOf('function assignWasmExports(wasmExports){');
@@ -166,7 +222,12 @@ fs.writeFileSync(path.join(outDir, 'lean.sym'), Buffer.from(table.buffer));
 const chunks = [wasm.subarray(0, 8)];
 const section = (id, ...parts) => { const body = Buffer.concat(parts.map((p) => (Buffer.isBuffer(p) ? p : Buffer.from(p)))); chunks.push(Buffer.from([id, ...leb(body.length)]), body); };
 for (const s of sections) {
-  if (s.id === TABLE) section(TABLE, [1, 0x70, 0, ...leb(tableSize + newSlots.length)]);
+  if (s.id === TABLE) continue;
+  else if (s.id === IMPORT) {
+    const imported = (nm) => [3, ...Buffer.from('env'), ...leb(Buffer.byteLength(nm)), ...Buffer.from(nm)];
+    section(IMPORT, leb(imports + 2), wasm.subarray(importsAt, s.end),
+      imported('__indirect_function_table'), [1, 0x70, 0, ...leb(tableSize + newSlots.length)], imported('__stack_pointer'), [3, 0x7f, 1]);
+  } else if (s.id === GLOBAL) section(GLOBAL, leb(globalCount - 1), wasm.subarray(secondGlobal, s.end));
   else if (s.id === EXPORT) {
     const kept = exported.filter((e) => keptExports.has(e.name));
     section(EXPORT, leb(kept.length), ...kept.map((e) => [...leb(Buffer.byteLength(e.name)), ...Buffer.from(e.name), e.kind, ...leb(e.index)]));
@@ -211,6 +272,7 @@ function ownSymbol(symbol){
 }`;
 edit('newSymIndex=Object.keys(lib.exports).indexOf(symbol);',
   'if(handle===0){var own=ownSymbol(symbol);if(own!==undefined)return own}newSymIndex=Object.keys(lib.exports).indexOf(symbol);');
+edit('function getWasmImports(){assignWasmImports();', 'function getWasmImports(){assignWasmImports();connectInvokes(wasmImports);');
 edit('functionsInTableMap=new WeakMap;updateTableMap(0,wasmTable.length)', 'functionsInTableMap=new WeakMap');
 
 // main runs on a thread of its own, with a stack of its own; the first thread only serves system calls.
@@ -246,6 +308,13 @@ edit('debugLog("[DEBUG:INIT] initialize_Init() done")',
   '(growMemViews(),HEAPU8[ownSymbol("l_System_Platform_isEmscripten")]=0)');
 
 edit('function initRuntime(){', ownSymbol + `
+function connectInvokes(env){
+  var table=env.__indirect_function_table=new WebAssembly.Table({initial:${tableSize + newSlots.length},element:"anyfunc"});
+  var stack=env.__stack_pointer=new WebAssembly.Global({value:"i32",mutable:true},${globals[0]});
+  var caught=(sp,e)=>{stackRestore(sp);if(e!==e+0)throw e;_setThrew(1,0)};
+  var module=new WebAssembly.Module(fs.readFileSync(scriptDirectory+"invoke.wasm"));
+  Object.assign(env,new WebAssembly.Instance(module,{js:env,e:{caught,table,stack,tag:WebAssembly.JSTag}}).exports);
+}
 var debugLog=process.env.SHEPHERD_LEAN_DEBUG?(...a)=>fs.writeSync(2,a.join(" ")+"\\n"):()=>{};
 function startMain(argc,argv){
   Module.alive=setInterval(()=>{},2**30);

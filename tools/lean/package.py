@@ -24,7 +24,7 @@ def as_non_module(olean: bytes, name: str) -> bytes:
     module system, and for no other.
     """
     data = bytearray(olean)
-    base, root = struct.unpack_from("<II", data, 0x50)
+    base, root = struct.unpack_from("<II", data, 0x50) if len(data) >= 0x58 else (0, 0)
     at = root - base
     if data[:5] != b"olean" or not 0x58 <= at <= len(data) - 32 or data[at + 4 : at + 8] != b"\x20\0\5\0":
         raise LeanError(f"{name} of {LEAN[0]}: unexpected layout of an .olean file")
