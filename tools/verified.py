@@ -169,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        report = checked(show=False)
+        report = checked(show=not arguments)
     except LeanError as error:
         print(error, file=sys.stderr)
         return 1
