@@ -73,7 +73,7 @@ def follow(
     except (ValueError, Fault) as why:
         return Replayed(None, 0, str(why))
     done = 0
-    forks, acts = _outer_forks(log), _world_acts(log)
+    forks, acts = outer_forks(log), _world_acts(log)
     while True:
         until = min([*forks[:1], *acts[:1], len(log)])
         m = advance(m, until=until)
@@ -106,7 +106,7 @@ def _world_acts(log: Log) -> list[int]:
     return [at for at, (run, event) in enumerate(log) if run == WORLD and isinstance(event, Intent)]
 
 
-def _outer_forks(log: Log) -> list[int]:
+def outer_forks(log: Log) -> list[int]:
     """Where the tree was forked from outside: the first entry of each row of `forked` in which runs keep their ids.
 
     A copy that a run made has an id of its own. The row ends with the root run's entry, or with the log.

@@ -18,7 +18,7 @@ _SHOWN = 600
 
 
 class Reference:
-    """`shepref`, started once; each request is one line (`lean/Shepref.lean`).
+    """`shepref`, started once; each request is one line (`lean/Shepherd/Reference.lean`).
 
     Raises CheckerError where it cannot be started, or ends before it has answered.
     """

@@ -1,4 +1,4 @@
-"""Requests to the reference interpreter, as `lean/Shepref.lean` reads them."""
+"""Requests to the reference interpreter, as `lean/Shepherd/Reference.lean` reads them."""
 
 from __future__ import annotations
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shepherd_dsl.core.event import Change, Event, Forked, Intent, Outcome
+from shepherd_dsl.core.event import Change, Event, Intent, Outcome
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import Request, request_value
 from shepherd_dsl.core.program import Program
+from shepherd_dsl.core.replay import outer_forks
 from shepherd_dsl.core.run import (
-    ROOT,
     WORLD,
     Commit,
     Discarded,
@@ -94,17 +94,12 @@ def _given(commit: Commit, event: Outcome) -> Con:
 
 def acts_of(log: Log) -> list[Any]:
     """What the outside did of its own: operations of the world, and forks of the whole tree."""
-    acts: list[Any] = []
+    acts: list[Any] = [{"after": at, "fork": True} for at in outer_forks(log)]
     for at, (run, event) in enumerate(log):
         if run == WORLD and isinstance(event, Intent):
             args = [json.loads(value_text(arg)) for arg in event.args]
             acts.append({"after": at, "args": args, "op": event.op})
-        elif run == ROOT and isinstance(event, Forked):
-            first = at
-            while isinstance(log[first - 1][1], Forked) and log[first - 1][0] != ROOT:
-                first -= 1
-            acts.append({"after": first, "fork": True})
-    return acts
+    return sorted(acts, key=lambda act: int(act["after"]))
 
 
 def keep_request(name: str, program: Program) -> str:

@@ -27,7 +27,7 @@ from tests.differential.cases import log_of, runs_json
 
 
 def python_answer(request: str) -> str:
-    """The line that answers a line, as `lean/Shepref.lean` has it; where a request is wrong, this raises."""
+    """The line that answers a line, as `lean/Shepherd/Reference.lean` has it; where a request is wrong, this raises."""
     asked: Any = parse(request)
     program = program_from(asked["program"])
     base = Files.of([(path, entry) for path, entry in change_from(asked["files"]) if entry is not None])

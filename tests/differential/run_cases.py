@@ -49,7 +49,6 @@ ORACLES = 5
 MOST_STORED = 3
 """Cases that a process stores."""
 
-
 SHRINK_SECONDS = 60
 """How long a case is made smaller."""
 
