@@ -1,1 +1,1 @@
-"""The reference interpreter `shepref` (`lean/Shepherd/Reference.lean`), the executable form of what Lean proves, as a process."""
+"""The reference interpreter `shepref` (`lean/Shepherd/Reference.lean`), the executable form of what Lean proves."""
