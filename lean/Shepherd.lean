@@ -49,10 +49,13 @@ import Shepherd.Laws.Support.FollowStart
 import Shepherd.Laws.Support.Forest
 import Shepherd.Laws.Support.Forking
 import Shepherd.Laws.Support.Grows
+import Shepherd.Laws.Support.GrowsOperations
+import Shepherd.Laws.Support.GrowsOutcomes
 import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Moves
 import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
+import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits
 import Shepherd.Machine
