@@ -339,7 +339,7 @@ theorem of_mem_forkParts {m : M} (td : Tied m) (nm : Named m) {id asker : Id} (i
       (MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ h.id ≠ id ∧ ∃ k, h.trace = (m.run h.old).trace.upTo k) := by
   unfold forkParts at hh
   rcases List.mem_append.mp hh with hh | hh
-  · have := td.heads nm i hc hh
+  · have := td.thens nm i hc hh
     refine .inr ⟨this.1, this.2.1, this.2.2.2, ?_⟩
     unfold M.heads at hh
     obtain ⟨x, _, rfl⟩ := List.mem_map.mp hh
@@ -388,7 +388,7 @@ theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab :
         · rw [List.mem_singleton.mp hg]; exact .copied asker _ _
       · exact lent g hg
     · have := trace.subset hc
-      exact ⟨td.commits old c this, fun x hx => fresh x (.inl (tab.kept old c this x hx))⟩
+      exact ⟨td.commits old c this, fun x hx => fresh x (.inl (tab.kept old c this x hx)), fun x hx => d.has (td.heads old c this x hx)⟩
     · unfold copyHandles at hx
       obtain ⟨y, hy, e⟩ := List.mem_map.mp hx
       simp only at e
