@@ -31,12 +31,17 @@ theorem Settled.Leads.trans {P : Program} {s t u : Settled} (h : Leads P s t) (g
   | step _ l e ih => exact ih.step l e
   | ending _ e ih => exact ih.ending e
 
+/-- A run stood below the one that recorded the commit: by the owners that the commit tells. -/
+inductive Commit.Stood (c : Commit) : Id → Prop where
+  | top {h : Head} : h ∈ c.heads → h.owner = c.run → Stood c h.id
+  | down {h : Head} : h ∈ c.heads → Stood c h.owner → Stood c h.id
+
 /-- What a commit tells of the runs below is a tree under the run that recorded it. -/
 structure CommitTied (c : Commit) : Prop where
   owner : ∀ h ∈ c.heads, MayOwn h.owner h.id
   givers : ∀ h ∈ c.heads, ∀ g ∈ h.givers, MayOwn g h.id
   over : ∀ h ∈ c.heads, Over c.run h.id ∧ h.id ≠ c.run
-  inside : ∀ h ∈ c.heads, h.owner = c.run ∨ ∃ g ∈ c.heads, g.id = h.owner
+  stood : ∀ h ∈ c.heads, c.Stood h.id
   nodup : (c.heads.map Head.id).Nodup
 
 namespace M
@@ -138,14 +143,31 @@ theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) :
     rw [heads] at hh
     obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
     exact ⟨t.over_of_below (below x hx), (below x hx).ne t.forest⟩
-  · intro h hh
-    rw [heads] at hh ⊢
+  · have go : ∀ n siblings, (∀ x ∈ Runs.under m.runs n siblings, x ∈ Runs.under m.runs m.runs.length l) →
+        (∀ k ∈ siblings, k ∈ Runs.under m.runs m.runs.length l → (m.commitOf id event s).Stood k) →
+        ∀ x ∈ Runs.under m.runs n siblings, (m.commitOf id event s).Stood x := by
+      intro n
+      induction n with
+      | zero => exact fun _ _ _ x hx => absurd hx List.not_mem_nil
+      | succ n ih =>
+        intro siblings sub hs x hx
+        have sibling : ∀ k ∈ siblings, (m.commitOf id event s).Stood k := fun k hk =>
+          hs k hk (sub k (Runs.mem_under_succ.mpr ⟨k, hk, .inr rfl⟩))
+        obtain ⟨k, hk, hx⟩ := Runs.mem_under_succ.mp hx
+        rcases hx with hx | rfl
+        · refine ih (Runs.kids m.runs k) (fun y hy => sub y (Runs.mem_under_succ.mpr ⟨k, hk, .inl hy⟩)) (fun j hj hjl => ?_) x hx
+          refine .down (h := m.headOf j) (by rw [heads]; exact List.mem_map.mpr ⟨j, hjl, rfl⟩) ?_
+          have : (m.headOf j).owner = k :=
+            Option.some.inj ((owned j hjl).symm.trans ((Runs.mem_kids_iff t.forest.nodup).mp hj))
+          rw [this]
+          exact sibling k hk
+        · exact sibling x hk
+    intro h hh
+    rw [heads] at hh
     obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
-    rcases Runs.owner_of_mem_under t.forest.nodup hx with h | ⟨o, ho, h⟩
-    · left
-      exact Option.some.inj ((owned x hx).symm.trans (kid x h))
-    · refine .inr ⟨m.headOf o, List.mem_map.mpr ⟨o, ho, rfl⟩, ?_⟩
-      exact Option.some.inj (h.symm.trans (owned x hx))
+    refine go _ l (fun _ h => h) (fun k hk hkl => ?_) x hx
+    exact .top (h := m.headOf k) (by rw [heads]; exact List.mem_map.mpr ⟨k, hkl, rfl⟩)
+      (Option.some.inj ((owned k hkl).symm.trans (kid k hk)))
   · rw [heads, List.map_map]
     have : (Head.id ∘ m.headOf) = _root_.id := rfl
     rw [this, List.map_id]
