@@ -113,7 +113,7 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
   have top := below { id := r, old := c.run, owner := asker, givers := [], trace := c :: t }
     (List.mem_append_right _ (List.mem_singleton.mpr rfl)) (e := c) (u := t) rfl
   refine ⟨fun x => M.not_has_copy s.wf asker x, ⟨_, step, ⟨t, ht, top.1⟩, top.2.2.2 rfl, ?_, top.2.1, fun x hx => ?_, ?_,
-    fun y i e => ?_, ?_⟩, fun p hp g x i => (hp.allMarked _ i nofun).2 g x rfl⟩
+    fun y i e => ?_, ?_⟩, fun p hp g x i => (hp.allMarked _ i nofun).2.1 g x rfl⟩
   · have := top.2.2.1
     rwa [if_pos rfl] at this
   · have ix : m.has x.id = true := td.heads r c hc x hx

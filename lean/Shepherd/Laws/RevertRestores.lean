@@ -17,7 +17,8 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
     (there : ∀ h ∈ c.heads, m.has (Id.today c.run r h.id) = true) :
     ((∃ d, ((m.restore r (some k)).run r).trace = d :: (m.run r).trace ∧ d.event = .reverted k) ∧
       ((m.restore r (some k)).run r).code = .settled c.code ∧ ((m.restore r (some k)).run r).files = c.files ∧
-      ((m.restore r (some k)).run r).inbox = c.inbox ∧ ((m.restore r (some k)).run r).owner = (m.run r).owner) ∧
+      ((m.restore r (some k)).run r).inbox = c.inbox ∧
+      ((m.restore r (some k)).run r).handles = m.handlesToday r c ∧ ((m.restore r (some k)).run r).owner = (m.run r).owner) ∧
     (∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧ h.length = e.index + 1 ∧
       Restored m (m.restore r (some k)) (Id.today c.run r h.id) e u ∧
       ((m.restore r (some k)).run (Id.today c.run r h.id)).owner = some (Id.today c.run r h.owner)) ∧
@@ -29,14 +30,27 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
   have ct := td.commits r c hc
   have nd := nodup_heads (m := m) (id := r) ct
   have heads := fun h hh => td.thens nm i hc (h := h) hh
-  have e₁ : Deeds (fun _ => True) m.Stamped m ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) :=
+  have e₁ : Deeds (fun _ => True) (fun h => m.has h = true) m ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) :=
     Deeds.foldl td fun n x hx d _ => .own _ _ _ .refl trivial (d.has (heads_has there x hx)) (heads x hx).1 (heads x hx).2.1
   have t₁ := e₁.tied td
   have below := below_owns td nm hc
   have list := fun y => t₁.mem_below (x := y) (a := r)
   have nl := t₁.nodup_below r
-  have each := fun y hy => foldl_each (run_restoreLower_ne (m.heads r c)) nl (y := y) hy (P := fun _ => True)
-    (m := (m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) trivial fun _ _ _ _ => trivial
+  have has₁ : ∀ y, ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).has y = m.has y := fun y => by
+    cases e : m.has y with
+    | true => exact e₁.has e
+    | false =>
+      cases e' : M.has _ y with
+      | false => rfl
+      | true => have := (e₁.of_has e').elim (fun h => h) fun h => h; rw [e] at this; cases this
+  have keep : ∀ (n : M) z, z ∈ ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).below r →
+      (∀ y, n.has y = m.has y) → ∀ y, (restoreLower (m.heads r c) n z).has y = m.has y := fun n z hz h y =>
+    (has_restoreLower _ ((h z).trans ((has₁ z).symm.trans (has_of_mem_below hz))) y).trans (h y)
+  have each := fun y hy => foldl_each (run_restoreLower_ne (m.heads r c)) nl (y := y) hy (P := fun n => ∀ y, n.has y = m.has y)
+    (m := (m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) has₁ keep
+  have has₂ : ∀ y, ((((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).below r).foldl (restoreLower (m.heads r c))
+      ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m)).has y = m.has y :=
+    foldl_keeps (P := fun n => ∀ y, n.has y = m.has y) has₁ keep
   have other : ∀ {y}, y ∉ ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).below r →
       ((((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).below r).foldl (restoreLower (m.heads r c))
         ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m)).run y =
@@ -56,16 +70,17 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
     exact fun h => ((list r).mp h).ne t₁.forest rfl
   rw [restore]
   generalize hN : (((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m).below r).foldl (restoreLower (m.heads r c))
-      ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) = N at top other each ⊢
+      ((m.heads r c).foldl (fun m h => m.own h.id h.owner h.givers) m) = N at top other each has₂ ⊢
   have rewind : N.rewind r c false = N.record r (.reverted c.index)
     { code := .settled c.code, files := c.files, handles := N.handlesToday r c, inbox := c.inbox } := rfl
   rw [rewind]
-  refine ⟨⟨⟨_, (trace_record_same _ _ _ _).trans (congrArg _ (congrArg _ top)), ?_⟩, ?_, ?_, ?_, ?_⟩, fun h hh => ?_,
+  refine ⟨⟨⟨_, (trace_record_same _ _ _ _).trans (congrArg _ (congrArg _ top)), ?_⟩, ?_, ?_, ?_, ?_, ?_⟩, fun h hh => ?_,
     fun y hy out => ?_⟩
   · rw [commitOf_event, Trace.nth_index event]
   · rw [run_record_same]
   · rw [run_record_same]
   · rw [run_record_same]
+  · rw [run_record_same]; exact handlesToday_same has₂ _ _
   · rw [owner_record, top]
   · obtain ⟨x, hx, hid, ho, htr⟩ : ∃ x ∈ m.heads r c, x.id = Id.today c.run r h.id ∧ x.owner = Id.today c.run r h.owner ∧
         x.trace = (m.run h.id).trace.upTo (h.length - 1) := by
@@ -80,12 +95,13 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
         have pos := (t.length r c hc h hh).1
         have : (m.run h.id).trace.nth (h.length - 1) = some d := by unfold Trace.nth; rw [e]; rfl
         rw [Trace.nth_index this]; omega
-      obtain ⟨n', _, h₁, h₂⟩ := each x.id ((list _).mpr (hid ▸ below.1 h hh))
+      obtain ⟨n', h₀, h₁, h₂⟩ := each x.id ((list _).mpr (hid ▸ below.1 h hh))
       obtain ⟨l, lo, _⟩ := restored_lower (n := n') td nd hx (htr.trans e) (hid ▸ today_ne_world nwh)
-        (h₁.trans (run_owns nd hx)) fun sz => by
+        (h₁.trans (run_owns nd hx)) h₀ fun sz => by
           rw [hid] at sz ⊢
-          rw [← e]
-          exact t.untouched s.wf.indexed hc hh (there h hh) (sz.trans (by rw [e]))
+          have same := t.untouched s.wf.indexed hc hh (there h hh) (sz.trans (by rw [e]))
+          rw [e] at same
+          exact ⟨same, (a _ (there h hh) (today_ne_world nwh)).2.2 d u same⟩
       have same := (run_record_ne N (.reverted c.index)
         { code := .settled c.code, files := c.files, handles := N.handlesToday r c, inbox := c.inbox }
         (Ne.symm (heads x hx).2.2.2)).trans h₂
@@ -123,6 +139,7 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
     (∃ n c, m.step = some n ∧ (m.run r).trace.nth k = some c ∧
       (∃ d, (n.run r).trace = d :: (m.run r).trace ∧ d.event = .reverted k) ∧
       (n.run r).code = .settled c.code ∧ (n.run r).files = c.files ∧ (n.run r).inbox = c.inbox ∧
+      (n.run r).handles = m.handlesToday r c ∧ (n.run r).owner = (m.run r).owner ∧
       (∀ h ∈ c.heads, ∃ e t, (m.run h.id).trace.upTo (h.length - 1) = e :: t ∧ h.length = e.index + 1 ∧
         Id.today c.run r h.id ∈ n.below r ∧ (n.run (Id.today c.run r h.id)).owner = some (Id.today c.run r h.owner) ∧
         M.Restored m n (Id.today c.run r h.id) e t) ∧
@@ -135,7 +152,7 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
   have ct := td.codes asker
   rw [reverting] at ok ct
   obtain ⟨c, event, there⟩ := ok.2.2.2 k to
-  obtain ⟨⟨hd, hcode, hfiles, hinbox, howner⟩, hlower, hout⟩ :=
+  obtain ⟨⟨hd, hcode, hfiles, hinbox, hhandles, howner⟩, hlower, hout⟩ :=
     M.restore_restores s h.allMarked h.seen ok.2.1 ok.1 event there
   refine ⟨?_, fun p hp y nw d t e => hp.sound.bound.tied.snaps y nw d t e⟩
   have off : ∀ y, Over u.run y → asker ≠ y := fun y o e => ct.1.acyclic (e ▸ o)
@@ -179,11 +196,13 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
       have := owner x hx
       rwa [e, today] at this
     | @down x hx _ ih => exact .up (owner x hx) ih
-  refine ⟨n, c, step, event, ?_, ?_, ?_, ?_, fun x hx => ?_, fun y hy out => ?_⟩
+  refine ⟨n, c, step, event, ?_, ?_, ?_, ?_, ?_, ?_, fun x hx => ?_, fun y hy out => ?_⟩
   · rw [top]; exact hd
   · rw [top]; exact hcode
   · rw [top]; exact hfiles
   · rw [top]; exact hinbox
+  · rw [top]; exact hhandles
+  · rw [top]; exact howner
   · obtain ⟨e, t, he, hi, hr, ho⟩ := hlower x hx
     have e' := same _ (off _ (lower x hx))
     refine ⟨e, t, he, hi, sn.bound.tied.mem_below.mpr (stood x.id ((td.commits u.run c hc).stood x hx)), ?_, hr.of_same e'⟩

@@ -53,14 +53,15 @@ def CodeTied (id : Id) : Code → Prop
   | .passing chain _ _ _ => (id :: chain).Pairwise Over
   | .undoing u _ => MayOwn id u.run ∧ ∀ d ∈ u.todo, Over u.run d.run
 
-/-- A run is where eventless steps lead from its last commit. -/
+/-- A run is where eventless steps lead from its last commit; the table too, where it has recorded that commit itself. -/
 structure Snap (P : Program) (c : Commit) (r : Run) : Prop where
   code : c.code.Leads P r.code.settle
   files : r.files = c.files
   inbox : r.inbox = c.inbox
+  handles : c.run = r.id → r.handles = c.handles
 
-/-- The invariants. -/
-structure Tied (m : M) : Prop where
+/-- The invariants of ownership. -/
+structure Firm (m : M) : Prop where
   forest : Runs.Forest m.runs
   givers : ∀ id, ∀ g ∈ (m.run id).givers, MayOwn g id
   codes : ∀ id, CodeTied id (m.run id).code
@@ -68,6 +69,9 @@ structure Tied (m : M) : Prop where
   heads : ∀ id, ∀ c ∈ (m.run id).trace, ∀ h ∈ c.heads, m.has h.id = true
   copies : ∀ f x, m.has (.copy f x) = true → ∃ a n, f = .made a n
   stack : m.stack.Pairwise fun a b => Over b a
+
+/-- The invariants. -/
+structure Tied (m : M) : Prop extends Firm m where
   snaps : ∀ id, id ≠ .world → ∀ c t, (m.run id).trace = c :: t → Snap m.program c (m.run id)
 
 /-! ## Below, for machines -/
@@ -75,31 +79,31 @@ structure Tied (m : M) : Prop where
 /-- Run `id` stands strictly below `above`. -/
 abbrev Below (m : M) (id above : Id) : Prop := Runs.Below m.runs id above
 
-namespace Tied
+namespace Firm
 
-theorem owner {m : M} (t : Tied m) {id o : Id} (h : (m.run id).owner = some o) : MayOwn o id := t.forest.owner id o h
+theorem owner {m : M} (t : Firm m) {id o : Id} (h : (m.run id).owner = some o) : MayOwn o id := t.forest.owner id o h
 
-theorem mem_below {m : M} (t : Tied m) {x a : Id} : x ∈ m.below a ↔ m.Below x a := Runs.mem_under_iff t.forest
+theorem mem_below {m : M} (t : Firm m) {x a : Id} : x ∈ m.below a ↔ m.Below x a := Runs.mem_under_iff t.forest
 
-theorem isBelow {m : M} (t : Tied m) {x a : Id} : m.isBelow x a = true ↔ m.Below x a := Runs.isBelow_iff t.forest
+theorem isBelow {m : M} (t : Firm m) {x a : Id} : m.isBelow x a = true ↔ m.Below x a := Runs.isBelow_iff t.forest
 
-theorem mem_family {m : M} (t : Tied m) {x a : Id} : x ∈ m.family a ↔ x = a ∨ m.Below x a := by
+theorem mem_family {m : M} (t : Firm m) {x a : Id} : x ∈ m.family a ↔ x = a ∨ m.Below x a := by
   rw [family, List.mem_append, t.mem_below, List.mem_singleton, or_comm]
 
-theorem over_of_below {m : M} (t : Tied m) {x a : Id} (h : m.Below x a) : Over a x := h.over t.forest
+theorem over_of_below {m : M} (t : Firm m) {x a : Id} (h : m.Below x a) : Over a x := h.over t.forest
 
-theorem over_of_family {m : M} (t : Tied m) {x a : Id} (h : x ∈ m.family a) : Over a x := by
+theorem over_of_family {m : M} (t : Firm m) {x a : Id} (h : x ∈ m.family a) : Over a x := by
   rcases t.mem_family.mp h with rfl | h
   · exact .refl _
   · exact t.over_of_below h
 
-theorem owns {m : M} (t : Tied m) {asker id : Id} (h : m.owns asker id = true) : MayOwn asker id :=
+theorem owns {m : M} (t : Firm m) {asker id : Id} (h : m.owns asker id = true) : MayOwn asker id :=
   t.owner (beq_iff_eq.mp h)
 
-theorem nodup_below {m : M} (t : Tied m) (a : Id) : (m.below a).Nodup :=
+theorem nodup_below {m : M} (t : Firm m) (a : Id) : (m.below a).Nodup :=
   Runs.nodup_under t.forest _ (Runs.nodup_kids t.forest a) fun _ hs _ ht => Runs.kids_apart t.forest hs ht
 
-end Tied
+end Firm
 
 /-! ## Commits -/
 
@@ -118,7 +122,7 @@ theorem headsAt_has (m : M) (id : Id) (event : Event) : ∀ h ∈ m.headsAt id e
   obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
   exact Runs.has_of_mem_under (fun k hk => Runs.has_of_mem_kids (hl.subset hk)) hx
 
-theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) : CommitTied (m.commitOf id event s) := by
+theorem Firm.commit {m : M} (t : Firm m) (id : Id) (event : Event) (s : State) : CommitTied (m.commitOf id event s) := by
   obtain ⟨l, hl, e⟩ := m.headsAt_eq id event
   have heads : (m.commitOf id event s).heads = (Runs.under m.runs m.runs.length l).map m.headOf := e
   have kid : ∀ x ∈ l, (m.run x).owner = some id := fun x hx => (Runs.mem_kids_iff t.forest.nodup).mp (hl.subset hx)
@@ -177,11 +181,11 @@ theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) :
 /-! ## Elementary changes -/
 
 /-- A run is put in, and nothing else that the invariants speak of changes. -/
-theorem Tied.put {m n : M} (t : Tied m) (r : Run) (hr : n.runs = Runs.put m.runs r) (hs : n.stack = m.stack)
-    (hp : n.program = m.program) (owner : ∀ o, r.owner = some o → MayOwn o r.id) (givers : ∀ g ∈ r.givers, MayOwn g r.id)
+theorem Firm.put {m n : M} (t : Firm m) (r : Run) (hr : n.runs = Runs.put m.runs r) (hs : n.stack = m.stack)
+    (owner : ∀ o, r.owner = some o → MayOwn o r.id) (givers : ∀ g ∈ r.givers, MayOwn g r.id)
     (code : CodeTied r.id r.code) (commits : ∀ c ∈ r.trace, CommitTied c)
-    (heads : ∀ c ∈ r.trace, ∀ h ∈ c.heads, m.has h.id = true) (copies : ∀ f x, r.id = .copy f x → ∃ a n, f = .made a n)
-    (snap : r.id ≠ .world → ∀ c u, r.trace = c :: u → Snap m.program c r) : Tied n := by
+    (heads : ∀ c ∈ r.trace, ∀ h ∈ c.heads, m.has h.id = true) (copies : ∀ f x, r.id = .copy f x → ∃ a n, f = .made a n) :
+    Firm n := by
   have run : ∀ j, n.run j = if r.id = j then r else m.run j := fun j => by
     unfold M.run; rw [hr, Runs.find_put]
   have up : ∀ {j}, m.has j = true → n.has j = true := fun {j} h => by
@@ -194,8 +198,7 @@ theorem Tied.put {m n : M} (t : Tied m) (r : Run) (hr : n.runs = Runs.put m.runs
     each (p := fun j x => CodeTied j x.code) code t.codes,
     each (p := fun _ x => ∀ c ∈ x.trace, CommitTied c) commits t.commits,
     each (p := fun _ x => ∀ c ∈ x.trace, ∀ h ∈ c.heads, n.has h.id = true) (fun c hc h hh => up (heads c hc h hh))
-      (fun j c hc h hh => up (t.heads j c hc h hh)), fun f x h => ?_, hs ▸ t.stack,
-    each (p := fun j x => j ≠ .world → ∀ c u, x.trace = c :: u → Snap n.program c x) ?_ ?_⟩
+      (fun j c hc h hh => up (t.heads j c hc h hh)), fun f x h => ?_, hs ▸ t.stack⟩
   · rw [hr, Runs.ids_put]
     split
     · exact t.forest.nodup
@@ -210,11 +213,38 @@ theorem Tied.put {m n : M} (t : Tied m) (r : Run) (hr : n.runs = Runs.put m.runs
     rcases h with h | h
     · exact copies f x (beq_iff_eq.mp h)
     · exact t.copies f x h
-  · rw [hp]; exact snap
-  · rw [hp]; exact t.snaps
 
-theorem Tied.has_copies {m : M} (t : Tied m) {id : Id} (i : m.has id = true) (f x : Id) (e : id = .copy f x) :
+/-- The same with the snapshots. -/
+theorem Tied.put {m n : M} (t : Tied m) (r : Run) (hr : n.runs = Runs.put m.runs r) (f : Firm n) (hp : n.program = m.program)
+    (snap : r.id ≠ .world → ∀ c u, r.trace = c :: u → Snap m.program c r) : Tied n := by
+  refine ⟨f, fun j => ?_⟩
+  have run : n.run j = if r.id = j then r else m.run j := by
+    unfold M.run; rw [hr, Runs.find_put]
+  rw [run, hp]
+  split
+  · next e => exact e ▸ snap
+  · exact t.snaps j
+
+theorem Firm.has_copies {m : M} (t : Firm m) {id : Id} (i : m.has id = true) (f x : Id) (e : id = .copy f x) :
     ∃ a n, f = .made a n := t.copies f x (e ▸ i)
+
+/-- A run records an event. -/
+theorem Firm.record {m : M} (t : Firm m) (id : Id) (ev : Event) (s : State) (i : m.has id = true) (hc : CodeTied id s.code) :
+    Firm (m.record id ev s) := by
+  refine t.put { m.run id with code := s.code, files := s.files, handles := s.handles, inbox := s.inbox,
+                               trace := m.commitOf id ev s :: (m.run id).trace } rfl rfl ?_ ?_ ?_ ?_ ?_ ?_
+  · rw [run_id]; exact fun o => t.owner
+  · rw [run_id]; exact t.givers id
+  · rw [run_id]; exact hc
+  · intro c hc
+    cases List.mem_cons.mp hc with
+    | inl e => rw [e]; exact t.commit id ev s
+    | inr e => exact t.commits id c e
+  · intro c hc
+    cases List.mem_cons.mp hc with
+    | inl e => rw [e]; exact m.headsAt_has id ev
+    | inr e => exact t.heads id c e
+  · rw [run_id]; exact t.has_copies i
 
 /-- The ids in tables, and in the tables of commits, were given out. -/
 structure Tabled (F : Id → Prop) (m : M) : Prop where
@@ -226,8 +256,9 @@ inductive Deeds (T F : Id → Prop) (m₀ : M) : M → Prop where
   | refl : Deeds T F m₀ m₀
   | code {m : M} (id : Id) (code : Code) : Deeds T F m₀ m → T id → m.has id = true → CodeTied id code →
       (id = .world ∨ (m.run id).code.settle.Leads m₀.program code.settle) → Deeds T F m₀ (m.setCode id code)
-  | table {m : M} (id : Id) (handles : List Id) (made : Nat) : Deeds T F m₀ m → T id → m.has id = true →
-      (∀ h ∈ handles, h ∈ (m.run id).handles ∨ F h) → Deeds T F m₀ (m.put { m.run id with handles, made })
+  | tell {m : M} (id : Id) (handles : List Id) (made : Nat) (event : Event) (s : State) : Deeds T F m₀ m → T id →
+      m.has id = true → CodeTied id s.code → (∀ h ∈ s.handles, h ∈ (m.run id).handles ∨ F h) →
+      Deeds T F m₀ ((m.put { m.run id with handles, made }).record id event s)
   | own {m : M} (id owner : Id) (givers : List Id) : Deeds T F m₀ m → T id → m.has id = true → MayOwn owner id →
       (∀ g ∈ givers, MayOwn g id) → Deeds T F m₀ (m.own id owner givers)
   | record {m : M} (id : Id) (event : Event) (s : State) : Deeds T F m₀ m → T id → m.has id = true → CodeTied id s.code →
@@ -253,7 +284,7 @@ theorem mono {U : Id → Prop} {m₀ m : M} (d : Deeds T F m₀ m) (h : ∀ x, T
   induction d with
   | refl => exact .refl
   | code id code _ t i hc hl ih => exact .code id code ih (h _ t) i hc hl
-  | table id hs made _ t i hh ih => exact .table id hs made ih (h _ t) i hh
+  | tell id hs made ev s _ t i hc hh ih => exact .tell id hs made ev s ih (h _ t) i hc hh
   | own id o g _ t i ho hg ih => exact .own id o g ih (h _ t) i ho hg
   | record id ev s _ t i hc hh ih => exact .record id ev s ih (h _ t) i hc hh
   | born r _ t f ho hg hc ht hh hf hs ih => exact .born r ih (h _ t) f ho hg hc ht hh hf hs
@@ -265,7 +296,7 @@ theorem trans {m n p : M} (d : Deeds T F m n) (e : Deeds T F n p) : Deeds T F m 
   induction e with
   | refl => exact d
   | code id code _ t i hc hl ih => exact .code id code ih t i hc (d.program ▸ hl)
-  | table id hs made _ t i hh ih => exact .table id hs made ih t i hh
+  | tell id hs made ev s _ t i hc hh ih => exact .tell id hs made ev s ih t i hc hh
   | own id o g _ t i ho hg ih => exact .own id o g ih t i ho hg
   | record id ev s _ t i hc hh ih => exact .record id ev s ih t i hc hh
   | born r _ t f ho hg hc ht hh hf hs ih => exact .born r ih t f ho hg hc ht hh hf (d.program ▸ hs)
@@ -279,7 +310,8 @@ theorem run {m₀ m : M} (d : Deeds T F m₀ m) {y : Id} (h : ¬ T y) : m.run y 
   induction d with
   | refl => rfl
   | code id code _ t _ _ _ ih => rw [run_setCode_ne _ _ (ne t)]; exact ih
-  | @table m id handles made _ t _ _ ih => rw [run_put_ne _ (by simp only [run_id]; exact ne t)]; exact ih
+  | @tell m id handles made ev s _ t _ _ _ ih =>
+    rw [run_record_ne _ _ _ (ne t), run_put_ne _ (by simp only [run_id]; exact ne t)]; exact ih
   | own id o g _ t _ _ _ ih => rw [run_own_ne _ _ _ (ne t)]; exact ih
   | record id ev s _ t _ _ _ ih => rw [run_record_ne _ _ _ (ne t)]; exact ih
   | born r _ t _ _ _ _ _ _ _ _ ih => rw [run_put_ne _ (ne t)]; exact ih
@@ -291,7 +323,7 @@ theorem has {m₀ m : M} (d : Deeds T F m₀ m) {y : Id} (h : m₀.has y = true)
   induction d with
   | refl => exact h
   | code id code _ _ _ _ _ ih => rw [has_setCode, ih, Bool.or_true]
-  | @table m id handles made _ _ _ _ ih => rw [has_put, ih, Bool.or_true]
+  | @tell m id handles made ev s _ _ _ _ _ ih => rw [has_record, has_put, ih, Bool.or_true, Bool.or_true]
   | own id o g _ _ _ _ _ ih => rw [has_own, ih, Bool.or_true]
   | record id ev s _ _ _ _ _ ih => rw [has_record, ih, Bool.or_true]
   | born r _ _ _ _ _ _ _ _ _ _ ih => rw [has_put, ih, Bool.or_true]
@@ -311,7 +343,11 @@ theorem of_has {m₀ m : M} (d : Deeds T F m₀ m) {y : Id} (h : m.has y = true)
   induction d with
   | refl => exact .inl h
   | code id code _ _ i _ _ ih => exact put ih (.inl i) (has_setCode _ _ _ _) h
-  | @table m id handles made _ _ i _ ih => exact put ih (.inl i) (by rw [has_put]; simp only [run_id]) h
+  | @tell m id handles made ev s _ _ i _ _ ih =>
+    refine put ih (.inl i) ?_ h
+    rw [has_record, has_put]
+    simp only [run_id]
+    rw [← Bool.or_assoc, Bool.or_self]
   | own id o g _ _ i _ _ ih => exact put ih (.inl i) (has_own _ _ _ _ _) h
   | record id ev s _ _ i _ _ ih => exact put ih (.inl i) (has_record _ _ _ _ _) h
   | born r _ _ f _ _ _ _ _ _ _ ih => exact put ih (.inr f) (has_put _ _ _) h
@@ -323,7 +359,7 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
   induction d with
   | refl => exact t
   | @code m id code d _ i hc hl ih =>
-    refine ih.put { m.run id with code } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
+    refine ih.put { m.run id with code } rfl (ih.toFirm.put { m.run id with code } rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_) rfl ?_
     · rw [run_id]; exact fun o => ih.owner
     · rw [run_id]; exact ih.givers id
     · rw [run_id]; exact hc
@@ -332,20 +368,29 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
     · intro ne c u hu
       rw [run_id] at ne
       have s := ih.snaps id ne c u hu
-      exact ⟨s.code.trans (d.program ▸ hl.resolve_left ne), s.files, s.inbox⟩
-  | @table m id handles made d _ i _ ih =>
-    refine ih.put { m.run id with handles, made } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
-    · rw [run_id]; exact fun o => ih.owner
-    · rw [run_id]; exact ih.givers id
-    · rw [run_id]; exact ih.codes id
-    · exact ih.commits id
-    · rw [run_id]; exact ih.has_copies i
-    · intro ne c u hu
-      rw [run_id] at ne
-      have s := ih.snaps id ne c u hu
-      exact ⟨s.code, s.files, s.inbox⟩
+      exact ⟨s.code.trans (d.program ▸ hl.resolve_left ne), s.files, s.inbox, s.handles⟩
+  | @tell m id handles made ev s d _ i hc _ ih =>
+    have f₁ : Firm (m.put { m.run id with handles, made }) := by
+      refine ih.toFirm.put { m.run id with handles, made } rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_
+      · rw [run_id]; exact fun o => ih.owner
+      · rw [run_id]; exact ih.givers id
+      · rw [run_id]; exact ih.codes id
+      · exact ih.commits id
+      · rw [run_id]; exact ih.has_copies i
+    have run : (m.put { m.run id with handles, made }).run id = { m.run id with handles, made } := by
+      rw [run_put, if_pos (run_id m id)]
+    refine ⟨f₁.record id ev s (by rw [has_put, i, Bool.or_true]) hc, fun j ne => ?_⟩
+    by_cases e : id = j
+    · subst e
+      rw [run_record_same]
+      intro c u hu
+      cases hu
+      exact ⟨.refl, rfl, rfl, fun _ => rfl⟩
+    · rw [run_record_ne _ _ _ e, run_put_ne _ (by simp only [run_id]; exact e)]
+      exact ih.snaps j ne
   | @own m id o g d _ i ho hg ih =>
-    refine ih.put { m.run id with owner := some o, givers := g } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
+    refine ih.put { m.run id with owner := some o, givers := g } rfl
+      (ih.toFirm.put { m.run id with owner := some o, givers := g } rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_) rfl ?_
     · rw [run_id]; intro o' e; exact Option.some.inj e ▸ ho
     · rw [run_id]; exact hg
     · rw [run_id]; exact ih.codes id
@@ -354,31 +399,23 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
     · intro ne c u hu
       rw [run_id] at ne
       have s := ih.snaps id ne c u hu
-      exact ⟨s.code, s.files, s.inbox⟩
+      exact ⟨s.code, s.files, s.inbox, s.handles⟩
   | @record m id ev s d _ i hc _ ih =>
-    refine ih.put { m.run id with code := s.code, files := s.files, handles := s.handles, inbox := s.inbox,
-                                  trace := m.commitOf id ev s :: (m.run id).trace } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_ ?_
-    · rw [run_id]; exact fun o => ih.owner
-    · rw [run_id]; exact ih.givers id
-    · rw [run_id]; exact hc
-    · intro c hc
-      cases List.mem_cons.mp hc with
-      | inl e => rw [e]; exact ih.commit id ev s
-      | inr e => exact ih.commits id c e
-    · intro c hc
-      cases List.mem_cons.mp hc with
-      | inl e => rw [e]; exact m.headsAt_has id ev
-      | inr e => exact ih.heads id c e
-    · rw [run_id]; exact ih.has_copies i
-    · intro _ c u hu
+    refine ⟨ih.toFirm.record id ev s i hc, fun j ne => ?_⟩
+    by_cases e : id = j
+    · subst e
+      rw [run_record_same]
+      intro c u hu
       cases hu
-      exact ⟨.refl, rfl, rfl⟩
+      exact ⟨.refl, rfl, rfl, fun _ => rfl⟩
+    · rw [run_record_ne _ _ _ e]
+      exact ih.snaps j ne
   | @born m r d _ _ ho hg hc htr _ hcopy hs ih =>
-    exact ih.put r rfl rfl rfl ho hg hc (fun c hc => (htr c hc).1) (fun c hc => (htr c hc).2.2) hcopy
+    exact ih.put r rfl (ih.toFirm.put r rfl rfl ho hg hc (fun c hc => (htr c hc).1) (fun c hc => (htr c hc).2.2) hcopy) rfl
       fun _ c u hu => d.program ▸ hs c u hu
-  | stack st d h ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, h, ih.snaps⟩
-  | used u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack, ih.snaps⟩
-  | written u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack, ih.snaps⟩
+  | stack st d h ih => exact ⟨⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, h⟩, ih.snaps⟩
+  | used u d ih => exact ⟨⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack⟩, ih.snaps⟩
+  | written u d ih => exact ⟨⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack⟩, ih.snaps⟩
 
 theorem tabled {m₀ m : M} (t : Tabled F m₀) (d : Deeds T F m₀ m) : Tabled F m := by
   have put : ∀ {m n : M} (r : Run), Tabled F m → (∀ j, n.run j = if r.id = j then r else m.run j) → (∀ h ∈ r.handles, F h) →
@@ -394,8 +431,22 @@ theorem tabled {m₀ m : M} (t : Tabled F m₀) (d : Deeds T F m₀ m) : Tabled 
   induction d with
   | refl => exact t
   | @code m id code _ _ _ _ _ ih => exact put { m.run id with code } ih (run' m _) (ih.tables id) (ih.kept id)
-  | @table m id handles made _ _ _ hh ih =>
-    exact put { m.run id with handles, made } ih (run' m _) (fun h hx => (hh h hx).elim (ih.tables id h) fun h => h) (ih.kept id)
+  | @tell m id handles made ev s _ _ _ _ hh ih =>
+    have new : ∀ h ∈ s.handles, F h := fun h hx => (hh h hx).elim (ih.tables id h) fun h => h
+    have run : (m.put { m.run id with handles, made }).run id = { m.run id with handles, made } := by
+      rw [run_put, if_pos (run_id m id)]
+    refine ⟨fun j h => ?_, fun j c => ?_⟩
+    · by_cases e : id = j
+      · subst e; rw [run_record_same]; exact new h
+      · rw [run_record_ne _ _ _ e, run_put_ne _ (by simp only [run_id]; exact e)]; exact ih.tables j h
+    · by_cases e : id = j
+      · subst e
+        rw [trace_record_same, run]
+        intro hc
+        cases List.mem_cons.mp hc with
+        | inl e => rw [e]; exact new
+        | inr e => exact ih.kept id c e
+      · rw [run_record_ne _ _ _ e, run_put_ne _ (by simp only [run_id]; exact e)]; exact ih.kept j c
   | @own m id o g _ _ _ _ _ ih =>
     exact put { m.run id with owner := some o, givers := g } ih (run' m _) (ih.tables id) (ih.kept id)
   | @record m id ev s _ _ _ _ hh ih =>

@@ -163,10 +163,8 @@ theorem deeds_traceOp {m : M} (w : Wf m B) (fresh : ∀ h, m.Stamped h → F h) 
       simp only
       split
       · exact a.reply _
-      · refine (deeds_setHandles a.self a.has ?_).trans (deeds_reply a.self ?_ _ _)
-        · exact mem_seenEvents (P := fun h => h ∈ (m.run asker).handles ∨ F h) (fun x i => .inr (fresh x (w.fresh x i))) _ _
-            fun h hh => .inl hh
-        · rw [has_setHandles, a.has, Bool.or_true]
+      · exact deeds_tell a.self a.has (mem_seenEvents (P := fun h => h ∈ (m.run asker).handles ∨ F h)
+          (fun x i => .inr (fresh x (w.fresh x i))) _ _ fun h hh => .inl hh) _ _
   · exact a.reply _
 
 theorem deeds_inject {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.inject asker wt) := by
@@ -261,10 +259,11 @@ theorem gives_answerRun {m X : M} {asker : Id} {wt : Waiting} (a : Asks T m aske
     · rw [h]; exact lt
   · have i := d.has a.has
     unfold M.answerRun
-    have e : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) X
-        (X.put { X.run asker with handles := (hold (X.run asker).handles id).1, made := (X.run asker).made + 1 }) :=
-      .table asker _ _ .refl a.self i fun h hh => (of_mem_hold hh).imp_right fun e : h = id => .inr (e ▸ new)
-    exact e.trans (deeds_reply a.self (e.has i) _ _)
+    refine .tell asker _ _ _ _ .refl a.self i trivial fun h hx => ?_
+    have hx : h ∈ ((X.put { X.run asker with handles := (hold (X.run asker).handles id).1, made := (X.run asker).made + 1 }).run
+      asker).handles := hx
+    rw [run_put, if_pos (run_id X asker)] at hx
+    exact (of_mem_hold hx).imp_right fun e : h = id => .inr (e ▸ new)
 
 /-- A new run, and what it is lent. -/
 theorem deeds_lends {m : M} (tab : Tabled m.Stamped m) {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (r : Run)
@@ -421,7 +420,10 @@ theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab :
     · have e : h.trace = c' :: u' := e
       rw [hk] at e
       cases e
-      exact ⟨.refl, rfl, rfl⟩
+      refine ⟨.refl, rfl, rfl, fun e => ?_⟩
+      have := not_has_copy w asker h.id
+      rw [← show k.run = .copy (.made asker (m.run asker).made) h.id from e, w.recorders old k km] at this
+      cases this
 
 /-- While the copies of a fork are made, every run that was there stays what it was. -/
 theorem run_copyTree_busy {m : M} (w : Wf m B) (id : Id) (t : Trace) (c : Commit) {asker j : Id} (i : m.has j = true) :

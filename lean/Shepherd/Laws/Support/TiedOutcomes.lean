@@ -1,5 +1,6 @@
 import Shepherd.Laws.Support.Tied
 import Shepherd.Laws.GrantNarrows.Springs
+import Shepherd.Laws.Support.Perform
 
 /-!
 # Ownership through outcomes and taking back
@@ -28,9 +29,13 @@ theorem deeds_setCode {m : M} {id : Id} (t : T id) (i : m.has id = true) {code :
     (hl : id = .world ∨ (m.run id).code.settle.Leads m.program code.settle) : Deeds T F m (m.setCode id code) :=
   .code id code .refl t i hc hl
 
-theorem deeds_setHandles {m : M} {id : Id} (t : T id) (i : m.has id = true) {handles : List Id}
-    (hh : ∀ h ∈ handles, h ∈ (m.run id).handles ∨ F h) : Deeds T F m (m.setHandles id handles) :=
-  .table id handles (m.run id).made .refl t i hh
+/-- What the machine tells a run, with another table. -/
+theorem deeds_tell {m : M} {id : Id} (t : T id) (i : m.has id = true) {handles : List Id}
+    (hh : ∀ h ∈ handles, h ∈ (m.run id).handles ∨ F h) (w : Waiting) (answer : Value) (change : Change := []) :
+    Deeds T F m ((m.setHandles id handles).reply id w answer change) := by
+  refine .tell id handles (m.run id).made _ _ .refl t i trivial fun h hx => hh h ?_
+  have hx : h ∈ ((m.setHandles id handles).run id).handles := hx
+  rwa [run_setHandles_same] at hx
 
 /-! ## Questions -/
 
@@ -175,24 +180,27 @@ theorem of_mem_renumber {held table : List Id} {h : Nat} {x : Id} (hx : x ∈ (r
     | none => exact .inr rfl
     | some y => exact .inl (List.mem_of_getElem? g)
 
-theorem deeds_stopValue {m : M} (w : Wf m B) (tab : Tabled F m) (hF : ∀ h, m.Stamped h → F h) {owner : Id} (t : T owner)
-    (i : m.has owner = true) (id : Id) : Deeds T F m (m.stopValue owner id).1 := by
+/-- What `run.next` tells changes only the table of the owner. -/
+theorem stopValue_table {m : M} (w : Wf m B) (tab : Tabled F m) (hF : ∀ h, m.Stamped h → F h) {owner : Id}
+    (i : m.has owner = true) (id : Id) : ∃ handles, (m.stopValue owner id).1 = m.setHandles owner handles ∧
+      ∀ h ∈ handles, h ∈ (m.run owner).handles ∨ F h := by
+  have same : m = m.setHandles owner (m.run owner).handles := (setHandles_same i).symm
   unfold M.stopValue
   split
   · unfold M.rehandle
-    refine deeds_setHandles t i ?_
+    refine ⟨_, rfl, ?_⟩
     refine Value.mapHandles_mem (P := fun l => ∀ h ∈ l, h ∈ (m.run owner).handles ∨ F h) (fun l n hl h hh => ?_) _ _
       fun h hh => .inl hh
     rcases of_mem_renumber hh with e | e | e
     · exact hl h e
     · exact .inr (tab.tables id h e)
     · exact .inr (hF h (e ▸ trivial))
-  · exact .refl
-  · exact .refl
+  · exact ⟨_, same, fun _ => .inl⟩
+  · exact ⟨_, same, fun _ => .inl⟩
   · split
-    · exact .refl
+    · exact ⟨_, same, fun _ => .inl⟩
     · next q hq =>
-      refine deeds_setHandles t i fun h hh => ?_
+      refine ⟨_, rfl, fun h hh => ?_⟩
       rcases of_mem_holdAll hh with e | e
       · exact .inl e
       · exact .inr (hF h (w.fresh h ((has_of_shown w.codes hq).2.1 h e)))

@@ -77,8 +77,9 @@ theorem deeds_toOwner {m : M} (td : Tied m) (w : Wf m B) (tab : Tabled F m) (fre
     have i : m.has owner = true := has_of_code (by rw [hc]; exact nofun)
     have e₁ : Deeds T F m { m with stack := owner :: rest } := .stack _ .refl st
     have w₁ : Wf { m with stack := owner :: rest } B := Plain.wf (.stack _ .refl) w
-    have e₂ := e₁.trans (deeds_stopValue (m := { m with stack := owner :: rest }) w₁ ⟨tab.tables, tab.kept⟩ fresh t i id)
-    exact e₂.trans (deeds_reply t (e₂.has i) _ _)
+    obtain ⟨hs, e, hh⟩ := stopValue_table (m := { m with stack := owner :: rest }) w₁ ⟨tab.tables, tab.kept⟩ fresh i id
+    simp only [e]
+    exact e₁.trans (deeds_tell (m := { m with stack := owner :: rest }) t i hh _ _)
   · exact .refl
 
 theorem deeds_answerFile {m : M} (td : Tied m) {id : Id} {q : Question} (i : m.has q.asked = true) (t : T q.asked)
