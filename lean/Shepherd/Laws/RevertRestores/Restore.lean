@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-theorem takenUp_cases (m : M) (id : Id) (handles : List Id) (s : Settled) : m.takenUp id handles s = .settled s ∨
+theorem takenUp_or (m : M) (id : Id) (handles : List Id) (s : Settled) : m.takenUp id handles s = .settled s ∨
     ∃ chain op args w, m.takenUp id handles s = .passing chain op args w ∧ s = .waiting w := by
   unfold takenUp
   split
@@ -223,7 +223,7 @@ theorem restoreLower_none {hs : List Then} {y : Id} (h : y ∉ hs.map Then.id) (
 
 /-- What a run that stood below is after the revert: as it was right after its commit `e`, with the trace `t` before. Either it has
 recorded that it was put back; or it had recorded nothing since, and is left where steps that record nothing have led it. -/
-structure Restored (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
+structure PutBack (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
   files : (n.run y).files = e.files
   inbox : (n.run y).inbox = e.inbox
   handles : (n.run y).handles = m.handlesToday y e
@@ -231,20 +231,20 @@ structure Restored (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
       ((n.run y).code = .settled e.code ∨ ∃ chain op args w, (n.run y).code = .passing chain op args w ∧ e.code = .waiting w)) ∨
     ((n.run y).trace = e :: t ∧ e.code.Leads m.program (n.run y).code.settle ∧ ∀ u o, (n.run y).code ≠ .undoing u o)
 
-theorem Restored.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y) (h : Restored m n y e t) :
-    Restored m p y e t := ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.handles, same ▸ h.code⟩
+theorem PutBack.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y) (h : PutBack m n y e t) :
+    PutBack m p y e t := ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.handles, same ▸ h.code⟩
 
 theorem restored_lower {m n : M} (td : Tied m) {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx : x ∈ hs)
     {e : Commit} {t : Trace} (ht : x.trace = e :: t) (ne : x.id ≠ .world)
     (now : n.run x.id = { m.run x.id with owner := some x.owner, givers := x.givers })
     (there : ∀ y, n.has y = m.has y)
     (untouched : (m.run x.id).trace.size = Trace.size (e :: t) → (m.run x.id).trace = e :: t ∧ e.run = x.id) :
-    Restored m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
+    PutBack m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
       ((restoreLower hs n x.id).run x.id).givers = x.givers := by
   have tr : (n.run x.id).trace = (m.run x.id).trace := by rw [now]
   rw [restoreLower_eq nd hx ht]
   split
-  · have taken := n.takenUp_cases x.id (n.handlesToday x.id e) e.code
+  · have taken := n.takenUp_or x.id (n.handlesToday x.id e) e.code
     rw [rewind_lower]
     refine ⟨⟨?_, ?_, ?_, .inl ⟨⟨_, trace_record_same _ _ _ _ |>.trans (congrArg _ tr), rfl⟩, ?_⟩⟩, ?_, ?_⟩
     · rw [run_record_same]
