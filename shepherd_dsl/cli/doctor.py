@@ -27,7 +27,10 @@ class Finding:
 
 
 def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
-    """All findings for the workspace that `folder` lies in, and for the machine. `quick` reads no event and starts nothing."""
+    """All findings for the workspace that `folder` lies in, and for the machine.
+
+    `quick` reads no event and starts nothing.
+    """
     from shepherd_dsl import __version__
 
     found = [Finding("shepherd", "ok", f"{__version__} on Python {sys.version.split()[0]}")]
