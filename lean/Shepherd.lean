@@ -15,6 +15,8 @@ import Shepherd.JsonPlain
 import Shepherd.Laws.CheckSound
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence
+import Shepherd.Laws.ForkAtomic
+import Shepherd.Laws.ForkIsolated
 import Shepherd.Laws.ForwardSimulation
 import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
@@ -49,6 +51,8 @@ import Shepherd.Laws.Recover
 import Shepherd.Laws.ReplayExact
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Answers
+import Shepherd.Laws.Support.Below
+import Shepherd.Laws.Support.Copies
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Entries
 import Shepherd.Laws.Support.Extends
@@ -61,9 +65,17 @@ import Shepherd.Laws.Support.Grows
 import Shepherd.Laws.Support.GrowsOperations
 import Shepherd.Laws.Support.GrowsOutcomes
 import Shepherd.Laws.Support.Handles
+import Shepherd.Laws.Support.Ids
+import Shepherd.Laws.Support.Marked
+import Shepherd.Laws.Support.Marks
 import Shepherd.Laws.Support.Moves
 import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
+import Shepherd.Laws.Support.Tied
+import Shepherd.Laws.Support.TiedOperations
+import Shepherd.Laws.Support.TiedOutcomes
+import Shepherd.Laws.Support.TiedReach
+import Shepherd.Laws.Support.TiedSteps
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits

@@ -10,7 +10,7 @@ namespace Shepherd
 namespace M
 
 /-- A run asks for what its grant allows. -/
-theorem Tally.asks {m n : M} {before : Id → Nat → Nat} (t : Tally m before) (h : Asks m n) : Tally n before := by
+theorem Tally.asks {m n : M} {before : Id → Nat → Nat} (t : Tally m before) (h : MayAsk m n) : Tally n before := by
   obtain ⟨id, op, args, K, hd, ha, rfl⟩ := h
   have i : m.has id = true := has_of_code hd
   let m₁ : M := { m with used := charge m.used (m.run id).grant op args }

@@ -281,12 +281,12 @@ theorem mute_finish (m : M) (id : Id) (again : Comp) (kind : EndKind) (v : Value
   · exact (mute_recordCode _ _ _ _ (by exact fun _ _ => nofun)).trans (mute_giveBack _ _)
 
 /-- A run asks for what its grant allows. -/
-def Asks (m n : M) : Prop := ∃ id op args K, (m.run id).code ≠ .settled .discarded ∧ allowed m.used (m.run id).grant op args = true ∧
+def MayAsk (m n : M) : Prop := ∃ id op args K, (m.run id).code ≠ .settled .discarded ∧ allowed m.used (m.run id).grant op args = true ∧
   n = { m with used := charge m.used (m.run id).grant op args }.recordCode id (.intent op args)
     (.settled (.waiting { op, args, stack := K }))
 
 theorem mute_localMove (m : M) {id : Id} (hd : (m.run id).code ≠ .settled .discarded) (c : Comp) (ρ : Env) (K : Stack) (k : Nat) :
-    Mute m (m.localMove id c ρ K k) ∨ Asks m (m.localMove id c ρ K k) := by
+    Mute m (m.localMove id c ρ K k) ∨ MayAsk m (m.localMove id c ρ K k) := by
   unfold localMove
   split
   · exact .inl (mute_finish _ _ _ _ _ _)
@@ -327,7 +327,7 @@ theorem mute_atStop {m n : M} {id : Id} {rest : List Id} (h : m.atStop id rest =
   · exact file h
 
 theorem mute_step {m n : M} (h : m.step = some n) :
-    Mute m n ∨ Asks m n ∨ ∃ asker w, (m.run asker).code = .settled (.waiting w) ∧ n = m.fork asker w := by
+    Mute m n ∨ MayAsk m n ∨ ∃ asker w, (m.run asker).code = .settled (.waiting w) ∧ n = m.fork asker w := by
   unfold step at h
   split at h
   · cases h
