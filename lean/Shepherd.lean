@@ -74,6 +74,7 @@ import Shepherd.Laws.Support.Ids
 import Shepherd.Laws.Support.Marked
 import Shepherd.Laws.Support.Marks
 import Shepherd.Laws.Support.Moves
+import Shepherd.Laws.Support.Order
 import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
 import Shepherd.Laws.Support.Seen

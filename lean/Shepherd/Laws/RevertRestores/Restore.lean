@@ -100,7 +100,8 @@ theorem below_owns {m : M} (td : Tied m) (nm : Named m) {r : Id} {c : Commit} (h
 
 /-! ## Then the runs below, each once -/
 
-theorem foldl_each {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
+/-- What comes later in the list does not change what `y` or any run before it has become. -/
+theorem foldl_each_in {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
     {y : Id} (hy : y ∈ l) {P : M → Prop} (h₀ : P m) (keep : ∀ n z, z ∈ l → P n → P (f n z)) :
     ∃ n s t, l = s ++ y :: t ∧ P n ∧ n.run y = m.run y ∧ (l.foldl f m).run y = (f n y).run y ∧
       ∀ z, z ≠ y → z ∉ t → (l.foldl f m).run z = n.run z := by
@@ -118,6 +119,12 @@ theorem foldl_each {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).
       obtain ⟨n, s, t, hl, hn, h₁, h₂, h₃⟩ := ih nd.2 hy (keep m z List.mem_cons_self h₀)
         fun n x hx => keep n x (List.mem_cons_of_mem _ hx)
       exact ⟨n, z :: s, t, by rw [hl]; rfl, hn, h₁.trans (other m z y (Ne.symm e)), h₂, h₃⟩
+
+theorem foldl_each {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
+    {y : Id} (hy : y ∈ l) {P : M → Prop} (h₀ : P m) (keep : ∀ n z, z ∈ l → P n → P (f n z)) :
+    ∃ n, P n ∧ n.run y = m.run y ∧ (l.foldl f m).run y = (f n y).run y := by
+  obtain ⟨n, _, _, _, h₀, h₁, h₂, _⟩ := foldl_each_in other nd hy h₀ keep
+  exact ⟨n, h₀, h₁, h₂⟩
 
 theorem run_discard_ne {n : M} {z y : Id} (h : z ≠ y) : (n.discard z).run y = n.run y := by
   unfold discard

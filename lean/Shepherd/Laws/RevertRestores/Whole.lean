@@ -49,7 +49,7 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
         ∀ y, ((restoreLower (m.heads r c) n z).run y).owner = (M₁.run y).owner := fun n z hz h =>
     ⟨fun y => (has_restoreLower _ ((h.1 z).trans ((has₁ z).symm.trans (has_of_mem_below hz))) y).trans (h.1 y),
       fun y => (owner_restoreLower _ _ _ _).trans (h.2 y)⟩
-  have each := fun y hy => foldl_each (run_restoreLower_ne (m.heads r c)) nl (y := y) hy (m := M₁)
+  have each := fun y hy => foldl_each_in (run_restoreLower_ne (m.heads r c)) nl (y := y) hy (m := M₁)
     (P := fun n => (∀ y, n.has y = m.has y) ∧ ∀ y, (n.run y).owner = (M₁.run y).owner) ⟨has₁, fun _ => rfl⟩ keep
   have last : (∀ y, ((M₁.below r).foldl (restoreLower (m.heads r c)) M₁).has y = m.has y) ∧
       ∀ y, (((M₁.below r).foldl (restoreLower (m.heads r c)) M₁).run y).owner = (M₁.run y).owner :=
@@ -66,7 +66,8 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
     rw [hM]
   have top : ((M₁.below r).foldl (restoreLower (m.heads r c)) M₁).run r = m.run r := by
     rw [other fun h => ((list r).mp h).ne t₁.forest rfl, ← hM, run_owns_ne notIn]
-  have order := t₁.order_below r
+  have order : (M₁.below r).Pairwise fun x y => (M₁.run y).owner ≠ some x :=
+    Runs.pairwise_under t₁.forest _ (Runs.nodup_kids t₁.forest r) fun _ hs _ ht => Runs.kids_apart t₁.forest hs ht
   rw [restore]
   generalize (M₁.below r).foldl (restoreLower (m.heads r c)) M₁ = N at top other each last ⊢
   have rewind : N.rewind r c false = N.record r (.reverted c.index)

@@ -264,37 +264,6 @@ theorem nodup_under {rs : List Run} (f : Forest rs) (n : Nat) {siblings : List I
         · exact apart k hk j hj (hx ▸ below j x hy)
         · exact ne (hx.symm.trans hy)
 
-/-- A run is listed before its owner. -/
-theorem order_under {rs : List Run} (f : Forest rs) (n : Nat) {siblings : List Id} (hn : siblings.Nodup)
-    (apart : ∀ s ∈ siblings, ∀ t ∈ siblings, ¬ Below rs s t) :
-    (under rs n siblings).Pairwise fun a b => (find rs b).owner ≠ some a := by
-  induction n generalizing siblings with
-  | zero => exact .nil
-  | succ n ih =>
-    have below : ∀ k x, x ∈ under rs n (kids rs k) → Below rs x k := fun k x h => by
-      rcases of_mem_under f.nodup h with h | ⟨s, hs, h⟩
-      · exact .own ((mem_kids_iff f.nodup).mp h)
-      · exact h.trans (.own ((mem_kids_iff f.nodup).mp hs))
-    unfold under
-    refine List.pairwise_flatMap.mpr ⟨fun k hk => ?_, ?_⟩
-    · refine List.pairwise_append.mpr ⟨ih (nodup_kids f k) fun s hs t ht => kids_apart f hs ht, List.pairwise_singleton _ _,
-        fun x hx y hy e => ?_⟩
-      rw [List.mem_singleton.mp hy] at e
-      exact (f.owner _ _ e).acyclic ((below k x hx).over f)
-    · have rev : siblings.reverse.Nodup := List.pairwise_reverse.mpr (hn.imp fun h => h.symm)
-      refine List.Pairwise.imp_of_mem ?_ rev
-      intro k j hk hj ne x hx y hy e
-      have hk := List.mem_reverse.mp hk
-      have hj := List.mem_reverse.mp hj
-      simp only [List.mem_append, List.mem_singleton] at hx hy
-      have hyk : Below rs y k := hx.elim (fun h => .up e (below k x h)) fun h => .own (h ▸ e)
-      rcases hy with hy | rfl
-      · rcases hyk.linear (below j y hy) with e | b | b
-        · exact ne e
-        · exact apart k hk j hj b
-        · exact apart j hj k hk b
-      · exact apart y hj k hk hyk
-
 end Runs
 
 end Shepherd

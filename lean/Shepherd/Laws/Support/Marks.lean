@@ -105,7 +105,7 @@ theorem owner_markCopy (id fork : Id) (n : M) (h : Then) (z : Id) : ((M.markCopy
   · rw [recordCode_eq, owner_record]
 
 /-- In what a fork copies, a run comes before its owner. -/
-theorem forkParts_order {m : M} {id asker : Id} {c : Commit} {t : Trace} (ct : CommitTied c) :
+theorem parts_before {m : M} {id asker : Id} {c : Commit} {t : Trace} (ct : CommitTied c) :
     (m.forkParts id asker t c).Pairwise fun a b => b.id ≠ id → b.owner ≠ a.id := by
   unfold forkParts
   refine List.pairwise_append.mpr ⟨?_, List.pairwise_singleton _ _, fun a _ b hb ne => absurd ?_ ne⟩
@@ -132,7 +132,7 @@ theorem code_copyTree {m : M} (td : Tied m) (nm : Named m) {id asker fork : Id} 
     | cons d v =>
       obtain ⟨_, e, _⟩ := run_bornOf (fork := fork) td nm hc hw hk
       rw [e]; rfl
-  have order := forkParts_order (m := m) (id := id) (asker := asker) (t := t) (td.commits id c hc)
+  have order := parts_before (m := m) (id := id) (asker := asker) (t := t) (td.commits id c hc)
   have nodup := nodup_ids nm hc (fun _ h => h) (forkParts_nodup (m := m) (asker := asker) (t := t) (td.commits id c hc))
   have self : x.owner ≠ x.id := by
     unfold forkParts at hx

@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.Below
+import Shepherd.Laws.Support.Order
 
 /-!
 # Ownership through everything that can happen: the invariants
@@ -100,9 +100,6 @@ theorem over_of_family {m : M} (t : Firm m) {x a : Id} (h : x ∈ m.family a) : 
 theorem owns {m : M} (t : Firm m) {asker id : Id} (h : m.owns asker id = true) : MayOwn asker id :=
   t.owner (beq_iff_eq.mp h)
 
-theorem order_below {m : M} (t : Firm m) (a : Id) : (m.below a).Pairwise fun x y => (m.run y).owner ≠ some x :=
-  Runs.order_under t.forest _ (Runs.nodup_kids t.forest a) fun _ hs _ ht => Runs.kids_apart t.forest hs ht
-
 theorem nodup_below {m : M} (t : Firm m) (a : Id) : (m.below a).Nodup :=
   Runs.nodup_under t.forest _ (Runs.nodup_kids t.forest a) fun _ hs _ ht => Runs.kids_apart t.forest hs ht
 
@@ -181,11 +178,9 @@ theorem Firm.commit {m : M} (t : Firm m) (id : Id) (event : Event) (s : State) :
     exact Runs.nodup_under t.forest _ (hl.nodup (Runs.nodup_kids t.forest id))
       fun x hx y hy => Runs.kids_apart t.forest (hl.subset hx) (hl.subset hy)
   · rw [heads, List.pairwise_map]
-    refine List.Pairwise.imp_of_mem (fun {a b} _ hb h e => h ?_) (Runs.order_under t.forest m.runs.length
-      (hl.nodup (Runs.nodup_kids t.forest id)) fun x hx y hy => Runs.kids_apart t.forest (hl.subset hx) (hl.subset hy))
-    have := owned b hb
-    rw [e] at this
-    exact this
+    refine (Runs.pairwise_under t.forest _ (hl.nodup (Runs.nodup_kids t.forest id))
+      fun x hx y hy => Runs.kids_apart t.forest (hl.subset hx) (hl.subset hy)).imp_of_mem fun hx hy ne e => ne ?_
+    exact (owned _ hy).trans (congrArg some e)
 
 /-! ## Elementary changes -/
 
