@@ -2,8 +2,9 @@
 
 python -m tests.differential.corpus [--seed N] [--programs N] [--scenes]
 
-writes the scenes of `scenes.py` into `scenes.jsonl` and, unless these alone are asked for, chooses generated cases anew,
-into `rules.jsonl`, all with what Lean says to them now. Cases on which both sides differed (`failed-….jsonl`) come from `run_cases`.
+writes the scenes of `scenes.py` into `scenes.jsonl` and, unless these alone are asked for, chooses generated cases
+anew, into `rules.jsonl`, all with what Lean says to them now. Cases on which both sides differed (`failed-….jsonl`)
+come from `run_cases`.
 """
 
 from __future__ import annotations
