@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.mutants.operators import ROOT
 from bench.rule_mutants.judge import Verdict
 from bench.rule_mutants.requests import Asked
-from bench.rule_mutants.table import RULES
+from bench.rule_mutants.table import RULES, Mutant
 
 PAGE = ROOT / "spec" / "rule-mutants.md"
 
@@ -53,14 +53,15 @@ def write(found: Sequence[Verdict], requests: Sequence[Asked], cases: int, seed:
         "|---|---|---|",
     ]
     order = {rule: at for at, rule in enumerate(RULES)}
-    last = ""
     for verdict in sorted(found, key=lambda one: (order[one.mutant.rule], one.mutant.change)):
-        mutant = verdict.mutant
-        rule = "" if mutant.rule == last else mutant.rule
-        last = mutant.rule
         by = "" if verdict.by is None else f"{verdict.by.kind}: {verdict.how}"
-        lines.append(f"| {rule} | `{mutant.module}`: {_code(mutant.old)} → {_code(mutant.new)} | {by} |")
+        lines.append(f"{cells(verdict.mutant)} {by} |")
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def cells(mutant: Mutant) -> str:
+    """A mutant's first cells in the table."""
+    return f"| {mutant.rule} | `{mutant.module}`: {_code(mutant.old)} → {_code(mutant.new)} |"
 
 
 def _survivor(verdict: Verdict) -> str:

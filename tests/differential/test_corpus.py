@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from shepherd_dsl.core.wire import parse
 from tests.differential.corpus import FOLDER, Stored, stored
-from tests.differential.python_side import python_answer, without_problem
+from tests.differential.python_side import python_answer, tree_of, without_problem
 from tests.differential.shepref import Shepref
+from tests.support.rules import REQUIRED, reached
 
 CASES = list(stored())
 
@@ -26,6 +28,15 @@ def test_there_are_cases_of_every_kind() -> None:
 @pytest.mark.parametrize("one", CASES, ids=[one.name for one in CASES])
 def test_the_python_core_says_the_same(one: Stored) -> None:
     assert python_answer(one.request) == one.answer
+
+
+def test_they_reach_every_rule() -> None:
+    found: Counter[str] = Counter()
+    for one in CASES:
+        m = tree_of(one.request)
+        assert m is not None
+        found += reached(m)
+    assert not [rule for rule in REQUIRED if not found[rule]]
 
 
 def test_lean_says_the_same() -> None:
