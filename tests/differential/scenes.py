@@ -197,7 +197,7 @@ def messages() -> Iterator[str]:
 
 
 def nonsense() -> Iterator[str]:
-    """Operations on runs with arguments of the wrong number or kind, on a run at an intent; at last one with a run."""
+    """Operations with arguments of the wrong number or kind, on a run at an intent; on one that was given away."""
     inside = p("list", p("record", "run", W))
     wrong = (
         *[do(op) for op in ("run.next", "run.pass", "run.merge", "run.discard", "run.pick", "run.fork", "run.unknown")],
@@ -219,9 +219,24 @@ def nonsense() -> Iterator[str]:
         spawn("worker", grant=(record(op="*", args=(), limit=Con("None")),)),
         do("inbox.take", 1),
     )
-    tried = kept(*wrong)[1]
-    main = body_of(("w", spawn("worker")), do("run.next", W), ("x", tried), do("ask", inside), ret("$x"))
-    made = program(10_000, worker=((), body_of(do("ask", 1), ret(1))), main=((), main))
+    foreign = (
+        *[do(op, W) for op in ("run.next", "run.pass", "run.merge", "run.discard")],
+        *[do(op, W, 0) for op in ("run.answer", "run.inject", "run.fork", "run.revert")],
+        do("run.deny", W, "no"),
+        do("run.pick", p("list", W)),
+    )
+    main = body_of(
+        ("w", spawn("worker")),
+        do("run.next", W),
+        ("x", kept(*wrong)[1]),
+        ("k", spawn("keep", W)),
+        ("y", kept(*foreign)[1]),
+        do("ask", inside),
+        ret("$x"),
+    )
+    made = program(
+        10_000, worker=((), body_of(do("ask", 1), ret(1))), keep=(("r",), do("run.next", "$r")), main=((), main)
+    )
     yield asked(made, played(made))
 
 

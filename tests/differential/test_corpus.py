@@ -11,7 +11,7 @@ from shepherd_dsl.core.wire import parse
 from tests.differential.corpus import FOLDER, Stored, stored
 from tests.differential.python_side import python_answer, tree_of, without_problem
 from tests.differential.shepref import Shepref
-from tests.support.rules import REQUIRED, reached
+from tests.support.rules import LEAN_RULES, REQUIRED, reached
 
 CASES = list(stored())
 
@@ -39,9 +39,14 @@ def test_they_reach_every_rule() -> None:
     assert not [rule for rule in REQUIRED if not found[rule]]
 
 
-def test_lean_says_the_same() -> None:
+def test_lean_says_the_same_and_reaches_every_rule() -> None:
+    found: Counter[str] = Counter()
     with Shepref() as lean:
         for one in CASES:
             line = lean.line(one.request)
-            answer = without_problem(line) if '"accepted"' in line[:40] else line
-            assert answer == one.answer, one.name
+            if '"accepted"' in line[:40]:
+                assert without_problem(line) == one.answer, one.name
+                continue
+            assert line == one.answer, one.name
+            found += Counter(lean.ask(one.request.replace('"do":"run"', '"do":"run","rules":true', 1))["rules"])
+    assert not [rule for rule in LEAN_RULES if not found[rule]]
