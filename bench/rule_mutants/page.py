@@ -29,8 +29,8 @@ def write(found: Sequence[Verdict], requests: Sequence[Asked], cases: int, seed:
         "killed when the changed core answers a request of the suite otherwise than Lean did, raises, or takes too",
         "long.",
         "",
-        f"**{len(killed)} of {len(found) - len(apart)}** killed, for {len(RULES)} rules;"
-        f" {len(apart)} more survive that no request can tell from the original, explained below.",
+        f"**{len(killed)} of {len(found) - len(apart)}** killed, for {len(RULES)} rules."
+        + (f" {len(apart)} more survive that no request can tell from the original, see below." if apart else ""),
         "",
         f"Asked were, in this order, the {len(requests)} requests of `spec/corpus/`, of the aimed cases and of {cases}",
         f"fresh cases of seed {seed}; what kills a mutant is the first that does.",
