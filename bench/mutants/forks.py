@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -100,7 +100,7 @@ def apart() -> None:
     sys.dont_write_bytecode = True
 
 
-def say(out: int, found: Mapping[str, Any]) -> None:
+def say(out: int, found: Mapping[str, Any]) -> NoReturn:
     """Write what was found, as JSON, and end."""
     data = json.dumps(found).encode()
     while data:

@@ -8,5 +8,5 @@ takes too long.
   were cut or tampered with, and logs followed by another program. Lean is asked once for each; its answers are kept
   under `build/rule-mutants/` by content. The unchanged core must give them all.
 - One process imports the core and forks for each mutant (`bench/mutants/forks.py`); the checkout is never changed. In
-  a fork, the stored requests come first, of these the ones that reach the rule, the quickest first.
+  a fork, the stored requests come first, of these the ones that reach the rule, the shortest first.
 """

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NoReturn
 
 import attrs
 
@@ -17,6 +18,8 @@ from bench.rule_mutants.table import Mutant
 
 LEAST, TIMES = 2.0, 20
 """A request takes too long when it takes so many times what it takes unchanged, and at least so many seconds."""
+PATIENCE = 100.0
+"""So many times the time of all requests, by the clock, until a fork counts as broken."""
 ORIGINS = ("stored", "aimed", "fresh")
 
 
@@ -31,11 +34,11 @@ class Verdict:
 
 def promising(mutant: Mutant, requests: Sequence[Asked]) -> list[Asked]:
     """The requests, the best bets first."""
-    return sorted(requests, key=lambda one: (ORIGINS.index(one.origin), mutant.rule not in one.rules, one.seconds))
+    return sorted(requests, key=lambda one: (ORIGINS.index(one.origin), mutant.rule not in one.rules, len(one.request)))
 
 
-def ask(mutant: Mutant, requests: Sequence[Asked], out: int) -> None:
-    """In a fork: never returns. Says which of the requests kills the mutant, and how."""
+def ask(mutant: Mutant, requests: Sequence[Asked], out: int) -> NoReturn:
+    """In a fork. Says which of the requests kills the mutant, and how."""
     change({mutant.module: mutant.text})
     from tests.differential.python_side import python_answer
 
@@ -65,7 +68,7 @@ def judged(mutants: Sequence[Mutant], requests: Sequence[Asked], jobs: int) -> I
     warm()
     todo = list(reversed(mutants))
     working: dict[int, tuple[Fork, Mutant, list[Asked]]] = {}
-    patience = 60 + 3 * sum(one.seconds for one in requests)
+    patience = PATIENCE * (1 + sum(one.seconds for one in requests))
     while todo or working:
         while todo and len(working) < jobs:
             mutant = todo.pop()
