@@ -113,9 +113,7 @@ def chosen(found: list[Candidate]) -> list[Candidate]:
 
 def write(path: Path, requests: Iterable[str], lean: Reference) -> None:
     """Store requests anew, with what Lean says to them."""
-    path.unlink(missing_ok=True)
-    for text in requests:
-        keep(path, text, lean)
+    path.write_text("".join([line_of(text, lean.line(text)) for text in requests]), "utf-8")
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 

@@ -9,16 +9,16 @@ from shepherd_dsl.core.event import Outcome
 from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.forest import log_since
 from shepherd_dsl.core.grant import Clause, Pattern, request_value
+from shepherd_dsl.core.limits import VALUE_DEPTH
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import ROOT, Done
 from shepherd_dsl.core.value import Con, record
-from tests.differential.cases import log_of
-from tests.differential.scene_tools import asked, body_of, forked, inner, kept, played, spawn, to_end
-from tests.differential.scenes_outside import answers, checks, debts, ending, forks, picks, undone, world
-from tests.support.build import ALL, call, do, p, program, ret
+from tests.differential.scene_tools import USUAL, asked, body_of, forked, inner, kept, played, spawn, to_end
+from tests.differential.scenes_outside import answers, checks, debts, declared, ending, forks, picks, undone, world
+from tests.support.build import ALL, call, do, iff, p, program, ret
 from tests.support.build import request as clauses
 from tests.support.generate import LOOP
-from tests.support.scenes import POST0, F, G, S, W, passes
+from tests.support.scenes import F, G, S, W, passes
 
 
 def scenes() -> Iterator[str]:
@@ -32,10 +32,12 @@ def scenes() -> Iterator[str]:
         limits,
         patterns,
         lent,
+        siblings,
         copies_of_copies,
         passing,
         owners,
         debts,
+        declared,
         undone,
         steps,
         world,
@@ -121,6 +123,7 @@ def nonsense() -> Iterator[str]:
         do("run.next", W),
         ("x", kept(*wrong)[1]),
         ("k", spawn("keep", W)),
+        spawn("keep", W),
         ("y", kept(*foreign)[1]),
         do("ask", inside),
         ret("$x"),
@@ -184,24 +187,36 @@ def patterns() -> Iterator[str]:
 
 def lent() -> Iterator[str]:
     """A run lent, and lent on: taken back while it is below, given back by whoever ends, read from outside."""
-    leaf = kept(*[do("ask", at) for at in range(6)])
+    leaf = kept(spawn("kid"), *[do("ask", at) for at in range(5)])
     on = body_of(*passes("$r", 1), do("ask", "on"), *passes("$r", 1), ret("on"))
     over = body_of(("s", spawn("on", "$r")), to_end(S), *passes("$r", 1), ret("$r"))
 
     def main(*parts: object) -> Program:
         body = body_of(("l", spawn("leaf")), ("w", spawn("over", inner("l"))), *parts)
-        return program(10_000, leaf=leaf, on=(("r",), on), over=(("r",), over), main=((), body))
+        return program(10_000, leaf=leaf, kid=((), ret(1)), on=(("r",), on), over=(("r",), over), main=((), body))
 
     look = [("t", do("run.trace", W, 0))]
     rest = [("x", to_end(W)), *look, ("y", do("run.next", inner("l"))), ret(p("list", "$x", "$t", "$y"))]
     last = p("sub", p("len", inner("t")), 1)
     for parts in (
-        [*passes(W, 2), do("run.revert", W, 3), *rest],
-        [*passes(W, 1), ("f", do("run.fork", W, 3)), do("run.revert", F, 0), ("z", to_end(F)), *rest],
+        [*passes(W, 1), ("f", do("run.fork", W, 3)), do("run.revert", F, 2), ("z", to_end(F)), *rest],
         [to_end(W), *look, ("f", do("run.fork", W, last)), ("z", do("run.revert", W, last)), *rest],
     ):
         made = main(*parts)
         yield asked(made, played(made))
+
+
+def siblings() -> Iterator[str]:
+    """A run that was lent comes back between those made before and after it; all are discarded, the youngest first."""
+    back = (("r",), body_of(*passes("$r", 1), ret(1)))
+    boss = body_of(
+        *[(name, spawn("leaf")) for name in "abc"], ("s", spawn("back", inner("b"))), to_end(S), do("ask", 0)
+    )
+    over = body_of(("w", spawn("boss")), to_end(W))
+    body = body_of(("w", spawn("over")), *passes(W, 1), do("run.next", W), ("x", do("run.discard", W)), ret("$x"))
+    agents = {"leaf": ((), body_of(do("ask", 1), ret(1))), "back": back, "boss": ((), boss), "over": ((), over)}
+    made = program(10_000, **agents, main=((), body))
+    yield asked(made, played(made))
 
 
 def copies_of_copies() -> Iterator[str]:
@@ -218,7 +233,8 @@ def copies_of_copies() -> Iterator[str]:
         ("y", to_end(G)),
         ("z", do("run.revert", G, 1)),
         to_end(G),
-        ret(p("list", "$x", "$y", "$z")),
+        ("u", do("run.trace", F, 3)),
+        ret(p("list", "$x", "$y", "$z", "$u")),
     )
     made = program(
         10_000,
@@ -255,12 +271,8 @@ def passing() -> Iterator[str]:
         yield asked(made, played(made))
     made = main(do("run.pass", W), *end)
     m = played(made)
-    told = [at for at, (run, event) in enumerate(log_of(m)) if run == ROOT and isinstance(event, Outcome)]
-    root = [commit for commit in log_since(m, 0) if commit.run == ROOT]
-    for at in told[3:7:2]:
-        index = next(commit.index for commit in root if commit.seq == at)
-        again = played(made, acts={0: forked(m, index)})
-        yield asked(made, again)
+    told = [commit.index for commit in log_since(m, 0) if commit.run == ROOT and isinstance(commit.event, Outcome)]
+    yield asked(made, played(made, acts={0: forked(m, told[3])}))
 
 
 def owners() -> Iterator[str]:
@@ -268,13 +280,16 @@ def owners() -> Iterator[str]:
     last = kept(do("run.discard", W), do("run.trace", W, 0))[1]
     act = [part for at in range(3) for part in (do("run.next", W), do("run.answer", W, at))]
     deny = [do("run.next", W), do("run.deny", W, "no"), do("run.next", W), do("run.deny", W, "")]
+    grant = (*USUAL, Clause("fire"))
+    worker = ((), body_of(do("post", 1), do("fire", 2), do("post", 3), do("ask", 4), ret("done")))
     for parts in (act, [*deny, *passes(W, 1), *act[:2]]):
-        made = program(10_000, worker=POST0, main=((), body_of(("w", spawn("worker")), *parts, ("x", last), ret("$x"))))
-        yield asked(made, played(made))
+        body = body_of(("w", spawn("worker", grant=request_value(grant))), *parts, ("x", last), ret("$x"))
+        made = program(10_000, worker=worker, main=((), body))
+        yield asked(made, played(made, grant=grant), grant)
 
 
 def steps() -> Iterator[str]:
-    """As many local steps between two events as there may be, and one less: from the start, and after an answer."""
+    """As many local steps between two events as there may be, and one less; a value as deep as it may be, and more."""
     for parts in ([call("loop'", 9)], [do("ask", 1), call("loop'", 9)]):
 
         def made(most: int, parts: list[Comp] = parts) -> Program:
@@ -283,6 +298,10 @@ def steps() -> Iterator[str]:
         least = next(most for most in count(1) if isinstance(played(made(most)).runs[ROOT].code, Done))
         for most in (least - 1, least):
             yield asked(made(most), played(made(most)))
+    grow = iff(p("le", "$n", 0), do("ask", "$v"), call("grow", p("sub", "$n", 1), p("list", "$v")))
+    for deep in (VALUE_DEPTH, VALUE_DEPTH + 1):
+        nested = program(10_000, grow=(("n", "v"), grow), main=((), body_of(call("grow", deep, 1), ret(1))))
+        yield asked(nested, played(nested))
 
 
 def merges() -> Iterator[str]:
@@ -300,7 +319,7 @@ def merges() -> Iterator[str]:
         [do("file.write", "a.txt", "three\n"), do("file.remove", "src/x.py")],
         [do("file.write", "new/z.txt", "one\n")],
         [do("file.write", "deep", "one\n"), do("file.write", "hollow/x", "one\n")],
-        [*change[:1], do("file.remove", "src/x.py"), do("file.write", "new", "one\n")],
+        [do("file.remove", "a.txt"), do("file.write", "a.txt/y", "one\n"), do("file.write", "new", "one\n")],
     ):
         body = body_of(
             do("file.write", "a.txt", "three\n"),

@@ -8,10 +8,11 @@ import attrs
 
 from shepherd_dsl.core.event import Change, End, Injected, Intent, Outcome, Reverted
 from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.grant import Clause, request_value
 from shepherd_dsl.core.machine import advance, start, world_asks
 from shepherd_dsl.core.oracle import run_to_end
-from shepherd_dsl.core.program import Def
+from shepherd_dsl.core.program import Def, Operation
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import ROOT, WORLD
 from shepherd_dsl.core.value import UNKNOWN, Con, Handle, Value, err, ok, record
@@ -42,17 +43,16 @@ from tests.support.tamper import EDITS
 
 
 def ending() -> Iterator[str]:
-    """A run that is discarded while it discards: run, checked as it is and edited, followed by other programs."""
+    """A run that is discarded while it discards: run, checked after an edit, followed by another program."""
     made, nothing, contents = ending_within(), Files.empty(), dict[str, bytes]()
     m = start(made, "main", (), ALL, nothing, read_blob=contents.__getitem__)
     m = run_to_end(m, lambda query: (ok(query.args[0] if query.args else True), ()))
     yield run_request(made, "main", (), ALL, nothing, contents, m)
     log = log_of(m)
-    edits = [edit(log) for edit in EDITS]
-    for one in (log, log[: len(log) // 2], *[edited[: at + 2] for edited, at in edits]):
-        yield request("check", made, nothing, contents, log=log_json(one))
+    for edited, at in [edit(log) for edit in EDITS]:
+        yield request("check", made, nothing, contents, log=log_json(edited[: at + 2]))
     other = attrs.evolve(made, defs={**made.defs, "poster": Def(made.defs["poster"].params, ret("something else"))})
-    yield request("diverge", other, nothing, contents, log=log_json(log))
+    yield request("diverge", other, nothing, contents, log=log_json(log[:24]))
 
 
 def picks() -> Iterator[str]:
@@ -104,14 +104,33 @@ def debts() -> Iterator[str]:
         yield asked(made, played(made, in_turn(*said), grant=grant), grant)
 
 
+def declared() -> Iterator[str]:
+    """Two operations compensated by different ones, and one that says it is compensated by an operation on runs."""
+    ops = {
+        "make": Operation("compensable", "unmake"),
+        "post": Operation("compensable", "retract"),
+        "odd": Operation("compensable", "run.trace"),
+    }
+    grant = (Clause("run.*"), *[Clause(op) for op in ops])
+    worker = ((), body_of(*[do(op, at) for at in range(2) for op in ops], ret(1)))
+    body = body_of(
+        ("w", spawn("worker", grant=request_value(grant))), *passes(W, 6), ("x", do("run.discard", W)), ret("$x")
+    )
+    made = attrs.evolve(program(10_000, worker=worker, main=((), body)), ops=ops)
+    yield asked(made, played(made, in_turn((ok(1), ()), (err("no", "no"), ()), ops={"retract"}), grant=grant), grant)
+
+
 def undone() -> Iterator[str]:
     """Compensations that are refused, unknown, answered by an owner, given up; and reverts to what they took away."""
     worker = kept(do("ask", 1), do("post", 2), do("ask", 3), do("post", 4))
     again = [do("run.revert", W, at) for at in (8, 7, 6, 5, 4, 3)]
-    for said in ((UNKNOWN, ok(1)), (err("no", "gone"), ok(1))):
-        body = body_of(("w", spawn("worker")), *passes(W, 4), ("x", kept(do("run.revert", W, 0), *again)[1]), ret("$x"))
-        made = program(10_000, worker=worker, main=((), body))
-        yield asked(made, played(made, in_turn(*[(one, ()) for one in said], ops={"retract"})))
+    body = body_of(("w", spawn("worker")), *passes(W, 4), ("x", kept(do("run.revert", W, 0), *again)[1]), ret("$x"))
+    made = program(10_000, worker=worker, main=((), body))
+    yield asked(made, played(made, in_turn((UNKNOWN, ()), (err("no", "gone"), ()), ops={"retract"})))
+    own = body_of(("k", spawn("worker")), *passes(inner("k"), 2), do("run.revert", inner("k"), 0), do("ask", 1), ret(1))
+    body = body_of(("w", spawn("own")), *passes(W, 3), do("run.next", W), ("x", do("run.revert", W, 10)), ret("$x"))
+    made = program(10_000, worker=worker, own=((), own), main=((), body))
+    yield asked(made, played(made))
     boss = (("r",), body_of(*passes("$r", 2), ("x", do("run.discard", "$r")), ("a", do("ask", "after")), ret("$x")))
     lend = [("l", spawn("worker")), ("w", spawn("boss", inner("l"))), *passes(W, 2)]
     end = [("d", to_end(W)), ("t", do("run.trace", inner("l"), 0)), ret(p("list", "$d", "$t"))]
@@ -150,6 +169,24 @@ def world() -> Iterator[str]:
         {1: act("run.discard"), 3: act("run.discard"), 4: act("run.inject", "late"), 5: act("run.revert", 2)},
     ):
         yield asked(made, played(made, acts=acts))
+    pick = do("run.pick", p("list", inner("a"), inner("b")))
+    boss = body_of(*[(name, spawn("leaf")) for name in "ab"], *[do("run.next", inner(name)) for name in "ab"], pick)
+    made = program(
+        10_000,
+        leaf=((), do("ask", 1)),
+        boss=((), boss),
+        main=((), body_of(("w", spawn("boss")), ("d", to_end(W)), ("i", do("inbox.take")), ret("$i"))),
+    )
+    yield asked(made, played(made, in_turn((ok(1), ())), acts={0: act("run.inject", "while picking")}))
+    boss = body_of(("a", spawn("poster")), *passes(inner("a"), 2), ret("over"))
+    made = program(10_000, poster=POST0, boss=((), boss), main=((), body_of(("w", spawn("boss")), to_end(W))))
+
+    def again(m: Machine) -> Machine:
+        trace = m.runs[ROOT].trace
+        assert trace is not None
+        return world_asks(m, "run.revert", (Handle(0), trace.index - 3))
+
+    yield asked(made, played(made, acts={3: again}))
 
 
 def forks() -> Iterator[str]:
@@ -221,8 +258,7 @@ def checks() -> Iterator[str]:
             case End():
                 edits.append(forge(log, at, End("failed", event.value)))
             case Injected():
-                for op, args in (("run.pass", ()), ("run.inject", ("x",))):
-                    act = (WORLD, Intent(op, (Handle(0), *args)))
-                    edits += [[*log[:place], act, *log[place:]] for place in (at - 1, at, at + 1)]
+                act = (WORLD, Intent("run.pass", (Handle(0),)))
+                edits += [[*log[:place], act, *log[place:]] for place in (at - 1, at, at + 1)]
         for edit in edits:
             yield request("check", made, BASE, BLOBS, log=log_json(edit[: at + 4]))
