@@ -66,11 +66,12 @@ theorem relay {m : M} (k : Retold X m) (id : Id) (answer : Value) (by' : By) (ke
     rw [hc]; exact .refl _
   · exact k
 
-theorem deliver {m : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {id : Id} {q : Question} (hq : m.shown id = some q)
+theorem deliver {m : M} (w : Wf m B) (k : Retold X m) {id : Id} {q : Question} (hq : m.shown id = some q)
+    (hs : ∀ w, (m.run q.asked).code.settle = .waiting w → (m.run q.asked).code = .settled (.waiting w) ∧ isMachineOp w.op = false)
     (answer : Value) (change : Change) (by' : By) (keep : by' ≠ .machine ∨ ∀ v, answer ≠ .some v) :
     Retold X (m.deliver id q answer change by') := by
   unfold M.deliver
-  exact foldl_keeps (P := Retold X) (k.answerAsked (has_of_shown w.codes hq).1 answer change by' (a.shown id q hq))
+  exact foldl_keeps (P := Retold X) (k.answerAsked (has_of_shown w.codes hq).1 answer change by' hs)
     fun n x _ k => k.relay x answer by' keep
 
 theorem run_relay_ne {m : M} {id j : Id} (answer : Value) (by' : By) (ne : id ≠ j) : (m.relay id answer by').run j = m.run j := by

@@ -32,7 +32,7 @@ theorem ownerAnswers (w : Wf m B) (a : Apart m) (k : Retold X m) {asker : Id} {w
     · exact k.replyOpen o _ _ (.inl nt)
     · have sh := of_atIntent ha
       have e := plain_deliver w id (has_of_shown w.codes sh.2).1 answer [] .owner
-      refine (k.deliver w a sh.2 answer [] .owner (.inl nofun)).reply (e.has w o.1) (fun x => ?_) _ _ (.inl nt)
+      refine (k.deliver w sh.2 (a.shown id q sh.2) answer [] .owner (.inl nofun)).reply (e.has w o.1) (fun x => ?_) _ _ (.inl nt)
       rw [run_deliver_ne answer [] .owner (a.chain asker id q sh.1 sh.2)]
       exact o.2 x
 
@@ -105,7 +105,7 @@ theorem merge (k : Retold X m) {asker : Id} {wt : Waiting} (o : Open X m asker w
 
 /-- Every operation of the machine but those that make runs. -/
 theorem perform {n : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {asker : Id} {wt : Waiting} (o : Open X m asker wt)
-    (spawn : Retold X (m.spawn asker wt)) (fork : Retold X (m.fork asker wt)) (p : m.perform asker wt = some n) :
+    (spawn : wt.op = "run.spawn" → Retold X (m.spawn asker wt)) (fork : wt.op = "run.fork" → Retold X (m.fork asker wt)) (p : m.perform asker wt = some n) :
     Retold X n := by
   have nt : ∀ {op : String}, op ≠ "inbox.take" → wt.op = op → wt.op ≠ "inbox.take" := fun h e => by rw [e]; exact h
   unfold M.perform at p
@@ -135,7 +135,7 @@ theorem perform {n : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {asker : Id}
         · exact k.replyOpen o _ _ (.inl nt)
         · exact k.takeBack w a o nt (owns_of_owned ho) _
     · exact k.replyOpen o _ _ (.inl nt)
-  · cases p; exact fork
+  · next e => cases p; exact fork e
   · next e => cases p; exact k.inject o (nt (by decide) e)
   · next e => cases p; exact k.merge o (nt (by decide) e)
   · next e =>
@@ -176,7 +176,7 @@ theorem perform {n : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {asker : Id}
         · exact k.takeBack w a o nt (owns_of_owned ho) _
         · exact k.replyOpen o _ _ (.inl nt)
     · exact k.replyOpen o _ _ (.inl nt)
-  · cases p; exact spawn
+  · next e => cases p; exact spawn e
   · next e => cases p; exact k.traceOp o (nt (by decide) e)
   · cases p; exact k.replyOpen o _ _ (.inr (err_ne _ _))
 
