@@ -1,0 +1,292 @@
+import Shepherd.Laws.Support.TiedReach
+
+/-!
+# Who waits for whom
+
+A run that passes an intent, or takes another back, stands above the run that it waits for, and that one does nothing meanwhile: the
+runs above the active one all drive.
+-/
+
+namespace Shepherd
+
+/-- The code of a run that waits for the outcome of its intent. -/
+def Code.Waits (c : Code) : Prop := ∃ w, c.settle = .waiting w
+
+/-- And the operation on another run is under way. -/
+def Code.Busy (c : Code) : Prop := c.Waits ∧ ∀ s, c ≠ .settled s
+
+/-- The code of a run that waits for the outcome of another's question. -/
+def Code.Watches (c : Code) : Prop := (∃ chain op args w, c = .passing chain op args w) ∨ ∃ u o, c = .undoing u o
+
+theorem Code.Watches.not_driving {c : Code} (h : c.Watches) {r : Id} {w : Waiting} : c ≠ .driving r w := by
+  rcases h with ⟨_, _, _, _, h⟩ | ⟨_, _, h⟩ <;> rw [h] <;> exact nofun
+
+namespace M
+
+/-- From the active run up to the world: each is owned by the next, which drives. -/
+def Line (m : M) : List Id → Prop
+  | [] => False
+  | [x] => x = .world
+  | a :: b :: rest => (m.run a).owner = some b ∧ (∃ r w, (m.run b).code = .driving r w) ∧ Line m (b :: rest)
+
+/-- The run whose intent `x` passes stands below it, and is not in the middle of an operation of its own. -/
+def PassOk (m : M) (x : Id) (chain : List Id) : Prop :=
+  m.Below (chain.getLastD x) x ∧ ¬ (m.run (chain.getLastD x)).code.Busy
+
+/-- The runs whose state matters while `u` is under way: the one taken back, those that owe, those that stood below it then. -/
+def Stake (m : M) (u : Undoing) (d : Id) : Prop :=
+  d = u.run ∨ (∃ e ∈ u.todo, e.run = d) ∨ ∃ k c, u.to = some k ∧ (m.run u.run).trace.nth k = some c ∧
+    ∃ h ∈ c.heads, d = Id.today c.run u.run h.id
+
+/-- They stand below the one who takes back, and none waits for anything. -/
+def UndoOk (m : M) (a : Id) (u : Undoing) : Prop :=
+  m.Below u.run a ∧ ∀ d, m.Stake u d → (d = u.run ∨ m.Below d u.run) ∧ ¬ (m.run d).code.Waits
+
+/-- Whoever waits for another's question may. -/
+structure WatchOk (m : M) (x : Id) : Prop where
+  pass : ∀ chain op args w, (m.run x).code = .passing chain op args w → m.PassOk x chain
+  undo : ∀ u o, (m.run x).code = .undoing u o → m.UndoOk x u
+
+/-- The invariants. -/
+structure Held (m : M) : Prop where
+  line : m.Line m.stack
+  watch : ∀ x, m.WatchOk x
+
+theorem WatchOk.of_settled {m : M} {x : Id} {s : Settled} (h : (m.run x).code = .settled s) : m.WatchOk x :=
+  ⟨fun _ _ _ _ e => (nomatch h.symm.trans e), fun _ _ e => (nomatch h.symm.trans e)⟩
+
+theorem WatchOk.of_driving {m : M} {x r : Id} {w : Waiting} (h : (m.run x).code = .driving r w) : m.WatchOk x :=
+  ⟨fun _ _ _ _ e => (nomatch h.symm.trans e), fun _ _ e => (nomatch h.symm.trans e)⟩
+
+/-- Whoever stands above the active run drives. -/
+theorem Line.above {m : M} (hw : (m.run .world).owner = none) {z x : Id} (b : m.Below z x) :
+    ∀ {rest}, m.Line (z :: rest) → ∃ r w, (m.run x).code = .driving r w := by
+  induction b with
+  | @own z x h =>
+    intro rest l
+    cases rest with
+    | nil =>
+      have l : z = .world := l
+      have h : (m.run z).owner = some x := h
+      rw [l, hw] at h; cases h
+    | cons b rest =>
+      have h : (m.run z).owner = some x := h
+      rw [l.1] at h; cases h; exact l.2.1
+  | @up z o x h _ ih =>
+    intro rest l
+    cases rest with
+    | nil =>
+      have l : z = .world := l
+      have h : (m.run z).owner = some o := h
+      rw [l, hw] at h; cases h
+    | cons b rest =>
+      have h : (m.run z).owner = some o := h
+      rw [l.1] at h; cases h; exact ih l.2.2
+
+theorem Line.same {m n : M} (stack : List Id) (l : m.Line stack) (owner : ∀ a ∈ stack, (n.run a).owner = (m.run a).owner)
+    (code : ∀ a ∈ stack.tail, (n.run a).code = (m.run a).code) : n.Line stack := by
+  induction stack with
+  | nil => exact l
+  | cons a rest ih =>
+    cases rest with
+    | nil => exact l
+    | cons b rest =>
+      refine ⟨(owner a List.mem_cons_self).trans l.1, ?_, ih l.2.2 (fun x hx => owner x (List.mem_cons_of_mem _ hx))
+        fun x hx => code x (List.mem_cons_of_mem _ hx)⟩
+      obtain ⟨r, w, h⟩ := l.2.1
+      exact ⟨r, w, (code b List.mem_cons_self).trans h⟩
+
+/-! ## Changes that let nobody wait who did not -/
+
+/-- What happens to the code of a run that does not act: nothing, or it waits for nothing any more, or its compensation goes on. -/
+inductive Calmer : Code → Code → Prop where
+  | same (c : Code) : Calmer c c
+  | rest {c : Code} {s : Settled} : (∀ w, s ≠ .waiting w) → Calmer c (.settled s)
+  | next {u v : Undoing} {o : Settled} : v.run = u.run → v.to = u.to → (∀ d ∈ v.todo, d ∈ u.todo) →
+      Calmer (.undoing u o) (.undoing v o)
+
+theorem Calmer.trans {a b c : Code} (h : Calmer a b) (g : Calmer b c) : Calmer a c := by
+  cases g with
+  | same => exact h
+  | rest r => exact .rest r
+  | next h1 h2 h3 =>
+    cases h with
+    | same => exact .next h1 h2 h3
+    | next g1 g2 g3 => exact .next (h1.trans g1) (h2.trans g2) fun d hd => g3 d (h3 d hd)
+
+theorem Calmer.waits {a b : Code} (h : Calmer a b) (w : b.Waits) : a.Waits := by
+  cases h with
+  | same => exact w
+  | rest r => obtain ⟨w, hw⟩ := w; exact absurd hw (r w)
+  | next => exact w
+
+theorem Calmer.busy {a b : Code} (h : Calmer a b) (w : b.Busy) : a.Busy := by
+  cases h with
+  | same => exact w
+  | rest r => exact absurd rfl (w.2 _)
+  | next => exact ⟨w.1, fun s => nofun⟩
+
+/-- Of the runs that are there, only `z` does something; its own runs may change hands if `O`. -/
+structure Mild (O : Prop) (z : Id) (m n : M) : Prop where
+  code : ∀ x, x ≠ z → m.has x = true → Calmer (m.run x).code (n.run x).code
+  owner : ∀ y p, (m.run y).owner = some p → (O ∧ p = z) ∨ (n.run y).owner = some p
+
+variable {O : Prop} {z : Id}
+
+theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h⟩
+
+theorem Mild.trans {m n p : M} (h : Mild O z m n) (has : ∀ x, m.has x = true → n.has x = true) (g : Mild O z n p) :
+    Mild O z m p :=
+  ⟨fun x ne i => (h.code x ne i).trans (g.code x ne (has x i)),
+    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e⟩
+
+/-- What keeps all owners and the codes of others. -/
+theorem Mild.same {m n : M} (owner : ∀ x, (n.run x).owner = (m.run x).owner) (code : ∀ x, x ≠ z → (n.run x).code = (m.run x).code) :
+    Mild O z m n := ⟨fun x ne _ => by rw [code x ne]; exact .same _, fun y p h => .inr ((owner y).trans h)⟩
+
+theorem Mild.record {m : M} {id : Id} {event : Event} {s : State} (h : id = z ∨ Calmer (m.run id).code s.code) :
+    Mild O z m (m.record id event s) := by
+  refine ⟨fun x ne _ => ?_, fun y p e => .inr ((owner_record m id event s y).trans e)⟩
+  rw [run_record]
+  split
+  · next e => subst e; exact h.resolve_left ne
+  · exact .same _
+
+theorem Mild.recordCode {m : M} {id : Id} {event : Event} {code : Code} (h : id = z ∨ Calmer (m.run id).code code) :
+    Mild O z m (m.recordCode id event code) := Mild.record (s := { m.state id with code }) h
+
+theorem Mild.setCode {m : M} {id : Id} {code : Code} (h : id = z ∨ Calmer (m.run id).code code) :
+    Mild O z m (m.setCode id code) := by
+  refine ⟨fun x ne _ => ?_, fun y p e => .inr ?_⟩
+  · rw [run_setCode]
+    split
+    · next e => subst e; exact h.resolve_left ne
+    · exact .same _
+  · rw [run_setCode]; split
+    · next e' => subst e'; exact e
+    · exact e
+
+theorem Mild.setHandles {m : M} {id : Id} {handles : List Id} : Mild O z m (m.setHandles id handles) := by
+  refine .same (fun x => ?_) fun x _ => ?_
+  · rw [run_setHandles]; split
+    · next e => subst e; rfl
+    · rfl
+  · rw [run_setHandles]; split
+    · next e => subst e; rfl
+    · rfl
+
+theorem Mild.own {m : M} {id o : Id} {g : List Id} (h : O) (ho : (m.run id).owner = some z) : Mild O z m (m.own id o g) := by
+  refine ⟨fun x _ _ => ?_, fun y p e => ?_⟩
+  · rw [run_own]; split
+    · next e => subst e; exact .same _
+    · exact .same _
+  · by_cases ey : id = y
+    · subst ey; rw [ho] at e; exact .inl ⟨h, (Option.some.inj e).symm⟩
+    · rw [run_own_ne _ _ _ ey]; exact .inr e
+
+theorem Mild.put {m : M} {r : Run} (absent : m.has r.id = false) : Mild O z m (m.put r) := by
+  refine ⟨fun x _ i => ?_, fun y p e => .inr ?_⟩
+  · rw [run_put_ne]
+    · exact .same _
+    · intro e; rw [e, i] at absent; cases absent
+  · rw [run_put_ne]
+    · exact e
+    · intro e'
+      have i : m.has y = true := Runs.has_of_owner e
+      rw [e', i] at absent; cases absent
+
+/-! ## What such changes keep -/
+
+/-- The way up to one that watches stays. -/
+theorem Mild.below {m n : M} (mi : Mild O z m n) {rest : List Id} (hw : (m.run .world).owner = none) (line : m.Line (z :: rest))
+    (quiet : O → ¬ (m.run z).code.Watches) {d x : Id} (w : (m.run x).code.Watches) (b : m.Below d x) : n.Below d x := by
+  induction b with
+  | @own d x h =>
+    rcases mi.owner d x h with ⟨o, e⟩ | h
+    · exact absurd (e ▸ w) (quiet o)
+    · exact .own h
+  | @up d p x h g ih =>
+    rcases mi.owner d p h with ⟨_, e⟩ | h
+    · subst e
+      obtain ⟨r, q, hd⟩ := Line.above hw g line
+      exact absurd hd (Code.Watches.not_driving w)
+    · exact .up h (ih w)
+
+/-- The same up to a run that stands below, or is the one, that one that watches owns. -/
+theorem Mild.below_inner {m n : M} (mi : Mild O z m n) {rest : List Id} (hw : (m.run .world).owner = none) (line : m.Line (z :: rest))
+    {d r x : Id} (w : (m.run x).code.Watches) (top : m.Below r x) (b : m.Below d r) : n.Below d r := by
+  have no : ∀ p, m.Below p x → p = z → False := fun p hp e => by
+    subst e
+    obtain ⟨r, q, hd⟩ := Line.above hw hp line
+    exact Code.Watches.not_driving w hd
+  induction b with
+  | @own d r h =>
+    rcases mi.owner d r h with ⟨_, e⟩ | h
+    · exact (no r top e).elim
+    · exact .own h
+  | @up d p r h g ih =>
+    rcases mi.owner d p h with ⟨_, e⟩ | h
+    · exact (no p (g.trans top) e).elim
+    · exact .up h (ih top)
+
+theorem Stake.mono {m n : M} (wn : ∀ id, Trace.Indexed (n.run id).trace) (ht : ∀ id, (m.run id).trace <:+ (n.run id).trace)
+    {u v : Undoing} (h1 : v.run = u.run) (h2 : v.to = u.to) (h3 : ∀ d ∈ v.todo, d ∈ u.todo)
+    (there : ∀ k, u.to = some k → ∃ c, (m.run u.run).trace.nth k = some c) {d : Id} (s : n.Stake v d) : m.Stake u d := by
+  rcases s with s | ⟨e, he, hd⟩ | ⟨k, c, hk, hc, hd⟩
+  · exact .inl (s.trans h1)
+  · exact .inr (.inl ⟨e, h3 e he, hd⟩)
+  · right; right
+    rw [h1] at hc hd
+    rw [h2] at hk
+    obtain ⟨c', hc'⟩ := there k hk
+    obtain ⟨p, hp⟩ := ht u.run
+    have := Trace.nth_append (hp ▸ wn u.run) hc'
+    rw [hp, hc] at this
+    cases this
+    exact ⟨k, c, hk, hc', hd⟩
+
+/-- Who watches, and goes on to watch, may. -/
+theorem WatchOk.keep {m n : M} (wf : Wf m B) (hf : Runs.Forest m.runs) (e : Extends m n) (wn : ∀ id, Trace.Indexed (n.run id).trace)
+    (mi : Mild O z m n) {rest : List Id} (line : m.Line (z :: rest)) (quiet : O → ¬ (m.run z).code.Watches) {x : Id}
+    (c : Calmer (m.run x).code (n.run x).code) (h : m.WatchOk x) : n.WatchOk x := by
+  have hw : (m.run .world).owner = none := wf.owner _ (run_mem wf.world) (run_id m .world)
+  have still : ∀ {d}, (m.run x).code.Watches → m.Below d x → Calmer (m.run d).code (n.run d).code := fun {d} w b => by
+    refine mi.code d (fun ez => ?_) b.has
+    subst ez
+    obtain ⟨r, q, hd⟩ := Line.above hw b line
+    exact Code.Watches.not_driving w hd
+  refine ⟨fun chain op args w hc => ?_, fun v o hv => ?_⟩
+  · have hm : (m.run x).code = .passing chain op args w := by
+      rw [hc] at c
+      generalize (m.run x).code = a at c ⊢
+      cases c with
+      | same => rfl
+    have ok := h.pass chain op args w hm
+    have wt : (m.run x).code.Watches := .inl ⟨_, _, _, _, hm⟩
+    exact ⟨mi.below hw line quiet wt ok.1, fun b => ok.2 ((still wt ok.1).busy b)⟩
+  · have hm : ∃ u, (m.run x).code = .undoing u o ∧ v.run = u.run ∧ v.to = u.to ∧ ∀ d ∈ v.todo, d ∈ u.todo := by
+      rw [hv] at c
+      generalize (m.run x).code = a at c ⊢
+      cases c with
+      | same => exact ⟨v, rfl, rfl, rfl, fun _ h => h⟩
+      | next h1 h2 h3 => exact ⟨_, rfl, h1, h2, h3⟩
+    obtain ⟨u, hu, h1, h2, h3⟩ := hm
+    have ok := h.undo u o hu
+    have wt : (m.run x).code.Watches := .inr ⟨_, _, hu⟩
+    have ck := wf.codes x
+    rw [hu] at ck
+    have there : ∀ k, u.to = some k → ∃ c, (m.run u.run).trace.nth k = some c := fun k hk =>
+      (ck.2.2.2 k hk).imp fun _ h => h.1
+    refine ⟨h1 ▸ mi.below hw line quiet wt ok.1, fun d hd => ?_⟩
+    obtain ⟨hb, hn⟩ := ok.2 d (hd.mono wn (fun id => e.trace id) h1 h2 h3 there)
+    have hbx : m.Below d x := by
+      rcases hb with hb | hb
+      · rw [hb]; exact ok.1
+      · exact hb.trans ok.1
+    refine ⟨?_, fun w => hn ((still wt hbx).waits w)⟩
+    rw [h1]
+    exact hb.imp_right fun hb => mi.below_inner hw line wt ok.1 hb
+
+end M
+
+end Shepherd
