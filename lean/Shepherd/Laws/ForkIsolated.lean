@@ -22,29 +22,28 @@ theorem InBranch.after {ω : Oracle} {b : Id} {p q : M} (h : InBranch ω b p q) 
   | refl => exact .refl _
   | step _ _ _ s ih => exact s.elim ih.step ih.answer
 
+/-- A run that has made runs is there. -/
+theorem has_of_made {m : M} {c : Id} {j : Nat} (h : j < (m.run c).made) : m.has c = true := by
+  cases e : m.has c with
+  | true => rfl
+  | false => rw [run_of_not_has e] at h; exact absurd h (Nat.not_lt_zero _)
+
+theorem not_inFork_of_stamped {m : M} (fresh : ∀ c, m.has c = true → m.Stamped c) (a : Id) :
+    ∀ b, m.Stamped b → ¬ InFork a (m.run a).made b
+  | .made c _, s, h => not_inFork_of_stamped fresh a c (fresh c (has_of_made s)) h
+  | .copy (.made c j) x, s, h => by
+    rcases h with ⟨rfl, rfl⟩ | h
+    · exact Nat.lt_irrefl _ s
+    · exact not_inFork_of_stamped fresh a c (fresh c (has_of_made s)) h
+  | .world, _, h => h
+  | .root, _, h => h
+  | .copy .world _, _, h => h
+  | .copy .root _, _, h => h
+  | .copy (.copy _ _) _, _, h => h
+
 /-- A run that was there before a fork is not of the fork. -/
-theorem not_inFork {m : M} (w : Wf m) {a : Id} {b : Id} (i : m.has b = true) : ¬ InFork a (m.run a).made b := by
-  have maker : ∀ {c : Id} {j : Nat}, j < (m.run c).made → m.has c = true := fun {c j} h => by
-    cases e : m.has c with
-    | true => rfl
-    | false => rw [run_of_not_has e] at h; exact absurd h (Nat.not_lt_zero _)
-  have go : ∀ b, m.Stamped b → (∀ c, m.has c = true → m.Stamped c) → ¬ InFork a (m.run a).made b := by
-    intro b
-    induction b using InFork.induct with
-    | case1 c j ih => exact fun s f h => ih (f c (maker s)) f h
-    | case2 c j x ih =>
-      intro s f h
-      rcases h with ⟨rfl, rfl⟩ | h
-      · exact Nat.lt_irrefl _ s
-      · exact ih (f c (maker s)) f h
-    | case3 b h₁ h₂ => 
-      intro _ _ h
-      unfold InFork at h
-      split at h
-      · next e => exact h₁ _ _ rfl
-      · next e => exact h₂ _ _ _ rfl
-      · exact h
-  exact go b (w.fresh b i) w.fresh
+theorem not_inFork {m : M} (w : Wf m) {a : Id} {b : Id} (i : m.has b = true) : ¬ InFork a (m.run a).made b :=
+  not_inFork_of_stamped w.fresh a b (w.fresh b i)
 
 /-- Where all that may come to stand below a run stays as it is, so does who stands below it. -/
 theorem family_same {p q : M} (s : Sound p) (t : Sound q) {b : Id} (same : ∀ y, Over b y → q.run y = p.run y) (y : Id) :
