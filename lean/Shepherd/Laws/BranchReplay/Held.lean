@@ -130,70 +130,82 @@ theorem Calmer.busy {a b : Code} (h : Calmer a b) (w : b.Busy) : a.Busy := by
 structure Mild (O : Prop) (z : Id) (m n : M) : Prop where
   code : ∀ x, x ≠ z → m.has x = true → Calmer (m.run x).code (n.run x).code
   owner : ∀ y p, (m.run y).owner = some p → (O ∧ p = z) ∨ (n.run y).owner = some p
+  has : ∀ x, m.has x = true → n.has x = true
 
 variable {O : Prop} {z : Id}
 
-theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h⟩
+theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h, fun _ h => h⟩
 
-theorem Mild.trans {m n p : M} (h : Mild O z m n) (has : ∀ x, m.has x = true → n.has x = true) (g : Mild O z n p) :
-    Mild O z m p :=
-  ⟨fun x ne i => (h.code x ne i).trans (g.code x ne (has x i)),
-    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e⟩
+theorem Mild.trans {m n p : M} (h : Mild O z m n) (g : Mild O z n p) : Mild O z m p :=
+  ⟨fun x ne i => (h.code x ne i).trans (g.code x ne (h.has x i)),
+    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e, fun x i => g.has x (h.has x i)⟩
 
-/-- What keeps all owners and the codes of others. -/
-theorem Mild.same {m n : M} (owner : ∀ x, (n.run x).owner = (m.run x).owner) (code : ∀ x, x ≠ z → (n.run x).code = (m.run x).code) :
-    Mild O z m n := ⟨fun x ne _ => by rw [code x ne]; exact .same _, fun y p h => .inr ((owner y).trans h)⟩
+/-- What keeps owners and codes. -/
+theorem Mild.same {m n p : M} (k : Mild O z m n) (owner : ∀ x, (p.run x).owner = (n.run x).owner)
+    (code : ∀ x, x ≠ z → (p.run x).code = (n.run x).code) (has : ∀ x, n.has x = true → p.has x = true) : Mild O z m p :=
+  ⟨fun x ne i => by rw [code x ne]; exact k.code x ne i, fun y q h => (k.owner y q h).imp_right (owner y).trans,
+    fun x i => has x (k.has x i)⟩
 
-theorem Mild.record {m : M} {id : Id} {event : Event} {s : State} (h : id = z ∨ Calmer (m.run id).code s.code) :
-    Mild O z m (m.record id event s) := by
-  refine ⟨fun x ne _ => ?_, fun y p e => .inr ((owner_record m id event s y).trans e)⟩
-  rw [run_record]
-  split
-  · next e => subst e; exact h.resolve_left ne
-  · exact .same _
+theorem Mild.record {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {s : State}
+    (h : id = z ∨ m.has id = false ∨ Calmer (n.run id).code s.code) : Mild O z m (n.record id event s) := by
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right (owner_record n id event s y).trans, fun x i => ?_⟩
+  · rw [run_record]
+    split
+    · next e =>
+      subst e
+      rcases h with h | h | h
+      · exact absurd h ne
+      · rw [h] at i; cases i
+      · exact (k.code _ ne i).trans h
+    · exact k.code x ne i
+  · rw [has_record, k.has x i, Bool.or_true]
 
-theorem Mild.recordCode {m : M} {id : Id} {event : Event} {code : Code} (h : id = z ∨ Calmer (m.run id).code code) :
-    Mild O z m (m.recordCode id event code) := Mild.record (s := { m.state id with code }) h
+theorem Mild.recordCode {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {code : Code}
+    (h : id = z ∨ m.has id = false ∨ Calmer (n.run id).code code) : Mild O z m (n.recordCode id event code) :=
+  k.record (s := { n.state id with code }) h
 
-theorem Mild.setCode {m : M} {id : Id} {code : Code} (h : id = z ∨ Calmer (m.run id).code code) :
-    Mild O z m (m.setCode id code) := by
-  refine ⟨fun x ne _ => ?_, fun y p e => .inr ?_⟩
+theorem Mild.setCode {m n : M} (k : Mild O z m n) {id : Id} {code : Code} (h : id = z ∨ Calmer (n.run id).code code) :
+    Mild O z m (n.setCode id code) := by
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right fun e => ?_, fun x i => ?_⟩
   · rw [run_setCode]
     split
-    · next e => subst e; exact h.resolve_left ne
-    · exact .same _
+    · next e => subst e; exact (k.code _ ne i).trans (h.resolve_left ne)
+    · exact k.code x ne i
   · rw [run_setCode]; split
     · next e' => subst e'; exact e
     · exact e
+  · rw [has_setCode, k.has x i, Bool.or_true]
 
-theorem Mild.setHandles {m : M} {id : Id} {handles : List Id} : Mild O z m (m.setHandles id handles) := by
-  refine .same (fun x => ?_) fun x _ => ?_
+theorem Mild.setHandles {m n : M} (k : Mild O z m n) {id : Id} {handles : List Id} : Mild O z m (n.setHandles id handles) := by
+  refine k.same (fun x => ?_) (fun x _ => ?_) fun x i => ?_
   · rw [run_setHandles]; split
     · next e => subst e; rfl
     · rfl
   · rw [run_setHandles]; split
     · next e => subst e; rfl
     · rfl
+  · rw [has_setHandles, i, Bool.or_true]
 
-theorem Mild.own {m : M} {id o : Id} {g : List Id} (h : O) (ho : (m.run id).owner = some z) : Mild O z m (m.own id o g) := by
-  refine ⟨fun x _ _ => ?_, fun y p e => ?_⟩
+/-- A run of `z` changes hands. -/
+theorem Mild.own {m n : M} (k : Mild O z m n) {id o : Id} {g : List Id} (h : O)
+    (ho : ∀ p, (m.run id).owner = some p → p = z) : Mild O z m (n.own id o g) := by
+  refine ⟨fun x ne i => ?_, fun y p e => ?_, fun x i => ?_⟩
   · rw [run_own]; split
-    · next e => subst e; exact .same _
-    · exact .same _
+    · next e => subst e; exact k.code _ ne i
+    · exact k.code x ne i
   · by_cases ey : id = y
-    · subst ey; rw [ho] at e; exact .inl ⟨h, (Option.some.inj e).symm⟩
-    · rw [run_own_ne _ _ _ ey]; exact .inr e
+    · subst ey; exact .inl ⟨h, ho p e⟩
+    · rw [run_own_ne _ _ _ ey]; exact k.owner y p e
+  · rw [has_own, k.has x i, Bool.or_true]
 
-theorem Mild.put {m : M} {r : Run} (absent : m.has r.id = false) : Mild O z m (m.put r) := by
-  refine ⟨fun x _ i => ?_, fun y p e => .inr ?_⟩
-  · rw [run_put_ne]
-    · exact .same _
-    · intro e; rw [e, i] at absent; cases absent
-  · rw [run_put_ne]
-    · exact e
-    · intro e'
-      have i : m.has y = true := Runs.has_of_owner e
-      rw [e', i] at absent; cases absent
+/-- A new run is put in. -/
+theorem Mild.put {m n : M} (k : Mild O z m n) {r : Run} (absent : m.has r.id = false) : Mild O z m (n.put r) := by
+  have ne : ∀ {x}, m.has x = true → r.id ≠ x := fun i e => by rw [e, i] at absent; cases absent
+  refine ⟨fun x nz i => ?_, fun y p e => ?_, fun x i => ?_⟩
+  · rw [run_put_ne _ (ne i)]; exact k.code x nz i
+  · have i : m.has y = true := Runs.has_of_owner e
+    rw [run_put_ne _ (ne i)]; exact k.owner y p e
+  · rw [M.has_put, k.has x i, Bool.or_true]
 
 /-! ## What such changes keep -/
 

@@ -17,6 +17,7 @@ structure Apart (m : M) : Prop where
     (m.run q.asked).code = .settled (.waiting w) ∧ isMachineOp w.op = false
   undo : ∀ id c j op args, Trace.question (m.run id).trace = some c → c.event = .undo j op args →
     ∀ w, (m.run id).code.settle ≠ .waiting w
+  owing : ∀ id u o, (m.run id).code = .undoing u o → ∀ d ∈ u.todo, ∀ w, (m.run d.run).code.settle ≠ .waiting w
   kids : ∀ a id, id ∈ m.kids a → m.owns a id = true
   family : ∀ a id, m.owns a id = true → a ∉ m.family id
   chain : ∀ a id q, m.owns a id = true → m.shown id = some q → a ∉ q.asked :: id :: q.path
@@ -290,6 +291,7 @@ theorem undoStep {m n : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {id : Id}
       have id' : m.has d.run = true := (ok.2.2.1 d (by rw [hd]; exact List.mem_cons_self)).1
       have k' : Retold X (m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code) :=
         k.recordCode id' _ _ fun x => (k.now d.run x id').undo _ _ _ _
+          (a.owing id u origin hc d (by rw [hd]; exact List.mem_cons_self))
       refine k'.setCode (by rw [recordCode_eq, has_record, i, Bool.or_true]) _ fun _ => ?_
       have : ((m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code).run id).code = (m.run id).code := by
         by_cases e : d.run = id

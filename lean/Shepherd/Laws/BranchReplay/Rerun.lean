@@ -78,9 +78,9 @@ inductive Rerun (P : Program) (agent : String) (args : List Value) (base : Files
   /-- It was copied. -/
   | forked {events : List Fixed} {s : Alone} (of' : Id) (k : Nat) (why : String) : Rerun P agent args base events s →
       Rerun P agent args base (⟨.forked of' k, why⟩ :: events) s
-  /-- A compensation is raised. -/
+  /-- A compensation is raised, of a run that waits for no answer. -/
   | undo {events : List Fixed} {s : Alone} (j : Nat) (op : String) (params : List Value) (why : String) :
-      Rerun P agent args base events s → Rerun P agent args base (⟨.undo j op params, why⟩ :: events) s
+      Rerun P agent args base events s → (∀ w, s.code ≠ .waiting w) → Rerun P agent args base (⟨.undo j op params, why⟩ :: events) s
   /-- It is again as it was after event `k`. -/
   | reverted {events before : List Fixed} {s s' : Alone} (k : Nat) (why : String) : Rerun P agent args base events s →
       before <:+ events → before.length = k + 1 → Rerun P agent args base before s' →
