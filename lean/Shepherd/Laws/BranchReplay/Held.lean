@@ -40,7 +40,7 @@ def Stake (m : M) (u : Undoing) (d : Id) : Prop :=
 
 /-- They stand below the one who takes back, and none waits for anything. -/
 def UndoOk (m : M) (a : Id) (u : Undoing) : Prop :=
-  m.Below u.run a ∧ ∀ d, m.Stake u d → (d = u.run ∨ m.Below d u.run) ∧ ¬ (m.run d).code.Waits
+  (m.run u.run).owner = some a ∧ ∀ d, m.Stake u d → (d = u.run ∨ m.Below d u.run) ∧ ¬ (m.run d).code.Waits
 
 /-- Whoever waits for another's question may. -/
 structure WatchOk (m : M) (x : Id) : Prop where
@@ -289,15 +289,21 @@ theorem WatchOk.keep {m n : M} (wf : Wf m B) (hf : Runs.Forest m.runs) (e : Exte
     rw [hu] at ck
     have there : ∀ k, u.to = some k → ∃ c, (m.run u.run).trace.nth k = some c := fun k hk =>
       (ck.2.2.2 k hk).imp fun _ h => h.1
-    refine ⟨h1 ▸ mi.below hw line quiet wt ok.1, fun d hd => ?_⟩
+    have own : (n.run v.run).owner = some x := by
+      rw [h1]
+      rcases mi.owner _ _ ok.1 with ⟨o, e⟩ | h
+      · exact absurd (e ▸ wt) (quiet o)
+      · exact h
+    have top : m.Below u.run x := .own ok.1
+    refine ⟨own, fun d hd => ?_⟩
     obtain ⟨hb, hn⟩ := ok.2 d (hd.mono wn (fun id => e.trace id) h1 h2 h3 there)
     have hbx : m.Below d x := by
       rcases hb with hb | hb
-      · rw [hb]; exact ok.1
-      · exact hb.trans ok.1
+      · rw [hb]; exact top
+      · exact hb.trans top
     refine ⟨?_, fun w => hn ((still wt hbx).waits w)⟩
     rw [h1]
-    exact hb.imp_right fun hb => mi.below_inner hw line wt ok.1 hb
+    exact hb.imp_right fun hb => mi.below_inner hw line wt top hb
 
 end M
 

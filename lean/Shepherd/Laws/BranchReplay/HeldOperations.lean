@@ -153,9 +153,8 @@ theorem Below.of_owner {m n : M} (h : ∀ x p, (m.run x).owner = some p → (n.r
   | own e => exact .own (h _ _ e)
   | up e _ ih => exact .up (h _ _ e) ih
 
-theorem begin_ok {n : M} (s : Sound m) (q : AllAsked m) {asker id : Id} {origin : Settled} {to : Option Nat}
+theorem begin_ok {B : Prop} {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m) {asker id : Id} {origin : Settled} {to : Option Nat}
     (own : m.owns asker id = true) (h : m.begin asker origin id to = .ok n) : Mild O asker m n ∧ n.WatchOk asker := by
-  have td := s.bound.tied
   have i := has_of_owns own
   have ho : (m.run id).owner = some asker := beq_iff_eq.mp own
   unfold M.begin at h
@@ -171,7 +170,7 @@ theorem begin_ok {n : M} (s : Sound m) (q : AllAsked m) {asker id : Id} {origin 
       cases hu
       have below : ∀ {code d x}, m.Below d x → ((m.abandon id).setCode asker code).Below d x := fun {code _ _} b =>
         Below.of_owner (fun x p e => ((k code).owner x p e).resolve_left fun h => h.1) b
-      refine ⟨below (.own ho), fun d hd => ?_⟩
+      refine ⟨((k _).owner id asker ho).resolve_left fun h => h.1, fun d hd => ?_⟩
       have fam : d = id ∨ m.Below d id := by
         rcases hd with hd | ⟨e, he, hd⟩ | ⟨j, c, hj, hc, x, hx, hd⟩
         · exact .inl hd
@@ -189,10 +188,10 @@ theorem begin_ok {n : M} (s : Sound m) (q : AllAsked m) {asker id : Id} {origin 
           split at hp
           · cases hp
           · next c' hc' =>
-            have e := plain_abandon s.wf i (ne_world_of_owns s.wf.owner own)
+            have e := plain_abandon wf i (ne_world_of_owns wf.owner own)
             rw [trace_setCode] at hc
-            obtain ⟨pre, hpre⟩ := (e.extends s.wf).trace id
-            have := Trace.nth_append (hpre ▸ (e.wf s.wf).indexed id) hc'
+            obtain ⟨pre, hpre⟩ := (e.extends wf).trace id
+            have := Trace.nth_append (hpre ▸ (e.wf wf).indexed id) hc'
             rw [hpre, hc] at this
             cases this
             split at hp
@@ -253,8 +252,8 @@ theorem shown_ok {id : Id} (h : m.WatchOk id) {q : Question} (hq : m.shown id = 
       refine ⟨.inr ?_, fun b => n b.1⟩
       rcases b with b | b
       · show m.Below d.run id
-        rw [b]; exact ok.1
-      · exact b.trans ok.1
+        rw [b]; exact .own ok.1
+      · exact b.trans (.own ok.1)
     · cases hq
   · cases hq
 

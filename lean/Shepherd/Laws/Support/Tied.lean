@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.Below
+import Shepherd.Laws.Support.Order
 
 /-!
 # Ownership through everything that can happen: the invariants
@@ -38,6 +38,7 @@ structure CommitTied (c : Commit) : Prop where
   over : ∀ h ∈ c.heads, Over c.run h.id ∧ h.id ≠ c.run
   inside : ∀ h ∈ c.heads, h.owner = c.run ∨ ∃ g ∈ c.heads, g.id = h.owner
   nodup : (c.heads.map Head.id).Nodup
+  order : c.heads.Pairwise fun a b => b.owner ≠ a.id
 
 namespace M
 
@@ -143,6 +144,10 @@ theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) :
     rw [this, List.map_id]
     exact Runs.nodup_under t.forest _ (hl.nodup (Runs.nodup_kids t.forest id))
       fun x hx y hy => Runs.kids_apart t.forest (hl.subset hx) (hl.subset hy)
+  · rw [heads, List.pairwise_map]
+    refine (Runs.pairwise_under t.forest _ (hl.nodup (Runs.nodup_kids t.forest id))
+      fun x hx y hy => Runs.kids_apart t.forest (hl.subset hx) (hl.subset hy)).imp_of_mem fun hx hy ne e => ne ?_
+    exact (owned _ hy).trans (congrArg some e)
 
 /-! ## Elementary changes -/
 

@@ -1,0 +1,371 @@
+import Shepherd.Laws.BranchReplay.Resets
+
+/-!
+# Who waits for whom, once a run is put back
+-/
+
+namespace Shepherd
+
+open Id (MayOwn Over Prec key)
+
+/-- In a finite list, what holds of an element where it holds of all that stand above it, holds of all. -/
+theorem finite_induction {α : Type} (r : α → α → Prop) (irrefl : ∀ x, ¬ r x x) (trans : ∀ x y z, r x y → r y z → r x z) {P : α → Prop}
+    {l : List α} (h : ∀ x ∈ l, (∀ y ∈ l, r y x → P y) → P x) : ∀ x ∈ l, P x := by
+  classical
+  have count : ∀ (k : List α) {x y : α}, r y x →
+      (k.filter fun z => decide (r z y)).length + (if y ∈ k then 1 else 0) ≤ (k.filter fun z => decide (r z x)).length := by
+    intro k x y hr
+    induction k with
+    | nil => simp only [List.filter_nil, List.length_nil, List.not_mem_nil, if_false, Nat.add_zero, Nat.le_refl]
+    | cons a k ih =>
+      have le : (k.filter fun z => decide (r z y)).length ≤ (k.filter fun z => decide (r z x)).length := by
+        have := ih; split at this <;> omega
+      have pos : ∀ {w}, r a w → (a :: k).filter (fun z => decide (r z w)) = a :: k.filter fun z => decide (r z w) := fun h =>
+        List.filter_cons_of_pos (decide_eq_true h)
+      have neg : ∀ {w}, ¬ r a w → (a :: k).filter (fun z => decide (r z w)) = k.filter fun z => decide (r z w) := fun h =>
+        List.filter_cons_of_neg (by rw [decide_eq_true_eq]; exact h)
+      by_cases e : y = a
+      · subst e
+        rw [neg (irrefl y), pos hr, if_pos List.mem_cons_self, List.length_cons]
+        omega
+      · have hm : (y ∈ a :: k) ↔ y ∈ k := ⟨fun h => (List.mem_cons.mp h).resolve_left e, List.mem_cons_of_mem _⟩
+        have ih' : (k.filter fun z => decide (r z y)).length + (if y ∈ a :: k then 1 else 0) ≤
+            (k.filter fun z => decide (r z x)).length := by
+          by_cases hy : y ∈ k
+          · rw [if_pos (hm.mpr hy)]; rw [if_pos hy] at ih; exact ih
+          · rw [if_neg fun h => hy (hm.mp h)]; rw [if_neg hy] at ih; exact ih
+        by_cases ha : r a y
+        · rw [pos ha, pos (trans _ _ _ ha hr), List.length_cons, List.length_cons]
+          omega
+        · rw [neg ha]
+          by_cases hx : r a x
+          · rw [pos hx, List.length_cons]; omega
+          · rw [neg hx]; exact ih'
+  have go : ∀ n x, x ∈ l → (l.filter fun z => decide (r z x)).length < n → P x := by
+    intro n
+    induction n with
+    | zero => exact fun _ _ h => absurd h (Nat.not_lt_zero _)
+    | succ n ih =>
+      intro x hx lt
+      refine h x hx fun y hy hr => ih y hy ?_
+      have := count l hr
+      rw [if_pos hy] at this
+      omega
+  exact fun x hx => go _ x hx (Nat.lt_succ_self _)
+
+namespace M
+
+variable {B : Prop} {m : M}
+
+/-- The machine in which what stood below a run then is owned as it was. -/
+def ownedAsThen (m : M) (hs : List Then) : M := hs.foldl (fun m h => m.own h.id h.owner h.givers) m
+
+theorem code_ownedAsThen (hs : List Then) (x : Id) : ((m.ownedAsThen hs).run x).code = (m.run x).code := by
+  unfold ownedAsThen
+  refine foldl_keeps (P := fun n => (n.run x).code = (m.run x).code) rfl fun n h _ e => ?_
+  show ((n.own h.id h.owner h.givers).run x).code = _
+  rw [run_own]; split
+  · next e' => subst e'; exact e
+  · exact e
+
+theorem owner_ownedAsThen {hs : List Then} (nodup : (hs.map Then.id).Nodup) (x : Id) :
+    (∀ h ∈ hs, h.id = x → ((m.ownedAsThen hs).run x).owner = some h.owner) ∧
+      ((∀ h ∈ hs, h.id ≠ x) → ((m.ownedAsThen hs).run x).owner = (m.run x).owner) := by
+  unfold ownedAsThen
+  induction hs generalizing m with
+  | nil => exact ⟨fun h hh => absurd hh List.not_mem_nil, fun _ => rfl⟩
+  | cons g hs ih =>
+    rw [List.map_cons, List.nodup_cons] at nodup
+    obtain ⟨i1, i2⟩ := ih nodup.2 (m := m.own g.id g.owner g.givers)
+    rw [List.foldl_cons]
+    refine ⟨fun h hh e => ?_, fun no => ?_⟩
+    · cases List.mem_cons.mp hh with
+      | inl eg =>
+        subst eg
+        rw [i2 fun k hk ek => nodup.1 (List.mem_map.mpr ⟨k, hk, ek.trans e.symm⟩), ← e, run_own_same]
+      | inr hh => exact i1 h hh e
+    · rw [i2 fun k hk => no k (List.mem_cons_of_mem _ hk), run_own_ne _ _ _ (no g List.mem_cons_self)]
+
+/-- What is put back is what stands below the run taken back, and it was so before. -/
+structure Regained (m : M) (id : Id) (hs : List Then) : Prop where
+  tied : Tied m
+  tied' : Tied (m.ownedAsThen hs)
+  nodup : (hs.map Then.id).Nodup
+  below : ∀ h ∈ hs, m.Below h.id id
+  inside : ∀ h ∈ hs, h.owner = id ∨ ∃ g ∈ hs, g.id = h.owner
+  may : ∀ h ∈ hs, MayOwn h.owner h.id
+
+theorem Regained.out {id : Id} {hs : List Then} (r : Regained m id hs) {x : Id} (h : (m.ownedAsThen hs).Below x id) : m.Below x id := by
+  have owner := fun x => owner_ownedAsThen (m := m) r.nodup x
+  have node : ∀ {y o}, ((m.ownedAsThen hs).run y).owner = some o → m.Below y id ∨ (m.run y).owner = some o := by
+    intro y o ho
+    by_cases hy : ∃ h ∈ hs, h.id = y
+    · obtain ⟨h, hh, e⟩ := hy
+      exact .inl (e ▸ r.below h hh)
+    · rw [(owner y).2 fun h hh e => hy ⟨h, hh, e⟩] at ho
+      exact .inr ho
+  generalize et : id = top at h
+  induction h with
+  | own ho =>
+    subst et
+    rcases node ho with h | h
+    · exact h
+    · exact .own h
+  | up ho _ ih =>
+    rcases node ho with h | h
+    · exact et ▸ h
+    · exact .up h (ih et)
+
+theorem Regained.mem {id : Id} {hs : List Then} (r : Regained m id hs) : ∀ h ∈ hs, (m.ownedAsThen hs).Below h.id id := by
+  refine finite_induction (fun g h => Prec (key g.id) (key h.id)) (fun _ => Prec.irrefl _)
+    (fun x y z (h : Prec (key x.id) (key y.id)) (g : Prec (key y.id) (key z.id)) => Prec.trans h g) fun h hh ih => ?_
+  have ho := (owner_ownedAsThen (m := m) r.nodup h.id).1 h hh rfl
+  rcases r.inside h hh with e | ⟨g, hg, e⟩
+  · exact .own (e ▸ ho)
+  · exact .up ho (e ▸ ih g hg (by show Prec (key g.id) (key h.id); rw [e]; exact (r.may h hh).prec))
+
+theorem Regained.into {id : Id} {hs : List Then} (r : Regained m id hs) {x : Id} (h : m.Below x id) : (m.ownedAsThen hs).Below x id := by
+  have owner := fun x => owner_ownedAsThen (m := m) r.nodup x
+  have node : ∀ {y o}, (m.run y).owner = some o → (m.ownedAsThen hs).Below y id ∨ ((m.ownedAsThen hs).run y).owner = some o := by
+    intro y o ho
+    by_cases hy : ∃ h ∈ hs, h.id = y
+    · obtain ⟨h, hh, e⟩ := hy
+      exact .inl (e ▸ r.mem h hh)
+    · exact .inr (((owner y).2 fun h hh e => hy ⟨h, hh, e⟩).trans ho)
+  generalize et : id = top at h
+  induction h with
+  | own ho =>
+    subst et
+    rcases node ho with h | h
+    · exact h
+    · exact .own h
+  | up ho _ ih =>
+    rcases node ho with h | h
+    · exact et ▸ h
+    · exact .up h (ih et)
+
+/-- One run put back. -/
+theorem restoreLower_ok (n : M) (hs : List Then) (x : Id)
+    (rest : ∀ h ∈ hs, h.id = x → h.trace ≠ [] ∧ ∀ chain op args w, (n.run x).code ≠ .passing chain op args w) :
+    (∀ j, ((restoreLower hs n x).run j).owner = (n.run j).owner) ∧
+      (∀ j, j ≠ x → ((restoreLower hs n x).run j).code = (n.run j).code) ∧ PutBack n x ((restoreLower hs n x).run x).code := by
+  unfold restoreLower
+  split
+  · unfold M.discard
+    split
+    · next hc =>
+      refine ⟨fun _ => rfl, fun _ _ => rfl, ?_⟩
+      rw [hc]; exact .settled _
+    · refine ⟨fun j => owner_record _ _ _ _ _, fun j ne => ?_, ?_⟩
+      · rw [run_recordCode_ne _ _ _ ne.symm]
+      · rw [run_recordCode_same]; exact .settled _
+  · next h hf =>
+    have hm := List.mem_of_find?_eq_some hf
+    have hid : h.id = x := beq_iff_eq.mp (List.find?_some (p := fun h : Then => h.id == x) hf)
+    obtain ⟨full, np⟩ := rest h hm hid
+    split
+    · next e => exact absurd e full
+    · next c t _ =>
+      simp only
+      split
+      · unfold M.rewind
+        refine ⟨fun j => owner_record _ _ _ _ _, fun j ne => ?_, ?_⟩
+        · rw [run_record_ne _ _ _ ne.symm]
+        · rw [run_record_same]
+          simp only [if_true]
+          exact .takenUp _ _
+      · split
+        · refine ⟨fun j => ?_, fun j ne => ?_, ?_⟩
+          · rw [run_setCode]; split
+            · next e => subst e; rfl
+            · rfl
+          · rw [run_setCode_ne _ _ ne.symm]
+          · rw [run_setCode_same]; exact .settled _
+        · next nu =>
+          refine ⟨fun _ => rfl, fun _ _ => rfl, .same fun w => ?_⟩
+          rcases w with ⟨chain, op, args, w, e⟩ | ⟨u, o, e⟩
+          · exact np chain op args w e
+          · exact nu u o e
+
+/-- Once a run is put back, or discarded, with what is below, everyone else who waits for another's question may. -/
+theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z : Id} {rest : List Id} (top : m.stack = z :: rest)
+    {u : Undoing} {o : Settled} (hc : (m.run z).code = .undoing u o)
+    (full : ∀ k c, u.to = some k → (m.run u.run).trace.nth k = some c → ∀ x ∈ m.heads u.run c, x.trace ≠ []) :
+    ∀ x, x ≠ z → (m.restore u.run u.to).WatchOk x := by
+  have hw : (m.run .world).owner = none := w.owner _ (run_mem w.world) (run_id m .world)
+  have ok := (h.watch z).undo u o hc
+  have ck := w.codes z
+  rw [hc] at ck
+  have line := h.line
+  rw [top] at line
+  have e : Extends m (m.restore u.run u.to) := (plain_restore (B := B) w ck.2.1 ck.1 ck.2.2.2).extends w
+  have wn := (plain_restore (B := B) w ck.2.1 ck.1 ck.2.2.2).wf w
+  unfold M.restore at e wn ⊢
+  revert e wn
+  generalize hto : u.to = to
+  cases to with
+  | none =>
+    intro e wn x ne
+    have mi : Mild False z m ((m.family u.run).foldl M.discard m) :=
+      foldl_keeps (P := Mild False z m) (.refl m) fun n y _ k => k.discard y
+    cases i : m.has x with
+    | true => exact WatchOk.keep w td.forest e wn.indexed mi line (fun h => h.elim) (mi.code x ne i) (h.watch x)
+    | false =>
+      refine .absent ?_
+      cases i' : M.has ((m.family u.run).foldl M.discard m) x with
+      | false => rfl
+      | true =>
+        have := plain_born w (Plain.foldl (f := M.discard) (l := m.family u.run) w fun n y _ _ _ => plain_discard y) i'
+        rw [i] at this; cases this
+  | some k =>
+    obtain ⟨c, hk, hh⟩ := ck.2.2.2 k hto
+    simp only
+    rw [hk]
+    simp only
+    intro e wn x ne
+    have hcm : c ∈ (m.run u.run).trace := Trace.nth_mem hk
+    have heads := fun g hg => td.heads nm ck.2.1 hcm (h := g) hg
+    have ct := td.commits u.run c hcm
+    have today := nm.today u.run c hcm
+    have stake : ∀ g ∈ m.heads u.run c, m.Stake u g.id := fun g hg => by
+      unfold M.heads at hg
+      obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
+      exact .inr (.inr ⟨k, c, hto, hk, y, hy, rfl⟩)
+    have nodup : ((m.heads u.run c).map Then.id).Nodup := by
+      unfold M.heads
+      rw [List.map_map]
+      have : ∀ l : List Head, (l.map Head.id).Nodup → (l.map fun y => Id.today c.run u.run y.id).Nodup := by
+        intro l
+        induction l with
+        | nil => exact fun _ => List.nodup_nil
+        | cons y l ih =>
+          intro hl
+          rw [List.map_cons, List.nodup_cons] at hl ⊢
+          refine ⟨fun hy => hl.1 ?_, ih hl.2⟩
+          obtain ⟨v, hv, e⟩ := List.mem_map.mp hy
+          exact List.mem_map.mpr ⟨v, hv, Id.today_inj e⟩
+      exact this _ ct.nodup
+    have tied' : Tied (m.ownedAsThen (m.heads u.run c)) := by
+      refine Deeds.tied (T := fun _ => True) (F := fun _ => True) td (Deeds.foldl td fun n g hg d _ => ?_)
+      exact .own _ _ _ .refl trivial (d.has (heads_has hh g hg)) (heads g hg).1 (heads g hg).2.1
+    have r : Regained m u.run (m.heads u.run c) := by
+      refine ⟨td, tied', nodup, fun g hg => ?_, fun g hg => ?_, fun g hg => (heads g hg).1⟩
+      · exact (ok.2 g.id (stake g hg)).1.resolve_left (heads g hg).2.2.2
+      · unfold M.heads at hg ⊢
+        obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
+        rcases ct.inside y hy with h | ⟨v, hv, h⟩
+        · left
+          show Id.today c.run u.run y.owner = u.run
+          rw [h, today]
+        · refine .inr ⟨_, List.mem_map.mpr ⟨v, hv, rfl⟩, ?_⟩
+          show Id.today c.run u.run v.id = Id.today c.run u.run y.owner
+          rw [h]
+    have own := fun y => owner_ownedAsThen (m := m) nodup y
+    have fold := resets tied' (fun y : Id => y) (M.restoreLower (m.heads u.run c))
+      (L := (m.ownedAsThen (m.heads u.run c)).below u.run)
+      (by rw [List.map_id']; exact tied'.nodup_below u.run)
+      (fun a y b hl d ho => by rw [List.map_id']; exact tied'.before u.run hl ho) (fun _ => True)
+      (fun a y b n hl _ _ hcode => by
+        refine ⟨trivial, restoreLower_ok n _ y fun g hg hid => ⟨full k c hto hk g hg, fun chain op args wt hp => ?_⟩⟩
+        have ny : y ∉ a.map fun y => y := by
+          have nd := tied'.nodup_below u.run
+          rw [hl] at nd
+          rw [List.map_id']
+          exact fun hy => (List.nodup_append.mp nd).2.2 _ hy _ List.mem_cons_self rfl
+        rw [hcode y ny, code_ownedAsThen] at hp
+        refine (ok.2 y (hid ▸ stake g hg)).2 ⟨wt, ?_⟩
+        rw [hp]; rfl) trivial
+    obtain ⟨_, fo, fc, fw⟩ := fold
+    rw [List.map_id'] at fc fw
+    change (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+      (m.ownedAsThen (m.heads u.run c))) u.run c false).WatchOk x
+    change Extends m (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+      (m.ownedAsThen (m.heads u.run c))) u.run c false) at e
+    change Wf (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+      (m.ownedAsThen (m.heads u.run c))) u.run c false) B at wn
+    generalize ((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+      (m.ownedAsThen (m.heads u.run c)) = q at fo fc fw e wn ⊢
+    have no : ∀ j, ((q.rewind u.run c false).run j).owner = (q.run j).owner := fun j => owner_record _ _ _ _ _
+    have nc : ∀ j, j ≠ u.run → ((q.rewind u.run c false).run j).code = (q.run j).code := fun j hj => by
+      unfold M.rewind; rw [run_record_ne _ _ _ hj.symm]
+    by_cases ex : x = u.run
+    · subst ex
+      refine .of_settled (s := c.code) ?_
+      unfold M.rewind; rw [run_record_same]; rfl
+    by_cases lx : x ∈ (m.ownedAsThen (m.heads u.run c)).below u.run
+    · obtain ⟨wx, ux⟩ := fw x lx
+      refine ⟨fun chain op args wt hp => ?_, fun v o' hv => absurd ((nc x ex).symm.trans hv) (ux v o')⟩
+      have okx := wx.pass chain op args wt ((nc x ex).symm.trans hp)
+      refine ⟨Below.of_owner (fun j p h => (no j).trans h) okx.1, ?_⟩
+      rw [nc _ fun ed => ?_]
+      · exact okx.2
+      · have b1 : (m.ownedAsThen (m.heads u.run c)).Below (chain.getLastD x) x := Below.of_owner (fun j p h => (fo j).symm.trans h) okx.1
+        have b2 := b1.trans (tied'.mem_below.mp lx)
+        exact (b2.ne tied'.forest) ed
+    · have same : ∀ j, j ≠ u.run → j ∉ (m.ownedAsThen (m.heads u.run c)).below u.run →
+          ((q.rewind u.run c false).run j).code = (m.run j).code := fun j h1 h2 => by
+        rw [nc j h1, fc j h2, code_ownedAsThen]
+      have up : (m.run x).code.Watches → ¬ m.Below u.run x := fun wx b => by
+        cases b with
+        | own h =>
+          have h : (m.run u.run).owner = some x := h
+          rw [ok.1] at h; exact ne (Option.some.inj h).symm
+        | up h b =>
+          have h : (m.run u.run).owner = some _ := h
+          rw [ok.1] at h; cases h
+          obtain ⟨r', q', hd⟩ := Line.above hw b line
+          exact Code.Watches.not_driving wx hd
+      have apart : (m.run x).code.Watches → ∀ y, y = u.run ∨ m.Below y u.run → ¬ m.Below y x := by
+        intro wx y hy b
+        rcases hy with rfl | hy
+        · exact up wx b
+        · rcases hy.linear b with e | b' | b'
+          · exact ex e.symm
+          · exact up wx b'
+          · exact lx (tied'.mem_below.mpr (r.into b'))
+      have keepOwner : (m.run x).code.Watches → ∀ y p, m.Below y x → (m.run y).owner = some p →
+          ((q.rewind u.run c false).run y).owner = some p := fun wx y p b ho => by
+        rw [no, fo, (own y).2 fun g hg e => apart wx y (.inr (e ▸ r.below g hg)) b]
+        exact ho
+      have keepBelow : (m.run x).code.Watches → ∀ {d t}, m.Below d t → (t = x ∨ m.Below t x) → (q.rewind u.run c false).Below d t := by
+        intro wx d t b ht
+        induction b with
+        | @own d t ho =>
+          refine .own (keepOwner wx d t ?_ ho)
+          rcases ht with rfl | ht
+          · exact .own ho
+          · exact .up ho ht
+        | @up d p t ho b ih =>
+          refine .up (keepOwner wx d p ?_ ho) (ih ht)
+          rcases ht with rfl | ht
+          · exact .up ho b
+          · exact .up ho (b.trans ht)
+      have keepCode : (m.run x).code.Watches → ∀ d, m.Below d x → ((q.rewind u.run c false).run d).code = (m.run d).code := by
+        intro wx d b
+        refine same d (fun e => apart wx d (.inl e) b) fun hl => apart wx d (.inr (r.out (tied'.mem_below.mp hl))) b
+      refine ⟨fun chain op args wt hp => ?_, fun v o' hv => ?_⟩
+      · have hp := (same x ex lx).symm.trans hp
+        have wx : (m.run x).code.Watches := .inl ⟨_, _, _, _, hp⟩
+        have okx := (h.watch x).pass chain op args wt hp
+        refine ⟨keepBelow wx okx.1 (.inl rfl), ?_⟩
+        rw [keepCode wx _ okx.1]
+        exact okx.2
+      · have hv := (same x ex lx).symm.trans hv
+        have wx : (m.run x).code.Watches := .inr ⟨_, _, hv⟩
+        have okx := (h.watch x).undo v o' hv
+        have cx := w.codes x
+        rw [hv] at cx
+        refine ⟨keepOwner wx _ _ (.own okx.1) okx.1, fun d hd => ?_⟩
+        obtain ⟨hb, hn⟩ := okx.2 d (hd.mono wn.indexed (fun id => e.trace id) rfl rfl (fun _ h => h) fun k hk =>
+          (cx.2.2.2 k hk).imp fun _ h => h.1)
+        have hbx : m.Below d x := by
+          rcases hb with hb | hb
+          · rw [hb]; exact .own okx.1
+          · exact hb.trans (.own okx.1)
+        refine ⟨hb.imp_right fun hb => keepBelow wx hb (.inr (.own okx.1)), ?_⟩
+        rw [keepCode wx d hbx]
+        exact hn
+
+end M
+
+end Shepherd
