@@ -11,11 +11,11 @@ namespace Shepherd
 
 namespace FileOps
 
-/-- `Ok` or `Err`. -/
-def Plainly (v : Value) : Prop := (∃ x, v = .ok x) ∨ ∃ code text, v = .err code text
+/-- `Ok`, with no optional value, or `Err`. -/
+def Plainly (v : Value) : Prop := (∃ x, v = .ok x ∧ ∀ y, x ≠ .some y) ∨ ∃ code text, v = .err code text
 
 theorem plainly_err (code text : String) : Plainly (.err code text) := .inr ⟨_, _, rfl⟩
-theorem plainly_ok (v : Value) : Plainly (.ok v) := .inl ⟨_, rfl⟩
+theorem plainly_ok {v : Value} (h : ∀ y, v ≠ .some y) : Plainly (.ok v) := .inl ⟨_, rfl, h⟩
 
 theorem plainly_blocked {files : Files} {path : String} {v : Value} (h : blocked files path = some v) : Plainly v := by
   unfold blocked at h
@@ -31,23 +31,23 @@ theorem plainly_blocked {files : Files} {path : String} {v : Value} (h : blocked
 theorem plainly_read (files : Files) (readBlob : String → Option Content) (path : String) : Plainly (read files readBlob path) := by
   unfold read
   repeat' split
-  all_goals first | exact plainly_err _ _ | exact plainly_ok _ | (rename_i h; exact plainly_blocked h)
+  all_goals first | exact plainly_err _ _ | exact plainly_ok (fun _ => nofun) | (rename_i h; exact plainly_blocked h)
 
 theorem plainly_write (files : Files) (path : String) (content : Value) : Plainly (write files path content).1 := by
   unfold write
   repeat' split
-  all_goals first | exact plainly_err _ _ | exact plainly_ok _ | (rename_i h; exact plainly_blocked h)
+  all_goals first | exact plainly_err _ _ | exact plainly_ok (fun _ => nofun) | (rename_i h; exact plainly_blocked h)
 
 theorem plainly_remove (files : Files) (path : String) : Plainly (remove files path).1 := by
   unfold remove
   repeat' split
-  all_goals first | exact plainly_err _ _ | exact plainly_ok _ | (rename_i h; exact plainly_blocked h)
+  all_goals first | exact plainly_err _ _ | exact plainly_ok (fun _ => nofun) | (rename_i h; exact plainly_blocked h)
 
 theorem plainly_perform (files : Files) (readBlob : String → Option Content) (op : String) (args : List Value) :
     Plainly (perform files readBlob op args).1 := by
   unfold perform
   split
-  · exact plainly_ok _
+  · exact plainly_ok fun _ => nofun
   · unfold atPath
     split
     · exact plainly_err _ _
@@ -62,12 +62,11 @@ theorem plainly_perform (files : Files) (readBlob : String → Option Content) (
 
 /-- No operation on files is answered with an optional value. -/
 theorem perform_ne (files : Files) (readBlob : String → Option Content) (op : String) (args : List Value) (v : Value) :
-    (perform files readBlob op args).1 ≠ .some v := by
-  intro e
-  have ne : "Ok" ≠ "Some" ∧ "Err" ≠ "Some" := by decide
-  rcases plainly_perform files readBlob op args with ⟨x, h⟩ | ⟨code, text, h⟩
-  · exact ne.1 (Value.con.inj (h.symm.trans e)).1
-  · exact ne.2 (Value.con.inj (h.symm.trans e)).1
+    (perform files readBlob op args).1 ≠ .some v ∧ (perform files readBlob op args).1 ≠ .ok (.some v) := by
+  have ne : "Ok" ≠ "Some" ∧ "Err" ≠ "Some" ∧ "Err" ≠ "Ok" := by decide
+  rcases plainly_perform files readBlob op args with ⟨x, h, n⟩ | ⟨code, text, h⟩
+  · exact ⟨fun e => ne.1 (Value.con.inj (h.symm.trans e)).1, fun e => n v (List.cons.inj (Value.con.inj (h.symm.trans e)).2).1⟩
+  · exact ⟨fun e => ne.2.1 (Value.con.inj (h.symm.trans e)).1, fun e => ne.2.2 (Value.con.inj (h.symm.trans e)).1⟩
 
 end FileOps
 
@@ -108,7 +107,8 @@ theorem answerFile {m : M} (w : Wf m B) (a : Apart m) (k : Retold World m) {id :
     Retold World (m.answerFile id q) := by
   unfold M.answerFile
   simp only
-  have keep := FileOps.perform_ne (m.run q.asked).files m.content q.op q.args
+  have ne := FileOps.perform_ne (m.run q.asked).files m.content q.op q.args
+  have keep := And.intro (fun v => (ne v).1) fun v => (ne v).2
   split
   · next s _ _ _ _ _ =>
     have e : Plain m { m with written := (gitBlobHash s, s) :: m.written } B := .written _ .refl

@@ -49,6 +49,7 @@ structure WatchOk (m : M) (x : Id) : Prop where
 
 /-- The invariants. -/
 structure Held (m : M) : Prop where
+  root : (m.run .root).owner = some .world
   line : m.Line m.stack
   watch : ∀ x, m.WatchOk x
 
@@ -131,24 +132,26 @@ structure Mild (O : Prop) (z : Id) (m n : M) : Prop where
   code : ∀ x, x ≠ z → m.has x = true → Calmer (m.run x).code (n.run x).code
   owner : ∀ y p, (m.run y).owner = some p → (O ∧ p = z) ∨ (n.run y).owner = some p
   has : ∀ x, m.has x = true → n.has x = true
+  stack : n.stack = m.stack
 
 variable {O : Prop} {z : Id}
 
-theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h, fun _ h => h⟩
+theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h, fun _ h => h, rfl⟩
 
 theorem Mild.trans {m n p : M} (h : Mild O z m n) (g : Mild O z n p) : Mild O z m p :=
   ⟨fun x ne i => (h.code x ne i).trans (g.code x ne (h.has x i)),
-    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e, fun x i => g.has x (h.has x i)⟩
+    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e, fun x i => g.has x (h.has x i), g.stack.trans h.stack⟩
 
 /-- What keeps owners and codes. -/
 theorem Mild.same {m n p : M} (k : Mild O z m n) (owner : ∀ x, (p.run x).owner = (n.run x).owner)
-    (code : ∀ x, x ≠ z → (p.run x).code = (n.run x).code) (has : ∀ x, n.has x = true → p.has x = true) : Mild O z m p :=
+    (code : ∀ x, x ≠ z → (p.run x).code = (n.run x).code) (has : ∀ x, n.has x = true → p.has x = true)
+    (stack : p.stack = n.stack) : Mild O z m p :=
   ⟨fun x ne i => by rw [code x ne]; exact k.code x ne i, fun y q h => (k.owner y q h).imp_right (owner y).trans,
-    fun x i => has x (k.has x i)⟩
+    fun x i => has x (k.has x i), stack.trans k.stack⟩
 
 theorem Mild.record {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {s : State}
     (h : id = z ∨ m.has id = false ∨ Calmer (n.run id).code s.code) : Mild O z m (n.record id event s) := by
-  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right (owner_record n id event s y).trans, fun x i => ?_⟩
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right (owner_record n id event s y).trans, fun x i => ?_, k.stack⟩
   · rw [run_record]
     split
     · next e =>
@@ -166,7 +169,7 @@ theorem Mild.recordCode {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {
 
 theorem Mild.setCode {m n : M} (k : Mild O z m n) {id : Id} {code : Code} (h : id = z ∨ Calmer (n.run id).code code) :
     Mild O z m (n.setCode id code) := by
-  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right fun e => ?_, fun x i => ?_⟩
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right fun e => ?_, fun x i => ?_, k.stack⟩
   · rw [run_setCode]
     split
     · next e => subst e; exact (k.code _ ne i).trans (h.resolve_left ne)
@@ -177,7 +180,7 @@ theorem Mild.setCode {m n : M} (k : Mild O z m n) {id : Id} {code : Code} (h : i
   · rw [has_setCode, k.has x i, Bool.or_true]
 
 theorem Mild.setHandles {m n : M} (k : Mild O z m n) {id : Id} {handles : List Id} : Mild O z m (n.setHandles id handles) := by
-  refine k.same (fun x => ?_) (fun x _ => ?_) fun x i => ?_
+  refine k.same (fun x => ?_) (fun x _ => ?_) (fun x i => ?_) rfl
   · rw [run_setHandles]; split
     · next e => subst e; rfl
     · rfl
@@ -189,7 +192,7 @@ theorem Mild.setHandles {m n : M} (k : Mild O z m n) {id : Id} {handles : List I
 /-- A run of `z` changes hands. -/
 theorem Mild.own {m n : M} (k : Mild O z m n) {id o : Id} {g : List Id} (h : O)
     (ho : ∀ p, (m.run id).owner = some p → p = z) : Mild O z m (n.own id o g) := by
-  refine ⟨fun x ne i => ?_, fun y p e => ?_, fun x i => ?_⟩
+  refine ⟨fun x ne i => ?_, fun y p e => ?_, fun x i => ?_, k.stack⟩
   · rw [run_own]; split
     · next e => subst e; exact k.code _ ne i
     · exact k.code x ne i
@@ -201,7 +204,7 @@ theorem Mild.own {m n : M} (k : Mild O z m n) {id o : Id} {g : List Id} (h : O)
 /-- A new run is put in. -/
 theorem Mild.put {m n : M} (k : Mild O z m n) {r : Run} (absent : m.has r.id = false) : Mild O z m (n.put r) := by
   have ne : ∀ {x}, m.has x = true → r.id ≠ x := fun i e => by rw [e, i] at absent; cases absent
-  refine ⟨fun x nz i => ?_, fun y p e => ?_, fun x i => ?_⟩
+  refine ⟨fun x nz i => ?_, fun y p e => ?_, fun x i => ?_, k.stack⟩
   · rw [run_put_ne _ (ne i)]; exact k.code x nz i
   · have i : m.has y = true := Runs.has_of_owner e
     rw [run_put_ne _ (ne i)]; exact k.owner y p e
@@ -304,6 +307,39 @@ theorem WatchOk.keep {m n : M} (wf : Wf m B) (hf : Runs.Forest m.runs) (e : Exte
     refine ⟨?_, fun w => hn ((still wt hbx).waits w)⟩
     rw [h1]
     exact hb.imp_right fun hb => mi.below_inner hw line wt top hb
+
+/-- Where all become calmer, and nobody changes hands, those who watch still may. -/
+theorem WatchOk.calm {m n : M} (wf : Wf m B) (e : Extends m n) (wn : ∀ id, Trace.Indexed (n.run id).trace)
+    (owner : ∀ x, (n.run x).owner = (m.run x).owner) (code : ∀ x, Calmer (m.run x).code (n.run x).code) {x : Id}
+    (h : m.WatchOk x) : n.WatchOk x := by
+  have below : ∀ {d y}, m.Below d y → n.Below d y := fun b => by
+    induction b with
+    | @own d y ho => exact .own ((owner d).trans ho)
+    | @up d p y ho _ ih => exact .up ((owner d).trans ho) ih
+  have c := code x
+  refine ⟨fun chain op args w hc => ?_, fun v o hv => ?_⟩
+  · have hm : (m.run x).code = .passing chain op args w := by
+      rw [hc] at c
+      generalize (m.run x).code = a at c ⊢
+      cases c with
+      | same => rfl
+    have ok := h.pass chain op args w hm
+    exact ⟨below ok.1, fun b => ok.2 ((code _).busy b)⟩
+  · have hm : ∃ u, (m.run x).code = .undoing u o ∧ v.run = u.run ∧ v.to = u.to ∧ ∀ d ∈ v.todo, d ∈ u.todo := by
+      rw [hv] at c
+      generalize (m.run x).code = a at c ⊢
+      cases c with
+      | same => exact ⟨v, rfl, rfl, rfl, fun _ h => h⟩
+      | next h1 h2 h3 => exact ⟨_, rfl, h1, h2, h3⟩
+    obtain ⟨u, hu, h1, h2, h3⟩ := hm
+    have ok := h.undo u o hu
+    have ck := wf.codes x
+    rw [hu] at ck
+    refine ⟨h1 ▸ (owner _).trans ok.1, fun d hd => ?_⟩
+    obtain ⟨hb, hn⟩ := ok.2 d (hd.mono wn (fun id => e.trace id) h1 h2 h3 fun k hk => (ck.2.2.2 k hk).imp fun _ h => h.1)
+    refine ⟨?_, fun w => hn ((code d).waits w)⟩
+    rw [h1]
+    exact hb.imp_right below
 
 end M
 

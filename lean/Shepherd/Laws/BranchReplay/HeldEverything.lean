@@ -45,7 +45,7 @@ theorem spawn_held (w : Wf m B) {asker : Id} {wt : Waiting} (i : m.has asker = t
           have k₂ : Mild True asker m ((n.recordCode id ev c).put { (n.recordCode id ev c).run asker with
               handles := (hold ((n.recordCode id ev c).run asker).handles id).1,
               made := ((n.recordCode id ev c).run asker).made + 1 }) := by
-            refine k₁.same (fun x => ?_) (fun x nx => ?_) fun x ix => ?_
+            refine k₁.same (fun x => ?_) (fun x nx => ?_) (fun x ix => ?_) rfl
             · rw [run_put]; simp only [run_id]; split
               · next e => subst e; rfl
               · rfl
@@ -83,29 +83,26 @@ theorem spawn_held (w : Wf m B) {asker : Id} {wt : Waiting} (i : m.has asker = t
           · exact ⟨k, new⟩
   · exact rep _
 
-theorem Retold.allAsked (w : Wf m B) (k : Retold World m) (hw : ∀ wt, (m.run .world).code.settle = .waiting wt →
-    ∃ c, Trace.question (m.run .world).trace = some c ∧ c.event = .intent wt.op wt.args) : AllAsked m := by
-  intro id wt hc
-  by_cases e : id = .world
-  · subst e; exact hw wt hc
-  · cases i : m.has id with
-    | false => rw [run_of_not_has i] at hc; cases hc
-    | true =>
-      exact (k.now id e i).asks (m.run id).trace (w.indexed id) rfl wt hc
+theorem Retold.allAsked (w : Wf m B) (k : Retold World m) : AllAsked m := by
+  intro id wt e hc
+  cases i : m.has id with
+  | false => rw [run_of_not_has i] at hc; cases hc
+  | true => exact (k.now id e i).asks (m.run id).trace (w.indexed id) rfl wt hc
 
 theorem not_watches_settled {c : Code} {s : Settled} (h : c = .settled s) : ¬ c.Watches := by
   rintro (⟨_, _, _, _, e⟩ | ⟨_, _, e⟩) <;> rw [h] at e <;> cases e
 
 /-- What a settled asker does to what is below it. -/
-theorem Held.acted {n : M} (w : Wf m B) (td : Tied m) (h : Held m) {z : Id} {rest : List Id} (top : m.stack = z :: rest)
-    {s : Settled} (hc : (m.run z).code = .settled s) (a : Acted z m n) (e : Extends m n) (wn : Wf n True)
-    (stack : n.stack = m.stack) (same : ∀ a, ¬ Over z a → n.run a = m.run a) (new : ∀ x, m.has x = false → x ≠ z → n.WatchOk x) :
+theorem Held.acted {n : M} (w : Wf m B) (td : Tied m) (h : Held m) {O : Prop} {z : Id} {rest : List Id} (top : m.stack = z :: rest)
+    {s : Settled} (hc : (m.run z).code = .settled s) (mi : Mild O z m n) (ok : n.WatchOk z) (nz : O → z ≠ .world) (e : Extends m n)
+    (idx : ∀ id, Trace.Indexed (n.run id).trace)
+    (same : ∀ a, ¬ Over z a → n.run a = m.run a) (new : ∀ x, m.has x = false → x ≠ z → n.WatchOk x) :
     Held n := by
-  refine h.of_mild w td top a.mild (fun _ => not_watches_settled hc) e wn.indexed ?_ a.ok new
-  rw [stack, top]
   have line := h.line
   rw [top] at line
-  exact line.keep td (fun p hp => (a.mild.owner z p hp).imp_left And.right) same
+  refine ⟨mi.root h.root nz, ?_, mi.watch w td h.watch line (fun _ => not_watches_settled hc) e idx ok new⟩
+  rw [mi.stack, top]
+  exact line.keep td (fun p hp => (mi.owner z p hp).imp_left And.right) same
 
 end M
 

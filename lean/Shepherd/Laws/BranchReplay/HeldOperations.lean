@@ -69,7 +69,7 @@ theorem discard {n : M} (k : Mild O z m n) (id : Id) : Mild O z m (n.discard id)
 end Mild
 
 /-- Whoever waits has asked. -/
-def AllAsked (m : M) : Prop := ∀ id w, (m.run id).code.settle = .waiting w →
+def AllAsked (m : M) : Prop := ∀ id w, id ≠ .world → (m.run id).code.settle = .waiting w →
   ∃ c, Trace.question (m.run id).trace = some c ∧ c.event = .intent w.op w.args
 
 theorem abandonOne_waits {m : M} {id x : Id} (h : ¬ (m.run x).code.Waits) : ¬ ((m.abandonOne id).run x).code.Waits := by
@@ -89,7 +89,7 @@ theorem abandonOne_waits {m : M} {id x : Id} (h : ¬ (m.run x).code.Waits) : ¬ 
       · exact h h'
   · rw [Retold.run_abandonOne_ne e] at h'; exact h h'
 
-theorem abandonOne_asked {m n : M} (q : AllAsked m) {x : Id} (same : n.run x = m.run x) :
+theorem abandonOne_asked {m n : M} (q : AllAsked m) {x : Id} (nw : x ≠ .world) (same : n.run x = m.run x) :
     ¬ ((n.abandonOne x).run x).code.Waits := by
   intro h
   unfold M.abandonOne at h
@@ -98,7 +98,7 @@ theorem abandonOne_asked {m n : M} (q : AllAsked m) {x : Id} (same : n.run x = m
   · next hq =>
     obtain ⟨w, hw⟩ := h
     rw [same] at hq hw
-    obtain ⟨c, hc, _⟩ := q x w hw
+    obtain ⟨c, hc, _⟩ := q x w nw hw
     rw [hc] at hq
     cases hq
   · next hq =>
@@ -106,7 +106,7 @@ theorem abandonOne_asked {m n : M} (q : AllAsked m) {x : Id} (same : n.run x = m
     obtain ⟨w, hw⟩ := h
     have hw : (n.run x).code.settle = .waiting w := hw
     rw [same] at hq hw
-    obtain ⟨c, hc, he⟩ := q x w hw
+    obtain ⟨c, hc, he⟩ := q x w nw hw
     rw [hc] at hq
     have hq : some c.event = some _ := hq
     rw [he] at hq
@@ -120,31 +120,31 @@ theorem abandonOne_asked {m n : M} (q : AllAsked m) {x : Id} (same : n.run x = m
       exact hw w h
 
 /-- After open intents are abandoned, none of the runs waits for anything. -/
-theorem abandon_waits {m : M} (q : AllAsked m) (id : Id) : ∀ d ∈ m.family id, ¬ ((m.abandon id).run d).code.Waits := by
-  have go : ∀ (l : List Id) (n : M), (∀ x, n.run x = m.run x ∨ ¬ (n.run x).code.Waits) →
+theorem abandon_waits {m : M} (q : AllAsked m) (id : Id) (nw : ∀ d ∈ m.family id, d ≠ .world) : ∀ d ∈ m.family id, ¬ ((m.abandon id).run d).code.Waits := by
+  have go : ∀ (l : List Id) (n : M), (∀ x ∈ l, x ≠ .world) → (∀ x, n.run x = m.run x ∨ ¬ (n.run x).code.Waits) →
       (∀ x, (l.foldl M.abandonOne n).run x = m.run x ∨ ¬ ((l.foldl M.abandonOne n).run x).code.Waits) ∧
       (∀ x, ¬ (n.run x).code.Waits → ¬ ((l.foldl M.abandonOne n).run x).code.Waits) ∧
       ∀ x ∈ l, ¬ ((l.foldl M.abandonOne n).run x).code.Waits := by
     intro l
     induction l with
-    | nil => exact fun n h => ⟨h, fun _ h => h, fun x hx => absurd hx List.not_mem_nil⟩
+    | nil => exact fun n _ h => ⟨h, fun _ h => h, fun x hx => absurd hx List.not_mem_nil⟩
     | cons y l ih =>
-      intro n h
+      intro n hw h
       have done : ¬ ((n.abandonOne y).run y).code.Waits := by
         rcases h y with h | h
-        · exact abandonOne_asked q h
+        · exact abandonOne_asked q (hw y List.mem_cons_self) h
         · exact abandonOne_waits h
       have h' : ∀ x, (n.abandonOne y).run x = m.run x ∨ ¬ ((n.abandonOne y).run x).code.Waits := fun x => by
         by_cases e : y = x
         · subst e; exact .inr done
         · rw [Retold.run_abandonOne_ne e]; exact h x
-      obtain ⟨h1, h2, h3⟩ := ih _ h'
+      obtain ⟨h1, h2, h3⟩ := ih _ (fun x hx => hw x (List.mem_cons_of_mem _ hx)) h'
       refine ⟨h1, fun x hx => h2 x (abandonOne_waits hx), fun x hx => ?_⟩
       cases List.mem_cons.mp hx with
       | inl e => rw [e]; exact h2 y done
       | inr e => exact h3 x e
   intro d hd
-  exact (go (m.family id) m fun x => .inl rfl).2.2 d hd
+  exact (go (m.family id) m nw fun x => .inl rfl).2.2 d hd
 
 /-- Below whom a run stands is a matter of owners. -/
 theorem Below.of_owner {m n : M} (h : ∀ x p, (m.run x).owner = some p → (n.run x).owner = some p) {d x : Id} (b : m.Below d x) :
@@ -212,7 +212,7 @@ theorem begin_ok {B : Prop} {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m)
           · exact b.trans (.own ho)
         exact (this.ne td.forest).symm
       rw [run_setCode_ne _ _ ne]
-      exact abandon_waits q id d (td.mem_family.mpr fam)
+      exact abandon_waits q id (fun d hd => ne_world_of_mem_family wf (ne_world_of_owns wf.owner own) hd) d (td.mem_family.mpr fam)
 
 /-! ## Questions -/
 

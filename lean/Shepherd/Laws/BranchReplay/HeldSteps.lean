@@ -13,8 +13,8 @@ namespace M
 variable {B O : Prop} {z : Id} {m : M}
 
 /-- A step of `z`: of the others, only what waited for it, or was taken back, changes; and `z` may do what it does. -/
-structure Acted (z : Id) (m n : M) : Prop where
-  mild : Mild True z m n
+structure Acted (O : Prop) (z : Id) (m n : M) : Prop where
+  mild : Mild O z m n
   ok : n.WatchOk z
 
 theorem plain_born {n : M} (w : Wf m B) (e : Plain m n B) {x : Id} (h : n.has x = true) : m.has x = true :=
@@ -49,26 +49,30 @@ theorem Line.keep {n : M} (td : Tied m) {rest : List Id} (l : m.Line (z :: rest)
     · obtain ⟨r, w, h⟩ := l.2.1
       exact ⟨r, w, by rw [above b List.mem_cons_self]; exact h⟩
 
-/-- What such a step keeps. -/
-theorem Held.of_mild {n : M} (w : Wf m B) (td : Tied m) (h : Held m) {rest : List Id} (top : m.stack = z :: rest)
+/-- What such a step keeps of those who watch. -/
+theorem Mild.watch {n : M} (w : Wf m B) (td : Tied m) (watch : ∀ x, m.WatchOk x) {rest : List Id} (line : m.Line (z :: rest))
     (mi : Mild O z m n) (quiet : O → ¬ (m.run z).code.Watches) (e : Extends m n) (idx : ∀ id, Trace.Indexed (n.run id).trace)
-    (line : n.Line n.stack) (hz : n.WatchOk z) (new : ∀ x, m.has x = false → x ≠ z → n.WatchOk x) : Held n := by
-  refine ⟨line, fun x => ?_⟩
+    (hz : n.WatchOk z) (new : ∀ x, m.has x = false → x ≠ z → n.WatchOk x) : ∀ x, n.WatchOk x := by
+  intro x
   by_cases ez : x = z
   · rw [ez]; exact hz
   · cases i : m.has x with
     | false => exact new x i ez
-    | true => exact WatchOk.keep w td.forest e idx mi (top ▸ h.line) quiet (mi.code x ez i) (h.watch x)
+    | true => exact WatchOk.keep w td.forest e idx mi line quiet (mi.code x ez i) (watch x)
+
+/-- The root run stays the world's. -/
+theorem Mild.root {n : M} (mi : Mild O z m n) (h : (m.run .root).owner = some .world) (nz : O → z ≠ .world) :
+    (n.run .root).owner = some .world := (mi.owner _ _ h).resolve_left fun e => nz e.1 e.2.symm
 
 /-! ## Operations on runs -/
 
 namespace Acted
 
-theorem reply {n : M} (k : Mild True z m n) (w : Waiting) (answer : Value) (change : Change := []) :
-    Acted z m (n.reply z w answer change) :=
+theorem reply {n : M} (k : Mild O z m n) (w : Waiting) (answer : Value) (change : Change := []) :
+    Acted O z m (n.reply z w answer change) :=
   ⟨k.reply w answer change, .of_settled (s := w.told answer) (by rw [reply_eq, run_record_same]; rfl)⟩
 
-theorem ownerAnswers (w : Waiting) (v answer : Value) : Acted z m (m.ownerAnswers z w v answer) := by
+theorem ownerAnswers (w : Waiting) (v answer : Value) : Acted O z m (m.ownerAnswers z w v answer) := by
   unfold M.ownerAnswers
   split
   · exact reply (.refl m) _ _
@@ -77,7 +81,7 @@ theorem ownerAnswers (w : Waiting) (v answer : Value) : Acted z m (m.ownerAnswer
     · exact reply ((Mild.refl m).deliver _ _ _ _ _) _ _
 
 theorem takeBack (wf : Wf m B) (td : Tied m) (q : AllAsked m) (w : Waiting) {id : Id} (own : m.owns z id = true)
-    (to : Option Nat) : Acted z m (m.takeBack z w id to) := by
+    (to : Option Nat) : Acted O z m (m.takeBack z w id to) := by
   unfold M.takeBack
   split
   · exact reply (.refl m) _ _
@@ -87,8 +91,8 @@ theorem takeBack (wf : Wf m B) (td : Tied m) (q : AllAsked m) (w : Waiting) {id 
 
 /-- Every operation of the machine but those that make runs. -/
 theorem perform {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m) (watch : ∀ x, m.WatchOk x) {w : Waiting}
-    (spawn : w.op ≠ "run.spawn") (fork : w.op ≠ "run.fork") (p : m.perform z w = some n) : Acted z m n := by
-  have rep : ∀ answer change, Acted z m (m.reply z w answer change) := fun answer change => reply (.refl m) _ _ _
+    (spawn : w.op ≠ "run.spawn") (fork : w.op ≠ "run.fork") (next : w.op ≠ "run.next") (p : m.perform z w = some n) : Acted O z m n := by
+  have rep : ∀ answer change, Acted O z m (m.reply z w answer change) := fun answer change => reply (.refl m) _ _ _
   unfold M.perform at p
   split at p
   · cases p
@@ -141,17 +145,7 @@ theorem perform {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m) (watch : �
           · exact rep _ _
           · exact rep _ _
     · exact rep _ _
-  · cases p
-    unfold M.next
-    split
-    · split
-      · exact rep _ _
-      · next id _ =>
-        have k : Mild True z m (m.setCode z (.driving id w)) := (Mild.refl m).setCode (.inl rfl)
-        refine ⟨k.same (fun _ => rfl) (fun _ _ => rfl) fun _ i => i, .of_driving (r := id) (w := w) ?_⟩
-        show ((m.setCode z (.driving id w)).run z).code = _
-        rw [run_setCode_same]
-    · exact rep _ _
+  · next e => exact absurd e next
   · cases p
     unfold M.pass
     split
@@ -219,7 +213,7 @@ theorem giveBack {n : M} (k : Mild True z m n) (kids : ∀ x ∈ n.kids z, (m.ru
   · exact k
 
 theorem finish (wf : Wf m B) (td : Tied m) (q : AllAsked m) (again : Comp) (kind : EndKind) (v : Value) (code : Settled)
-    (i : m.has z = true) : Acted z m (m.finish z again kind v code) := by
+    (i : m.has z = true) : Acted True z m (m.finish z again kind v code) := by
   unfold M.finish
   split
   · next n h =>

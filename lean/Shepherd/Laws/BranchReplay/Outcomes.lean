@@ -14,8 +14,8 @@ nothing else; who owns a run does not stand below it, nor between it and the one
 back with it; what a run was, that now stands below the one taken back, is the beginning of its trace; and nobody stood below itself. -/
 structure Apart (m : M) : Prop where
   shown : ∀ id q, m.shown id = some q → ∀ w, (m.run q.asked).code.settle = .waiting w →
-    (m.run q.asked).code = .settled (.waiting w) ∧ isMachineOp w.op = false
-  undo : ∀ id c j op args, Trace.question (m.run id).trace = some c → c.event = .undo j op args →
+    (m.run q.asked).code = .settled (.waiting w)
+  undo : ∀ id c j op args, id ≠ .world → Trace.question (m.run id).trace = some c → c.event = .undo j op args →
     ∀ w, (m.run id).code.settle ≠ .waiting w
   owing : ∀ id u o, (m.run id).code = .undoing u o → ∀ d ∈ u.todo, ∀ w, (m.run d.run).code.settle ≠ .waiting w
   kids : ∀ a id, id ∈ m.kids a → m.owns a id = true
@@ -33,7 +33,8 @@ namespace Retold
 /-! ## Outcomes -/
 
 theorem answerAsked {m : M} (k : Retold X m) {id : Id} (i : m.has id = true) (answer : Value) (change : Change) (by' : By)
-    (h : ∀ w, (m.run id).code.settle = .waiting w → (m.run id).code = .settled (.waiting w) ∧ isMachineOp w.op = false) :
+    (keep : by' ≠ .machine ∨ ∀ v, answer ≠ .ok (.some v))
+    (h : ∀ w, (m.run id).code.settle = .waiting w → (m.run id).code = .settled (.waiting w)) :
     Retold X (m.answerAsked id answer change by') := by
   unfold M.answerAsked
   refine k.record i _ _ fun x => ?_
@@ -43,13 +44,11 @@ theorem answerAsked {m : M} (k : Retold X m) {id : Id} (i : m.has id = true) (an
   · next w hc =>
     have hs : (m.run id).code.settle = .waiting w := by rw [hc]; rfl
     have := now.outcome answer change by' (Code.settle (resume answer w.stack)).refused (w := w) hs
-    rw [Waiting.leaves_same (.inl fun e => ?_)] at this
-    · exact this
-    · have m' := (h w hs).2
-      rw [e] at m'; revert m'; decide
+    rw [Waiting.leaves_same (.inr keep)] at this
+    exact this
   · next hc =>
     refine now.undone answer change by' _ fun w hs => hc w ?_
-    exact (h w hs).1
+    exact h w hs
 
 theorem relay {m : M} (k : Retold X m) (id : Id) (answer : Value) (by' : By) (keep : by' ≠ .machine ∨ ∀ v, answer ≠ .some v) :
     Retold X (m.relay id answer by') := by
@@ -68,12 +67,13 @@ theorem relay {m : M} (k : Retold X m) (id : Id) (answer : Value) (by' : By) (ke
   · exact k
 
 theorem deliver {m : M} (w : Wf m B) (k : Retold X m) {id : Id} {q : Question} (hq : m.shown id = some q)
-    (hs : ∀ w, (m.run q.asked).code.settle = .waiting w → (m.run q.asked).code = .settled (.waiting w) ∧ isMachineOp w.op = false)
-    (answer : Value) (change : Change) (by' : By) (keep : by' ≠ .machine ∨ ∀ v, answer ≠ .some v) :
+    (hs : ∀ w, (m.run q.asked).code.settle = .waiting w → (m.run q.asked).code = .settled (.waiting w))
+    (answer : Value) (change : Change) (by' : By)
+    (keep : by' ≠ .machine ∨ (∀ v, answer ≠ .some v) ∧ ∀ v, answer ≠ .ok (.some v)) :
     Retold X (m.deliver id q answer change by') := by
   unfold M.deliver
-  exact foldl_keeps (P := Retold X) (k.answerAsked (has_of_shown w.codes hq).1 answer change by' hs)
-    fun n x _ k => k.relay x answer by' keep
+  exact foldl_keeps (P := Retold X) (k.answerAsked (has_of_shown w.codes hq).1 answer change by' (keep.imp_right And.right) hs)
+    fun n x _ k => k.relay x answer by' (keep.imp_right And.left)
 
 theorem run_relay_ne {m : M} {id j : Id} (answer : Value) (by' : By) (ne : id ≠ j) : (m.relay id answer by').run j = m.run j := by
   unfold M.relay
@@ -155,7 +155,7 @@ theorem abandon {m : M} (w : Wf m B) (a : Apart m) (k : Retold X m) {id : Id} (i
   have p := plain_abandonOne wn ix (ne_world_of_mem_family w ne hx)
   refine ⟨k.abandonOne ix fun c j op args hq he => ?_, p.wf wn, e.trans p, fun j => ?_⟩
   · rcases same x with h | h
-    · rw [h] at hq ⊢; exact a.undo x c j op args hq he
+    · rw [h] at hq ⊢; exact a.undo x c j op args (ne_world_of_mem_family w ne hx) hq he
     · rw [h] at hq; cases hq
   · by_cases e : x = j
     · subst e
