@@ -309,8 +309,9 @@ theorem WatchOk.keep {m n : M} (wf : Wf m B) (hf : Runs.Forest m.runs) (e : Exte
     exact hb.imp_right fun hb => mi.below_inner hw line wt top hb
 
 /-- Where all become calmer, and nobody changes hands, those who watch still may. -/
-theorem WatchOk.calm {m n : M} (wf : Wf m B) (e : Extends m n) (wn : ∀ id, Trace.Indexed (n.run id).trace)
+theorem WatchOk.calm {m n : M} (ht : ∀ id, (m.run id).trace <:+ (n.run id).trace) (wn : ∀ id, Trace.Indexed (n.run id).trace)
     (owner : ∀ x, (n.run x).owner = (m.run x).owner) (code : ∀ x, Calmer (m.run x).code (n.run x).code) {x : Id}
+    (there : ∀ u o, (m.run x).code = .undoing u o → ∀ k, u.to = some k → ∃ c, (m.run u.run).trace.nth k = some c)
     (h : m.WatchOk x) : n.WatchOk x := by
   have below : ∀ {d y}, m.Below d y → n.Below d y := fun b => by
     induction b with
@@ -333,10 +334,8 @@ theorem WatchOk.calm {m n : M} (wf : Wf m B) (e : Extends m n) (wn : ∀ id, Tra
       | next h1 h2 h3 => exact ⟨_, rfl, h1, h2, h3⟩
     obtain ⟨u, hu, h1, h2, h3⟩ := hm
     have ok := h.undo u o hu
-    have ck := wf.codes x
-    rw [hu] at ck
     refine ⟨h1 ▸ (owner _).trans ok.1, fun d hd => ?_⟩
-    obtain ⟨hb, hn⟩ := ok.2 d (hd.mono wn (fun id => e.trace id) h1 h2 h3 fun k hk => (ck.2.2.2 k hk).imp fun _ h => h.1)
+    obtain ⟨hb, hn⟩ := ok.2 d (hd.mono wn ht h1 h2 h3 (there u o hu))
     refine ⟨?_, fun w => hn ((code d).waits w)⟩
     rw [h1]
     exact hb.imp_right below

@@ -54,7 +54,8 @@ theorem fork_held (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stampe
     (a : Asks (fun _ => True) m asker wt) {id : Id} (own : m.owns asker id = true) {c : Commit} {t : Trace}
     (ht : c :: t <:+ (m.run id).trace) :
     Mild True asker m (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker) ∧
-      ∀ x, m.has x = false → (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker).WatchOk x := by
+      ∀ x, m.has x = false → (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker).WatchOk x ∧
+        ∀ u o, ((m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker).run x).code ≠ .undoing u o := by
   have hcm : c ∈ (m.run id).trace := ht.subset List.mem_cons_self
   have i := has_of_owns own
   have ct := td.commits id c hcm
@@ -161,9 +162,9 @@ theorem fork_held (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stampe
   obtain ⟨_, _, fc, fw⟩ := fold
   intro x ix
   by_cases hx : x ∈ parts.map fun x : Then => Id.copy fork x.id
-  · exact (fw x hx).1
+  · exact fw x hx
   · obtain ⟨s, hs⟩ := (putIn.new x ix).1
-    exact .of_settled ((fc x hx).trans hs)
+    exact ⟨.of_settled ((fc x hx).trans hs), fun u o e => nomatch ((fc x hx).trans hs).symm.trans e⟩
 
 end M
 

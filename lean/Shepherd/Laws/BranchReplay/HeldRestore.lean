@@ -53,6 +53,18 @@ theorem finite_induction {α : Type} (r : α → α → Prop) (irrefl : ∀ x, �
       omega
   exact fun x hx => go _ x hx (Nat.lt_succ_self _)
 
+/-- Who owned a run that stood below is the one that recorded the commit, or stood below it, too. -/
+theorem CommitTied.inside {c : Commit} (ct : CommitTied c) {h : Head} (hh : h ∈ c.heads) :
+    h.owner = c.run ∨ ∃ g ∈ c.heads, g.id = h.owner := by
+  have any : ∀ x, c.Stood x → ∃ g ∈ c.heads, g.id = x ∧ (g.owner = c.run ∨ ∃ k ∈ c.heads, k.id = g.owner) := by
+    intro x s
+    induction s with
+    | top hg ho => exact ⟨_, hg, rfl, .inl ho⟩
+    | down hg _ ih => exact ⟨_, hg, rfl, .inr (ih.imp fun _ k => ⟨k.1, k.2.1⟩)⟩
+  obtain ⟨g, hg, e, o⟩ := any h.id (ct.stood h hh)
+  rw [← M.eq_of_nodup_map ct.nodup hg hh e]
+  exact o
+
 namespace M
 
 variable {B : Prop} {m : M}
@@ -187,11 +199,40 @@ theorem restoreLower_ok (n : M) (hs : List Then) (x : Id)
           · exact np chain op args w e
           · exact nu u o e
 
+theorem stack_restore (id : Id) (to : Option Nat) : (m.restore id to).stack = m.stack := by
+  have disc : ∀ (n : M) x, n.stack = m.stack → (n.discard x).stack = m.stack := fun n x e => by
+    unfold M.discard
+    split
+    · exact e
+    · exact e
+  unfold M.restore
+  split
+  · exact foldl_keeps (P := fun n => n.stack = m.stack) rfl fun n x _ e => disc n x e
+  · split
+    · rfl
+    · next c _ =>
+      simp only
+      show M.stack (M.record _ _ _ _) = _
+      rw [stack_record]
+      refine foldl_keeps (P := fun n => n.stack = m.stack) ?_ fun n x _ e => ?_
+      · exact foldl_keeps (P := fun n => n.stack = m.stack) rfl fun n x _ e => e
+      · unfold M.restoreLower
+        split
+        · exact disc n x e
+        · split
+          · exact e
+          · simp only
+            split
+            · exact e
+            · split
+              · exact e
+              · exact e
+
 /-- Once a run is put back, or discarded, with what is below, everyone else who waits for another's question may. -/
 theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z : Id} {rest : List Id} (top : m.stack = z :: rest)
     {u : Undoing} {o : Settled} (hc : (m.run z).code = .undoing u o)
     (full : ∀ k c, u.to = some k → (m.run u.run).trace.nth k = some c → ∀ x ∈ m.heads u.run c, x.trace ≠ []) :
-    ∀ x, x ≠ z → (m.restore u.run u.to).WatchOk x := by
+    ((m.restore u.run u.to).run .root).owner = some .world ∧ ∀ x, x ≠ z → (m.restore u.run u.to).WatchOk x := by
   have hw : (m.run .world).owner = none := w.owner _ (run_mem w.world) (run_id m .world)
   have ok := (h.watch z).undo u o hc
   have ck := w.codes z
@@ -205,9 +246,10 @@ theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z 
   generalize hto : u.to = to
   cases to with
   | none =>
-    intro e wn x ne
+    intro e wn
     have mi : Mild False z m ((m.family u.run).foldl M.discard m) :=
       foldl_keeps (P := Mild False z m) (.refl m) fun n y _ k => k.discard y
+    refine ⟨(mi.owner _ _ h.root).resolve_left fun h => h.1, fun x ne => ?_⟩
     cases i : m.has x with
     | true => exact WatchOk.keep w td.forest e wn.indexed mi line (fun h => h.elim) (mi.code x ne i) (h.watch x)
     | false =>
@@ -222,9 +264,9 @@ theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z 
     simp only
     rw [hk]
     simp only
-    intro e wn x ne
+    intro e wn
     have hcm : c ∈ (m.run u.run).trace := Trace.nth_mem hk
-    have heads := fun g hg => td.heads nm ck.2.1 hcm (h := g) hg
+    have heads := fun g hg => td.thens nm ck.2.1 hcm (h := g) hg
     have ct := td.commits u.run c hcm
     have today := nm.today u.run c hcm
     have stake : ∀ g ∈ m.heads u.run c, m.Stake u g.id := fun g hg => by
@@ -253,7 +295,7 @@ theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z 
       · exact (ok.2 g.id (stake g hg)).1.resolve_left (heads g hg).2.2.2
       · unfold M.heads at hg ⊢
         obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
-        rcases ct.inside y hy with h | ⟨v, hv, h⟩
+        rcases ct.inside hy with h | ⟨v, hv, h⟩
         · left
           show Id.today c.run u.run y.owner = u.run
           rw [h, today]
@@ -277,7 +319,9 @@ theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z 
         rw [hp]; rfl) trivial
     obtain ⟨_, fo, fc, fw⟩ := fold
     rw [List.map_id'] at fc fw
-    change (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+    change ((M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
+      (m.ownedAsThen (m.heads u.run c))) u.run c false).run .root).owner = some .world ∧ ∀ x, x ≠ z →
+      (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
       (m.ownedAsThen (m.heads u.run c))) u.run c false).WatchOk x
     change Extends m (M.rewind (((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
       (m.ownedAsThen (m.heads u.run c))) u.run c false) at e
@@ -286,6 +330,21 @@ theorem restore_watch (w : Wf m B) (td : Tied m) (nm : Named m) (h : Held m) {z 
     generalize ((m.ownedAsThen (m.heads u.run c)).below u.run).foldl (M.restoreLower (m.heads u.run c))
       (m.ownedAsThen (m.heads u.run c)) = q at fo fc fw e wn ⊢
     have no : ∀ j, ((q.rewind u.run c false).run j).owner = (q.run j).owner := fun j => owner_record _ _ _ _ _
+    refine ⟨?_, fun x ne => ?_⟩
+    · rw [no, fo, (own .root).2 fun g hg e => ?_]
+      · exact h.root
+      · have b := r.below g hg
+        rw [e] at b
+        cases b with
+        | own ho =>
+          have ho : (m.run .root).owner = some u.run := ho
+          rw [h.root] at ho; exact ck.1 (Option.some.inj ho).symm
+        | up ho b =>
+          have ho : (m.run .root).owner = some _ := ho
+          rw [h.root] at ho; cases ho
+          cases b with
+          | own ho => exact nomatch hw.symm.trans ho
+          | up ho _ => exact nomatch hw.symm.trans ho
     have nc : ∀ j, j ≠ u.run → ((q.rewind u.run c false).run j).code = (q.run j).code := fun j hj => by
       unfold M.rewind; rw [run_record_ne _ _ _ hj.symm]
     by_cases ex : x = u.run
