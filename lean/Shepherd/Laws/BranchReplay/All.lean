@@ -76,6 +76,108 @@ theorem Held.apart (w : Wf m B) (td : Tied m) (nm : Named m) (tab : Tabled m.Sta
         exact (ih sorted.2).trans (List.suffix_cons _ _)
   heads := fun id c hc x hx => ((td.commits id c hc).over x hx).2
 
+theorem seen_asking (s : Sound m) (a : AllMarked m) (t : Seen m) (op : String) (args : List Value) : Seen (m.asking op args) := by
+  have r₀ : Ready ({ m with stack := [.world] } : M) :=
+    ⟨t.unchanged (fun _ h => h) (fun _ => rfl) rfl, s.wf.indexed, s.wf.owner, fun y i nw => (a y i nw).1⟩
+  exact (r₀.record s.wf.world (.intent op args) { (({ m with stack := [.world] } : M).state .world) with
+    code := .settled (.waiting { op, args, stack := [] }) }).seen
+
+theorem held_start (i : Init) : Held i.start := by
+  unfold Init.start M.start
+  simp only
+  have held : ∀ (p : M) (W R : Run), p.runs = [W, R] → p.stack = [.root, .world] → W.id = .world → R.id = .root →
+      R.owner = some .world → (∃ r q, W.code = .driving r q) → ∀ e s, Held (p.recordCode .root e (.settled s)) := by
+    intro p W R hruns hstack hW hR ho hd e s
+    have run : ∀ x, x ≠ .root → x ≠ .world → p.run x = Run.absent x := fun x nr nw => by
+      unfold M.run
+      rw [hruns]
+      simp only [Runs.find, hW, hR]
+      rw [if_neg (Ne.symm nw), if_neg (Ne.symm nr)]
+    have root : p.run .root = R := by
+      unfold M.run
+      rw [hruns]
+      simp only [Runs.find, hW, hR, reduceCtorEq, if_false, if_true]
+    have world : p.run .world = W := by
+      unfold M.run
+      rw [hruns]
+      simp only [Runs.find, hW, if_true]
+    have own : ((p.recordCode .root e (.settled s)).run .root).owner = some .world := by rw [run_recordCode_same, root]; exact ho
+    have drives : ∃ r q, ((p.recordCode .root e (.settled s)).run .world).code = .driving r q := by
+      obtain ⟨r, q, hd⟩ := hd
+      have ne : Id.root ≠ .world := nofun
+      exact ⟨r, q, by rw [run_recordCode_ne _ _ _ ne, world]; exact hd⟩
+    refine ⟨own, ?_, fun x => ?_⟩
+    · show M.Line _ p.stack
+      rw [hstack]
+      exact ⟨own, drives, rfl⟩
+    · by_cases er : x = .root
+      · subst er
+        exact .of_settled (by rw [run_recordCode_same])
+      · by_cases ew : x = .world
+        · subst ew
+          obtain ⟨r, q, hd⟩ := drives
+          exact .of_driving hd
+        · refine .of_settled (s := .discarded) ?_
+          rw [run_recordCode_ne _ _ _ (Ne.symm er), run x er ew]; rfl
+  exact held _ _ _ rfl rfl rfl rfl rfl ⟨_, _, rfl⟩ _ _
+
+/-- `n` is what becomes of `m` by steps of the tree, answers of the oracle and operations of the outermost owner, in any number and
+order: what `M.After` says, but for forks of the whole tree from outside. -/
+inductive Ahead (ω : Oracle) : M → M → Prop where
+  | refl (m : M) : Ahead ω m m
+  | step {m n p : M} : Ahead ω m n → n.step = some p → Ahead ω m p
+  | answer {m n p : M} : Ahead ω m n → n.outer ω = some p → Ahead ω m p
+  | world {m n p : M} (op : String) (args : List Value) : Ahead ω m n → n.worldAsks op args = some p → Ahead ω m p
+
+theorem Ahead.after {ω : Oracle} {m n : M} (h : Ahead ω m n) : After ω m n := by
+  induction h with
+  | refl => exact .refl _
+  | step _ s ih => exact ih.step s
+  | answer _ s ih => exact ih.answer s
+  | world op args _ s ih => exact ih.world op args s
+
+theorem Ahead.trans {ω : Oracle} {m n p : M} (h : Ahead ω m n) (g : Ahead ω n p) : Ahead ω m p := by
+  induction g with
+  | refl => exact h
+  | step _ s ih => exact ih.step s
+  | answer _ s ih => exact ih.answer s
+  | world op args _ s ih => exact ih.world op args s
+
+/-- In every tree every run is what its recorded events make of it, and whoever waits for another's question may. -/
+theorem Ahead.replays {ω : Oracle} {i : Init} (h : Ahead ω i.start m) : Retold World m ∧ Held m := by
+  induction h with
+  | refl => exact ⟨.start i, held_start i⟩
+  | @step p q b st ih =>
+    obtain ⟨k, h⟩ := ih
+    have b := b.after
+    have s := b.sound
+    have a := h.apart s.wf s.bound.tied s.granted.named s.bound.tabled k b.seen
+    exact ⟨k.step s.wf s.granted.named a st, held_step s b.seen k h st⟩
+  | @answer p q b st ih =>
+    obtain ⟨k, h⟩ := ih
+    have b := b.after
+    have s := b.sound
+    have a := h.apart s.wf s.bound.tied s.granted.named s.bound.tabled k b.seen
+    unfold outer at st
+    split at st
+    · cases st
+    · exact ⟨k.answer s.wf a st, held_answer s.wf s.bound.tied h st⟩
+  | @world p q op args b st ih =>
+    obtain ⟨k, h⟩ := ih
+    have b := b.after
+    have s := b.sound
+    have kept := asks_kept s.wf op args
+    have d₁ : Deeds (fun _ => True) p.Stamped p (p.asking op args) :=
+      .record .world _ _ (.stack [.world] .refl (List.pairwise_singleton _ _)) trivial s.wf.world trivial fun _ h => .inl h
+    have b₁ := d₁.bound s.bound kept.ext.made
+    have n₁ : Narrow p (p.asking op args) :=
+      ((Narrow.refl s.granted.named).same (n := { p with stack := [.world] }) (fun _ => rfl) (fun _ => rfl) fun _ => rfl).record
+        s.wf.world _ _
+    have k₁ : Retold World (p.asking op args) := (k.stack [.world]).recordCode (id := .world) s.wf.world _ _ fun x => absurd rfl x
+    have a : Apart (p.asking op args) := (held_asking s.wf h op args).apart (kept.wf s.wf fun _ h => h.elim) b₁.tied n₁.named
+      b₁.tabled k₁ (seen_asking s b.allMarked b.seen op args)
+    exact ⟨k.worldAsks s.wf s.granted a st, held_worldAsks s k h st⟩
+
 end M
 
 end Shepherd
