@@ -64,10 +64,13 @@ import Shepherd.Laws.Recover
 import Shepherd.Laws.ReplayExact
 import Shepherd.Laws.RevertRestores
 import Shepherd.Laws.RevertRestores.Restore
+import Shepherd.Laws.RevertRestores.Whole
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Answers
 import Shepherd.Laws.Support.Below
+import Shepherd.Laws.Support.Branches
 import Shepherd.Laws.Support.Copies
+import Shepherd.Laws.Support.Deeds
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Entries
 import Shepherd.Laws.Support.Extends
@@ -92,10 +95,13 @@ import Shepherd.Laws.Support.SeenForks
 import Shepherd.Laws.Support.SeenReach
 import Shepherd.Laws.Support.SeenSteps
 import Shepherd.Laws.Support.Tied
+import Shepherd.Laws.Support.TiedForks
 import Shepherd.Laws.Support.TiedOperations
 import Shepherd.Laws.Support.TiedOutcomes
+import Shepherd.Laws.Support.TiedQuestions
 import Shepherd.Laws.Support.TiedReach
 import Shepherd.Laws.Support.TiedSteps
+import Shepherd.Laws.Support.Told
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits

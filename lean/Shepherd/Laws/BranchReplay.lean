@@ -90,7 +90,7 @@ theorem branch_replay {ω : Oracle} {i : Init} {m : M} (reached : M.Ahead ω i.s
   refine ⟨fresh, n, step, next, ⟨t, ht, k'.branch nofun ?_ ?_ top⟩, fun h hh => ?_⟩
   · exact M.ne_world_of_owns s.wf.owner (M.owns_of_owned original)
   · rw [← ht]; exact (Trace.upTo_suffix _ _).trans (grow r)
-  · obtain ⟨e, u, hu, j, _⟩ := heads h hh
+  · obtain ⟨e, u, hu, _, j, _⟩ := heads h hh
     refine ⟨e, u, hu, k'.branch nofun (s.wf.heads r c (Trace.nth_mem event) h hh) ?_ j⟩
     rw [← hu]; exact (Trace.upTo_suffix _ _).trans (grow h.id)
 where

@@ -77,7 +77,7 @@ theorem Held.apart (w : Wf m B) (td : Tied m) (nm : Named m) (tab : Tabled m.Sta
   heads := fun id c hc x hx => ((td.commits id c hc).over x hx).2
 
 theorem seen_asking (s : Sound m) (a : AllMarked m) (t : Seen m) (op : String) (args : List Value) : Seen (m.asking op args) := by
-  have r₀ : Ready ({ m with stack := [.world] } : M) :=
+  have r₀ : Writable ({ m with stack := [.world] } : M) :=
     ⟨t.unchanged (fun _ h => h) (fun _ => rfl) rfl, s.wf.indexed, s.wf.owner, fun y i nw => (a y i nw).1⟩
   exact (r₀.record s.wf.world (.intent op args) { (({ m with stack := [.world] } : M).state .world) with
     code := .settled (.waiting { op, args, stack := [] }) }).seen

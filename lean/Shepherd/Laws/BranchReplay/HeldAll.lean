@@ -67,7 +67,7 @@ theorem held_toOwner (w : Wf m) (td : Tied m) (h : Held m) {z owner : Id} {rest 
     have td' : Tied ({ m with stack := owner :: rest } : M) := by
       have st := td.stack
       rw [top] at st
-      exact ⟨td.forest, td.givers, td.codes, td.commits, td.heads, td.copies, (List.pairwise_cons.mp st).2, td.snaps⟩
+      exact (Deeds.stack (T := fun _ => True) (F := fun _ => True) _ .refl (List.pairwise_cons.mp st).2).tied td
     have w' : Wf ({ m with stack := owner :: rest } : M) := (Plain.wf (.stack _ .refl) w)
     have line' : M.Line { m with stack := owner :: rest } (z :: owner :: rest) := Line.alike (m := m) (n := { m with stack := owner :: rest }) rfl line
     have watch' : ∀ x, M.WatchOk { m with stack := owner :: rest } x := fun x =>
@@ -133,7 +133,9 @@ theorem held_atStop {n : M} (w : Wf m) (td : Tied m) (h : Held m) {z : Id} {rest
           have h' : Held ({ m with written := (gitBlobHash s, s) :: m.written } : M) :=
             ⟨h.root, Line.alike (m := m) (n := { m with written := (gitBlobHash s, s) :: m.written }) rfl h.line, fun x =>
               WatchOk.alike (m := m) (n := { m with written := (gitBlobHash s, s) :: m.written }) rfl (h.watch x)⟩
-          exact held_deliver w' ⟨td.forest, td.givers, td.codes, td.commits, td.heads, td.copies, td.stack, td.snaps⟩ h' top hq _ _ _
+          have t' : Tied ({ m with written := (gitBlobHash s, s) :: m.written } : M) :=
+            (Deeds.written (T := fun _ => True) (F := fun _ => True) _ .refl).tied td
+          exact held_deliver w' t' h' top hq _ _ _
         · exact held_deliver w td h top hq _ _ _
       · cases p
     · cases p

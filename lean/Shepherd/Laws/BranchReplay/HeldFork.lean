@@ -67,7 +67,7 @@ theorem fork_held (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stampe
       deeds_copyOne td nm w tab (fun _ h => h) a i o ht (of_mem_bornOf hx).1 d
   have order := forkParts_order (m := m) (id := id) (owner := asker) (t := c :: t) ct
   have nodup := nodup_ids nm (asker := asker) (t := c :: t) hcm (fun _ h => h) (forkParts_nodup ct)
-  have kinds := fun x hx => of_mem_forkParts td nm (asker := asker) (t := c :: t) i o hcm (h := x) hx
+  have kinds := fun x hx => of_mem_forkParts td nm (asker := asker) (t := c :: t) i hcm (h := x) hx
   have absent := not_has_copy w asker
   have tied := deeds.tied td
   have stays : ∀ j, m.has j = true → ¬ InFork asker (m.run asker).made j := fun j i => not_inFork w i

@@ -160,7 +160,7 @@ theorem Regained.into {id : Id} {hs : List Then} (r : Regained m id hs) {x : Id}
 theorem restoreLower_ok (n : M) (hs : List Then) (x : Id)
     (rest : ∀ h ∈ hs, h.id = x → h.trace ≠ [] ∧ ∀ chain op args w, (n.run x).code ≠ .passing chain op args w) :
     (∀ j, ((restoreLower hs n x).run j).owner = (n.run j).owner) ∧
-      (∀ j, j ≠ x → ((restoreLower hs n x).run j).code = (n.run j).code) ∧ PutBack n x ((restoreLower hs n x).run x).code := by
+      (∀ j, j ≠ x → ((restoreLower hs n x).run j).code = (n.run j).code) ∧ Reset n x ((restoreLower hs n x).run x).code := by
   unfold restoreLower
   split
   · unfold M.discard

@@ -27,10 +27,10 @@ theorem Tied.before {m : M} (td : Tied m) (a : Id) {pre post : List Id} {x d : I
       exact absurd ho this
 
 /-- How a run is put back: it rests, or passes again what a run of its own shows, or stays as it was, waiting for no other. -/
-inductive PutBack (n : M) (x : Id) : Code → Prop where
-  | settled (s : Settled) : PutBack n x (.settled s)
-  | takenUp (handles : List Id) (s : Settled) : PutBack n x (n.takenUp x handles s)
-  | same : ¬ (n.run x).code.Watches → PutBack n x (n.run x).code
+inductive Reset (n : M) (x : Id) : Code → Prop where
+  | settled (s : Settled) : Reset n x (.settled s)
+  | takenUp (handles : List Id) (s : Settled) : Reset n x (n.takenUp x handles s)
+  | same : ¬ (n.run x).code.Watches → Reset n x (n.run x).code
 
 /-- Who waits for another's question in some runs of a list, each of which had nothing of its own come after it. -/
 theorem resets {α : Type} {p : M} (td : Tied p) (key : α → Id) (f : M → α → M) {L : List α} (nodup : (L.map key).Nodup)
@@ -38,7 +38,7 @@ theorem resets {α : Type} {p : M} (td : Tied p) (key : α → Id) (f : M → α
     (step : ∀ a x b n, L = a ++ x :: b → Q n → (∀ j, (n.run j).owner = (p.run j).owner) →
       (∀ j, j ∉ a.map key → (n.run j).code = (p.run j).code) →
       Q (f n x) ∧ (∀ j, ((f n x).run j).owner = (n.run j).owner) ∧ (∀ j, j ≠ key x → ((f n x).run j).code = (n.run j).code) ∧
-        PutBack n (key x) ((f n x).run (key x)).code)
+        Reset n (key x) ((f n x).run (key x)).code)
     (q : Q p) :
     Q (L.foldl f p) ∧ (∀ j, ((L.foldl f p).run j).owner = (p.run j).owner) ∧
       (∀ j, j ∉ L.map key → ((L.foldl f p).run j).code = (p.run j).code) ∧

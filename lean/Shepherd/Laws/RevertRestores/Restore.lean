@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-theorem takenUp_cases (m : M) (id : Id) (handles : List Id) (s : Settled) : m.takenUp id handles s = .settled s ∨
+theorem takenUp_or (m : M) (id : Id) (handles : List Id) (s : Settled) : m.takenUp id handles s = .settled s ∨
     ∃ chain op args w, m.takenUp id handles s = .passing chain op args w ∧ s = .waiting w := by
   unfold takenUp
   split
@@ -175,6 +175,32 @@ theorem find_heads {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx
 theorem rewind_lower (n : M) (id : Id) (c : Commit) : n.rewind id c true = n.record id (.reverted c.index)
     { code := n.takenUp id (n.handlesToday id c) c.code, files := c.files, handles := n.handlesToday id c, inbox := c.inbox } := rfl
 
+theorem handlesToday_same {m n : M} (h : ∀ y, n.has y = m.has y) (id : Id) (c : Commit) :
+    n.handlesToday id c = m.handlesToday id c := by
+  unfold handlesToday
+  simp only [h]
+
+theorem has_restoreLower (hs : List Then) {n : M} {z : Id} (i : n.has z = true) (y : Id) :
+    (restoreLower hs n z).has y = n.has y := by
+  have same : (z == y || n.has y) = n.has y := by
+    by_cases e : z = y
+    · rw [← e, beq_self_eq_true, i]; rfl
+    · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or]
+  unfold restoreLower
+  split
+  · unfold discard
+    split
+    · rfl
+    · rw [recordCode_eq, has_record, same]
+  · split
+    · rfl
+    · simp only
+      split
+      · unfold rewind; rw [has_record, same]
+      · split
+        · rw [has_setCode, same]
+        · rfl
+
 /-- The run `y`, which stood below then and is in `m` as it is in `n`, is put back to the head `e` of its trace of then. -/
 theorem restoreLower_eq {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx : x ∈ hs) {e : Commit} {t : Trace}
     (ht : x.trace = e :: t) (n : M) : restoreLower hs n x.id =
@@ -197,42 +223,51 @@ theorem restoreLower_none {hs : List Then} {y : Id} (h : y ∉ hs.map Then.id) (
 
 /-- What a run that stood below is after the revert: as it was right after its commit `e`, with the trace `t` before. Either it has
 recorded that it was put back; or it had recorded nothing since, and is left where steps that record nothing have led it. -/
-structure Restored (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
+structure PutBack (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
   files : (n.run y).files = e.files
   inbox : (n.run y).inbox = e.inbox
+  handles : (n.run y).handles = m.handlesToday y e
   code : ((∃ d, (n.run y).trace = d :: (m.run y).trace ∧ d.event = .reverted e.index) ∧
       ((n.run y).code = .settled e.code ∨ ∃ chain op args w, (n.run y).code = .passing chain op args w ∧ e.code = .waiting w)) ∨
     ((n.run y).trace = e :: t ∧ e.code.Leads m.program (n.run y).code.settle ∧ ∀ u o, (n.run y).code ≠ .undoing u o)
 
-theorem Restored.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y) (h : Restored m n y e t) :
-    Restored m p y e t := ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.code⟩
+theorem PutBack.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y) (h : PutBack m n y e t) :
+    PutBack m p y e t := ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.handles, same ▸ h.code⟩
 
 theorem restored_lower {m n : M} (td : Tied m) {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx : x ∈ hs)
     {e : Commit} {t : Trace} (ht : x.trace = e :: t) (ne : x.id ≠ .world)
     (now : n.run x.id = { m.run x.id with owner := some x.owner, givers := x.givers })
-    (untouched : (m.run x.id).trace.size = Trace.size (e :: t) → (m.run x.id).trace = e :: t) :
-    Restored m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
+    (there : ∀ y, n.has y = m.has y)
+    (untouched : (m.run x.id).trace.size = Trace.size (e :: t) → (m.run x.id).trace = e :: t ∧ e.run = x.id) :
+    PutBack m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
       ((restoreLower hs n x.id).run x.id).givers = x.givers := by
   have tr : (n.run x.id).trace = (m.run x.id).trace := by rw [now]
   rw [restoreLower_eq nd hx ht]
   split
-  · have taken := n.takenUp_cases x.id (n.handlesToday x.id e) e.code
+  · have taken := n.takenUp_or x.id (n.handlesToday x.id e) e.code
     rw [rewind_lower]
-    refine ⟨⟨?_, ?_, .inl ⟨⟨_, trace_record_same _ _ _ _ |>.trans (congrArg _ tr), rfl⟩, ?_⟩⟩, ?_, ?_⟩
+    refine ⟨⟨?_, ?_, ?_, .inl ⟨⟨_, trace_record_same _ _ _ _ |>.trans (congrArg _ tr), rfl⟩, ?_⟩⟩, ?_, ?_⟩
     · rw [run_record_same]
     · rw [run_record_same]
+    · rw [run_record_same]; exact handlesToday_same there _ _
     · rw [run_record_same]; exact taken
     · rw [run_record_same]; show (n.run x.id).owner = _; rw [now]
     · rw [run_record_same]; show (n.run x.id).givers = _; rw [now]
   · next hsz =>
-    have same := untouched (by rw [← tr]; exact Decidable.of_not_not hsz)
+    obtain ⟨same, own⟩ := untouched (by rw [← tr]; exact Decidable.of_not_not hsz)
     have s := td.snaps x.id ne e t same
     have code : (n.run x.id).code = (m.run x.id).code := by rw [now]
+    have handles : (n.run x.id).handles = m.handlesToday x.id e := by
+      rw [now]
+      unfold handlesToday
+      rw [if_pos own]
+      exact s.handles (by rw [run_id]; exact own)
     split
     · next u o hc =>
-      refine ⟨⟨?_, ?_, .inr ⟨?_, ?_, fun u o h => ?_⟩⟩, ?_, ?_⟩
+      refine ⟨⟨?_, ?_, ?_, .inr ⟨?_, ?_, fun u o h => ?_⟩⟩, ?_, ?_⟩
       · rw [run_setCode_same]; show (n.run x.id).files = _; rw [now]; exact s.files
       · rw [run_setCode_same]; show (n.run x.id).inbox = _; rw [now]; exact s.inbox
+      · rw [run_setCode_same]; exact handles
       · rw [trace_setCode, tr, same]
       · rw [run_setCode_same]
         have := s.code
@@ -242,9 +277,10 @@ theorem restored_lower {m n : M} (td : Tied m) {hs : List Then} (nd : (hs.map Th
       · rw [run_setCode_same]; show (n.run x.id).owner = _; rw [now]
       · rw [run_setCode_same]; show (n.run x.id).givers = _; rw [now]
     · next hc =>
-      refine ⟨⟨?_, ?_, .inr ⟨?_, ?_, fun u o h => hc u o h⟩⟩, ?_, ?_⟩
+      refine ⟨⟨?_, ?_, ?_, .inr ⟨?_, ?_, fun u o h => hc u o h⟩⟩, ?_, ?_⟩
       · rw [now]; exact s.files
       · rw [now]; exact s.inbox
+      · exact handles
       · rw [tr, same]
       · rw [code]; exact s.code
       · rw [now]
