@@ -127,31 +127,89 @@ theorem Calmer.busy {a b : Code} (h : Calmer a b) (w : b.Busy) : a.Busy := by
   | rest r => exact absurd rfl (w.2 _)
   | next => exact ⟨w.1, fun s => nofun⟩
 
+/-- Who owns a run that is there, and who has lent it, is there; and so it was when a commit told of it. -/
+structure Housed (m : M) : Prop where
+  owner : ∀ y, m.has y = true → y ≠ .world → ∃ o, (m.run y).owner = some o ∧ m.has o = true
+  givers : ∀ y, ∀ g ∈ (m.run y).givers, m.has g = true
+  heads : ∀ y, ∀ c ∈ (m.run y).trace, ∀ h ∈ c.heads, ∀ g ∈ h.givers, m.has g = true
+
+theorem Housed.same {m n : M} (k : Housed m) (has : ∀ x, n.has x = m.has x) (owner : ∀ x, (n.run x).owner = (m.run x).owner)
+    (givers : ∀ x, (n.run x).givers = (m.run x).givers) (trace : ∀ x, (n.run x).trace = (m.run x).trace) : Housed n where
+  owner := fun y i nw => by
+    obtain ⟨o, h1, h2⟩ := k.owner y (has y ▸ i) nw
+    exact ⟨o, (owner y).trans h1, (has o).trans h2⟩
+  givers := fun y g hg => (has g).trans (k.givers y g (givers y ▸ hg))
+  heads := fun y c hc h hh g hg => (has g).trans (k.heads y c (trace y ▸ hc) h hh g hg)
+
+theorem Housed.record {m : M} (k : Housed m) {id : Id} (i : m.has id = true) (event : Event) (s : State) :
+    Housed (m.record id event s) where
+  owner := fun y iy nw => by
+    have has : ∀ j, (m.record id event s).has j = m.has j := fun j => Runs.has_put_same (by simp only [run_id]; exact i) j
+    obtain ⟨o, h1, h2⟩ := k.owner y (has y ▸ iy) nw
+    exact ⟨o, (owner_record _ _ _ _ _).trans h1, (has o).trans h2⟩
+  givers := fun y g hg => by
+    rw [has_record, k.givers y g ?_, Bool.or_true]
+    rw [run_record] at hg
+    split at hg
+    · next e => subst e; exact hg
+    · exact hg
+  heads := fun y c hc h hh g hg => by
+    rw [has_record]
+    have old : c ∈ (m.run y).trace → m.has g = true := fun hc => k.heads y c hc h hh g hg
+    by_cases e : id = y
+    · subst e
+      rw [trace_record_same] at hc
+      rcases List.mem_cons.mp hc with hc | hc
+      · rw [hc] at hh
+        have hh : h ∈ m.headsAt id event := hh
+        unfold headsAt at hh
+        obtain ⟨x, _, rfl⟩ := List.mem_map.mp hh
+        rw [k.givers x g hg, Bool.or_true]
+      · rw [old hc, Bool.or_true]
+    · rw [trace_record_ne m event s e] at hc; rw [old hc, Bool.or_true]
+
+theorem Housed.own {m : M} (k : Housed m) {id o : Id} {g : List Id} (i : m.has id = true) (ho : m.has o = true)
+    (hg : ∀ x ∈ g, m.has x = true) : Housed (m.own id o g) where
+  owner := fun y iy nw => by
+    have has : ∀ j, (m.own id o g).has j = m.has j := fun j => Runs.has_put_same (by simp only [run_id]; exact i) j
+    by_cases e : id = y
+    · subst e; exact ⟨o, by rw [run_own_same], (has o).trans ho⟩
+    · obtain ⟨p, h1, h2⟩ := k.owner y (has y ▸ iy) nw
+      exact ⟨p, by rw [run_own_ne _ _ _ e]; exact h1, (has p).trans h2⟩
+  givers := fun y x hx => by
+    rw [has_own]
+    by_cases e : id = y
+    · subst e; rw [run_own_same] at hx; rw [hg x hx, Bool.or_true]
+    · rw [run_own_ne _ _ _ e] at hx; rw [k.givers y x hx, Bool.or_true]
+  heads := fun y c hc h hh x hx => by
+    rw [trace_own] at hc
+    rw [has_own, k.heads y c hc h hh x hx, Bool.or_true]
+
 /-- Of the runs that are there, only `z` does something; its own runs may change hands if `O`. -/
 structure Mild (O : Prop) (z : Id) (m n : M) : Prop where
   code : ∀ x, x ≠ z → m.has x = true → Calmer (m.run x).code (n.run x).code
   owner : ∀ y p, (m.run y).owner = some p → (O ∧ p = z) ∨ (n.run y).owner = some p
   has : ∀ x, m.has x = true → n.has x = true
   stack : n.stack = m.stack
+  house : (∀ x, n.has x = true → m.has x = true) → Housed m → Housed n
 
 variable {O : Prop} {z : Id}
 
-theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h, fun _ h => h, rfl⟩
-
-theorem Mild.trans {m n p : M} (h : Mild O z m n) (g : Mild O z n p) : Mild O z m p :=
-  ⟨fun x ne i => (h.code x ne i).trans (g.code x ne (h.has x i)),
-    fun y q e => (h.owner y q e).elim .inl fun e => g.owner y q e, fun x i => g.has x (h.has x i), g.stack.trans h.stack⟩
+theorem Mild.refl (m : M) : Mild O z m m := ⟨fun _ _ _ => .same _, fun _ _ h => .inr h, fun _ h => h, rfl, fun _ h => h⟩
 
 /-- What keeps owners and codes. -/
 theorem Mild.same {m n p : M} (k : Mild O z m n) (owner : ∀ x, (p.run x).owner = (n.run x).owner)
-    (code : ∀ x, x ≠ z → (p.run x).code = (n.run x).code) (has : ∀ x, n.has x = true → p.has x = true)
-    (stack : p.stack = n.stack) : Mild O z m p :=
+    (code : ∀ x, x ≠ z → (p.run x).code = (n.run x).code) (has : ∀ x, p.has x = n.has x)
+    (stack : p.stack = n.stack) (givers : ∀ x, (p.run x).givers = (n.run x).givers)
+    (trace : ∀ x, (p.run x).trace = (n.run x).trace) : Mild O z m p :=
   ⟨fun x ne i => by rw [code x ne]; exact k.code x ne i, fun y q h => (k.owner y q h).imp_right (owner y).trans,
-    fun x i => has x (k.has x i), stack.trans k.stack⟩
+    fun x i => (has x).trans (k.has x i), stack.trans k.stack, fun no h =>
+      (k.house (fun x i => no x ((has x).trans i)) h).same has owner givers trace⟩
 
 theorem Mild.record {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {s : State}
     (h : id = z ∨ m.has id = false ∨ Calmer (n.run id).code s.code) : Mild O z m (n.record id event s) := by
-  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right (owner_record n id event s y).trans, fun x i => ?_, k.stack⟩
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right (owner_record n id event s y).trans, fun x i => ?_, k.stack,
+    fun no hm => ?_⟩
   · rw [run_record]
     split
     · next e =>
@@ -162,6 +220,8 @@ theorem Mild.record {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {s : 
       · exact (k.code _ ne i).trans h
     · exact k.code x ne i
   · rw [has_record, k.has x i, Bool.or_true]
+  · have i : m.has id = true := no id (by rw [has_record, beq_self_eq_true, Bool.true_or])
+    exact (k.house (fun x ix => no x (by rw [has_record, ix, Bool.or_true])) hm).record (k.has id i) event s
 
 theorem Mild.recordCode {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {code : Code}
     (h : id = z ∨ m.has id = false ∨ Calmer (n.run id).code code) : Mild O z m (n.recordCode id event code) :=
@@ -169,7 +229,7 @@ theorem Mild.recordCode {m n : M} (k : Mild O z m n) {id : Id} {event : Event} {
 
 theorem Mild.setCode {m n : M} (k : Mild O z m n) {id : Id} {code : Code} (h : id = z ∨ Calmer (n.run id).code code) :
     Mild O z m (n.setCode id code) := by
-  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right fun e => ?_, fun x i => ?_, k.stack⟩
+  refine ⟨fun x ne i => ?_, fun y p e => (k.owner y p e).imp_right fun e => ?_, fun x i => ?_, k.stack, fun no hm => ?_⟩
   · rw [run_setCode]
     split
     · next e => subst e; exact (k.code _ ne i).trans (h.resolve_left ne)
@@ -178,21 +238,43 @@ theorem Mild.setCode {m n : M} (k : Mild O z m n) {id : Id} {code : Code} (h : i
     · next e' => subst e'; exact e
     · exact e
   · rw [has_setCode, k.has x i, Bool.or_true]
+  · have i : m.has id = true := no id (by rw [has_setCode, beq_self_eq_true, Bool.true_or])
+    refine (k.house (fun x ix => no x (by rw [has_setCode, ix, Bool.or_true])) hm).same (fun x => ?_) (fun x => ?_) (fun x => ?_)
+      (trace_setCode _ _ _)
+    · rw [has_setCode]
+      by_cases e : id = x
+      · rw [← e, k.has id i, Bool.or_true]
+      · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or]
+    · rw [run_setCode]; split
+      · next e => subst e; rfl
+      · rfl
+    · rw [run_setCode]; split
+      · next e => subst e; rfl
+      · rfl
 
-theorem Mild.setHandles {m n : M} (k : Mild O z m n) {id : Id} {handles : List Id} : Mild O z m (n.setHandles id handles) := by
-  refine k.same (fun x => ?_) (fun x _ => ?_) (fun x i => ?_) rfl
+theorem Mild.setHandles {m n : M} (k : Mild O z m n) {id : Id} (i : n.has id = true) {handles : List Id} :
+    Mild O z m (n.setHandles id handles) := by
+  refine k.same (fun x => ?_) (fun x _ => ?_) (fun x => ?_) rfl (fun x => ?_) (trace_setHandles _ _ _)
   · rw [run_setHandles]; split
     · next e => subst e; rfl
     · rfl
   · rw [run_setHandles]; split
     · next e => subst e; rfl
     · rfl
-  · rw [has_setHandles, i, Bool.or_true]
+  · rw [has_setHandles]
+    by_cases e : id = x
+    · rw [← e, i, Bool.or_true]
+    · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or]
+  · rw [run_setHandles]; split
+    · next e => subst e; rfl
+    · rfl
 
 /-- A run of `z` changes hands. -/
 theorem Mild.own {m n : M} (k : Mild O z m n) {id o : Id} {g : List Id} (h : O)
-    (ho : ∀ p, (m.run id).owner = some p → p = z) : Mild O z m (n.own id o g) := by
-  refine ⟨fun x ne i => ?_, fun y p e => ?_, fun x i => ?_, k.stack⟩
+    (ho : ∀ p, (m.run id).owner = some p → p = z)
+    (good : (∀ x, n.has x = true → m.has x = true) → Housed n → n.has o = true ∧ ∀ x ∈ g, n.has x = true) :
+    Mild O z m (n.own id o g) := by
+  refine ⟨fun x ne i => ?_, fun y p e => ?_, fun x i => ?_, k.stack, fun no hm => ?_⟩
   · rw [run_own]; split
     · next e => subst e; exact k.code _ ne i
     · exact k.code x ne i
@@ -200,15 +282,21 @@ theorem Mild.own {m n : M} (k : Mild O z m n) {id o : Id} {g : List Id} (h : O)
     · subst ey; exact .inl ⟨h, ho p e⟩
     · rw [run_own_ne _ _ _ ey]; exact k.owner y p e
   · rw [has_own, k.has x i, Bool.or_true]
+  · have i : m.has id = true := no id (by rw [has_own, beq_self_eq_true, Bool.true_or])
+    have no' : ∀ x, n.has x = true → m.has x = true := fun x ix => no x (by rw [has_own, ix, Bool.or_true])
+    have hn := k.house no' hm
+    exact hn.own (k.has id i) (good no' hn).1 (good no' hn).2
 
 /-- A new run is put in. -/
 theorem Mild.put {m n : M} (k : Mild O z m n) {r : Run} (absent : m.has r.id = false) : Mild O z m (n.put r) := by
   have ne : ∀ {x}, m.has x = true → r.id ≠ x := fun i e => by rw [e, i] at absent; cases absent
-  refine ⟨fun x nz i => ?_, fun y p e => ?_, fun x i => ?_, k.stack⟩
+  refine ⟨fun x nz i => ?_, fun y p e => ?_, fun x i => ?_, k.stack, fun no _ => ?_⟩
   · rw [run_put_ne _ (ne i)]; exact k.code x nz i
   · have i : m.has y = true := Runs.has_of_owner e
     rw [run_put_ne _ (ne i)]; exact k.owner y p e
   · rw [M.has_put, k.has x i, Bool.or_true]
+  · have := no r.id (by rw [M.has_put, beq_self_eq_true, Bool.true_or])
+    rw [absent] at this; cases this
 
 /-! ## What such changes keep -/
 

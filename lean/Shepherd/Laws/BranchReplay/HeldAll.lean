@@ -63,6 +63,10 @@ theorem held_toOwner (w : Wf m) (td : Tied m) (h : Held m) {z owner : Id} {rest 
     have line := h.line
     rw [top] at line
     have below := line.below
+    have io : M.has ({ m with stack := owner :: rest } : M) owner = true :=
+      has_of_code (m := { m with stack := owner :: rest }) (id := owner) (by
+        show (m.run owner).code ≠ _
+        rw [hc]; exact nofun)
     have apart : owner ≠ z := fun e => ((below owner List.mem_cons_self).ne td.forest) e.symm
     have td' : Tied ({ m with stack := owner :: rest } : M) := by
       have st := td.stack
@@ -100,7 +104,7 @@ theorem held_toOwner (w : Wf m) (td : Tied m) (h : Held m) {z owner : Id} {rest 
         (∀ id, Trace.Indexed (((({ m with stack := owner :: rest } : M).setHandles owner hs).reply owner wt answer).run id).trace) →
         Extends m ((({ m with stack := owner :: rest } : M).setHandles owner hs).reply owner wt answer) →
         Held ((({ m with stack := owner :: rest } : M).setHandles owner hs).reply owner wt answer) := fun hs answer =>
-      reply _ answer (Mild.refl _).setHandles (fun x nx => by rw [run_setHandles_ne _ _ nx.symm]; rfl) fun x => by
+      reply _ answer ((Mild.refl _).setHandles io) (fun x nx => by rw [run_setHandles_ne _ _ nx.symm]; rfl) fun x => by
         rw [run_setHandles]; split
         · next e => subst e; rfl
         · rfl

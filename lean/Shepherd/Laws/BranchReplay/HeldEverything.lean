@@ -36,21 +36,28 @@ theorem spawn_held (w : Wf m B) {asker : Id} {wt : Waiting} (i : m.has asker = t
       · simp only
         generalize hid : Id.made asker (m.run asker).made = id at absent
         have ne : id ≠ asker := fun e => by rw [e, i] at absent; cases absent
-        have fin : ∀ n : M, (Mild True asker m n ∧ ∀ x, m.has x = false → x ≠ id → n.run x = m.run x) → ∀ ev c K,
+        have fin : ∀ n : M, (Mild True asker m n ∧ (∀ x, m.has x = false → x ≠ id → n.run x = m.run x) ∧ n.has id = true) → ∀ ev c K,
             (c = Code.settled K) → Mild True asker m ((n.recordCode id ev c).answerRun asker wt id) ∧
             ((n.recordCode id ev c).answerRun asker wt id).WatchOk asker ∧
             ∀ x, m.has x = false → ((n.recordCode id ev c).answerRun asker wt id).WatchOk x := by
-          intro n ⟨k, new⟩ ev c K hK
+          intro n ⟨k, new, _⟩ ev c K hK
           have k₁ : Mild True asker m (n.recordCode id ev c) := k.recordCode (.inr (.inl absent))
           have k₂ : Mild True asker m ((n.recordCode id ev c).put { (n.recordCode id ev c).run asker with
               handles := (hold ((n.recordCode id ev c).run asker).handles id).1,
               made := ((n.recordCode id ev c).run asker).made + 1 }) := by
-            refine k₁.same (fun x => ?_) (fun x nx => ?_) (fun x ix => ?_) rfl
+            refine k₁.same (fun x => ?_) (fun x nx => ?_) (fun x => ?_) rfl (fun x => ?_) fun x => ?_
             · rw [run_put]; simp only [run_id]; split
               · next e => subst e; rfl
               · rfl
             · rw [run_put_ne _ (by simp only [run_id]; exact nx.symm)]
-            · rw [M.has_put, ix, Bool.or_true]
+            · have ia : (n.recordCode id ev c).has asker = true := k₁.has asker i
+              exact Runs.has_put_same (by simp only [run_id]; exact ia) x
+            · rw [run_put]; simp only [run_id]; split
+              · next e => subst e; rfl
+              · rfl
+            · rw [run_put]; simp only [run_id]; split
+              · next e => subst e; rfl
+              · rfl
           have r := Acted.reply k₂ wt (.ok (.run (hold ((n.recordCode id ev c).run asker).handles id).2))
           refine ⟨r.mild, r.ok, fun x hx => ?_⟩
           have nx : asker ≠ x := fun e => by rw [← e, i] at hx; cases hx
@@ -61,26 +68,29 @@ theorem spawn_held (w : Wf m B) {asker : Id} {wt : Waiting} (i : m.has asker = t
             exact hK
           · refine .of_settled (s := .discarded) ?_
             rw [same, run_recordCode_ne _ _ _ ex, new x hx fun e => ex e.symm, run_of_not_has hx]; rfl
-        refine fin _ (foldl_keeps (P := fun n : M => Mild True asker m n ∧ ∀ x, m.has x = false → x ≠ id → n.run x = m.run x) ⟨?_, ?_⟩ ?_)
-          _ _ _ rfl
+        refine fin _ (foldl_keeps (P := fun n : M => Mild True asker m n ∧ (∀ x, m.has x = false → x ≠ id → n.run x = m.run x) ∧ n.has id = true)
+          ⟨?_, ?_, ?_⟩ ?_) _ _ _ rfl
         · exact (Mild.refl m).put absent
         · exact fun x _ nx => run_put_ne _ fun e => nx e.symm
-        · intro n x _ ⟨k, new⟩
+        · exact Runs.has_put_self _ _
+        · intro n x _ ⟨k, new, there⟩
           unfold M.lend
           split
           · next ho =>
             have ho : (n.run x).owner = some asker := beq_iff_eq.mp ho
-            refine ⟨k.own trivial fun p e => ?_, fun y hy ny => ?_⟩
+            refine ⟨k.own trivial (fun p e => ?_) fun no _ => ?_, fun y hy ny => ?_, by rw [has_own, there, Bool.or_true]⟩
             · rcases k.owner x p e with h | h
               · exact h.2
               · exact Option.some.inj (h.symm.trans ho)
+            · have := no id there
+              rw [absent] at this; cases this
             · rw [run_own_ne]
               · exact new y hy ny
               · intro e
                 subst e
                 rw [new x hy ny, run_of_not_has hy] at ho
                 cases ho
-          · exact ⟨k, new⟩
+          · exact ⟨k, new, there⟩
   · exact rep _
 
 theorem Retold.allAsked (w : Wf m B) (k : Retold World m) : AllAsked m := by

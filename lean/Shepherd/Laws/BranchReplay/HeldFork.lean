@@ -30,7 +30,8 @@ theorem PutIn.copyOne {id fork owner : Id} {parts : List Then} {n : M} (k : PutI
     rw [e]
     have rid : (copyRun m id fork owner c parts x d grant).id = .copy fork x.id := rfl
     refine ⟨?_, fun j i => ?_, fun j i => ?_⟩
-    · exact (k.mild.same (p := { n with used }) (fun _ => rfl) (fun _ _ => rfl) (fun _ i => i) rfl).put (absent x.id)
+    · exact (k.mild.same (p := { n with used }) (fun _ => rfl) (fun _ _ => rfl) (fun _ => rfl) rfl (fun _ => rfl)
+        fun _ => rfl).put (absent x.id)
     · rw [run_put_ne]
       · exact k.same j i
       · rw [rid]; intro e; rw [← e, absent] at i; cases i

@@ -257,7 +257,8 @@ theorem held_worldAsks {n : M} (s : Sound m) (k : Retold World m) (h : Held m) {
           · exact h3 (e.symm.trans x)
         have gr := grows_perform w₁ ⟨kept.world, fun _ => trivial⟩ hp
         have a : Acted False .world (m.asking op args) after := Acted.perform w₁ b₁.tied (k₁.allAsked w₁) h₁.watch
-          (no (by decide) (by decide) (by decide)) (no (by decide) (by decide) (by decide)) (no (by decide) (by decide) (by decide)) hp
+          (no (by decide) (by decide) (by decide)) (no (by decide) (by decide) (by decide)) (no (by decide) (by decide) (by decide))
+          kept.world hp
         have same : ∀ x, ¬ Over .world x → after.run x = (m.asking op args).run x := by
           obtain ⟨F, _, _, d⟩ := gives_perform (T := Over .world) n₁.named w₁ b₁.tabled
             ⟨b₁.tied, fun _ h => h, kept.world, code₁⟩ ⟨[], rfl⟩ hp (gr.extends w₁).made

@@ -28,7 +28,7 @@ theorem Acted.localMove (wf : Wf m B) (td : Tied m) (q : AllAsked m) {z : Id} (i
       simp only
       split
       · have k : Mild True z m { m with used := charge m.used (m.run z).grant op args } :=
-          (Mild.refl m).same (fun _ => rfl) (fun _ _ => rfl) (fun _ i => i) rfl
+          (Mild.refl m).same (fun _ => rfl) (fun _ _ => rfl) (fun _ => rfl) rfl (fun _ => rfl) fun _ => rfl
         exact ⟨k.recordCode (.inl rfl), .of_settled (by rw [run_recordCode_same])⟩
       · exact ⟨(Mild.refl m).recordCode (.inl rfl), .of_settled (s := _) (by rw [run_recordCode_same]; rfl)⟩
 
@@ -146,12 +146,18 @@ theorem fork_acted (s : Sound m) {z : Id} {wt : Waiting} (hc : (m.run z).code = 
         have k₂ : Mild True z m (q.put { q.run z with
             handles := (hold (q.run z).handles (.copy (.made z (m.run z).made) id)).1
             made := (q.run z).made + 1 }) := by
-          refine h1.same (fun x => ?_) (fun x nx => ?_) (fun x ix => ?_) rfl
+          refine h1.same (fun x => ?_) (fun x nx => ?_) (fun x => ?_) rfl (fun x => ?_) fun x => ?_
           · rw [run_put]; simp only [run_id]; split
             · next e => subst e; rfl
             · rfl
           · rw [run_put_ne _ (by simp only [run_id]; exact nx.symm)]
-          · rw [M.has_put, ix, Bool.or_true]
+          · exact Runs.has_put_same (by simp only [run_id]; exact h1.has z i) x
+          · rw [run_put]; simp only [run_id]; split
+            · next e => subst e; rfl
+            · rfl
+          · rw [run_put]; simp only [run_id]; split
+            · next e => subst e; rfl
+            · rfl
         have r := Acted.reply k₂ wt (.ok (.run (hold (q.run z).handles (.copy (.made z (m.run z).made) id)).2))
         refine ⟨r.mild, r.ok, fun x hx nx => ?_⟩
         have same : ∀ y, z ≠ y → (q.answerRun z wt (.copy (.made z (m.run z).made) id)).run y = q.run y := fun y ny => run_answerRun ny
@@ -213,7 +219,7 @@ theorem held_perform {n : M} (s : Sound m) (k : Retold World m) (h : Held m) {z 
         have e : Plain m (m.reply z wt answer) True := plain_reply ⟨i, fun _ => trivial⟩ _ _
         exact h.acted w td top hc a.mild a.ok (fun h => h.elim) (e.extends w) (e.wf w).indexed
           (fun a ha => by rw [reply_eq]; exact run_record_ne _ _ _ fun e => ha (e ▸ .refl z)) fun x hx _ => e.absent w hx
-      · have a : Acted False z m n := Acted.perform w td (k.allAsked w) h.watch sp fk nx p
+      · have a : Acted False z m n := Acted.perform w td (k.allAsked w) h.watch sp fk nx i p
         have pl := plain_perform w ⟨i, fun _ => trivial⟩ sp fk p
         exact h.acted w td top hc a.mild a.ok (fun h => h.elim) e wn.indexed same fun x hx _ => pl.absent w hx
 

@@ -91,7 +91,7 @@ theorem takeBack (wf : Wf m B) (td : Tied m) (q : AllAsked m) (w : Waiting) {id 
 
 /-- Every operation of the machine but those that make runs. -/
 theorem perform {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m) (watch : ∀ x, m.WatchOk x) {w : Waiting}
-    (spawn : w.op ≠ "run.spawn") (fork : w.op ≠ "run.fork") (next : w.op ≠ "run.next") (p : m.perform z w = some n) : Acted O z m n := by
+    (spawn : w.op ≠ "run.spawn") (fork : w.op ≠ "run.fork") (next : w.op ≠ "run.next") (i : m.has z = true) (p : m.perform z w = some n) : Acted O z m n := by
   have rep : ∀ answer change, Acted O z m (m.reply z w answer change) := fun answer change => reply (.refl m) _ _ _
   unfold M.perform at p
   split at p
@@ -188,7 +188,7 @@ theorem perform {n : M} (wf : Wf m B) (td : Tied m) (q : AllAsked m) (watch : �
       · simp only
         split
         · exact rep _ _
-        · exact reply ((Mild.refl m).setHandles) _ _
+        · exact reply ((Mild.refl m).setHandles i) _ _
     · exact rep _ _
   · cases p; exact rep _ _
 
@@ -207,9 +207,12 @@ theorem giveBack {n : M} (k : Mild True z m n) (kids : ∀ x ∈ n.kids z, (m.ru
   unfold M.giveBack
   refine foldl_keeps (P := Mild True z m) k fun p x hx k => ?_
   split
-  · refine k.own trivial fun q e => ?_
-    rw [kids x hx] at e
-    exact (Option.some.inj e).symm
+  · next g gs hgv =>
+    refine k.own trivial (fun q e => ?_) fun _ hp => ?_
+    · rw [kids x hx] at e
+      exact (Option.some.inj e).symm
+    · exact ⟨hp.givers x g (by rw [hgv]; exact List.mem_cons_self), fun y hy =>
+        hp.givers x y (by rw [hgv]; exact List.mem_cons_of_mem _ hy)⟩
   · exact k
 
 theorem finish (wf : Wf m B) (td : Tied m) (q : AllAsked m) (again : Comp) (kind : EndKind) (v : Value) (code : Settled)
