@@ -18,6 +18,7 @@ import Shepherd.Laws.BranchReplay.Asked
 import Shepherd.Laws.BranchReplay.Births
 import Shepherd.Laws.BranchReplay.Copies
 import Shepherd.Laws.BranchReplay.Everything
+import Shepherd.Laws.BranchReplay.Forked
 import Shepherd.Laws.BranchReplay.Held
 import Shepherd.Laws.BranchReplay.HeldAll
 import Shepherd.Laws.BranchReplay.HeldEverything
@@ -27,8 +28,10 @@ import Shepherd.Laws.BranchReplay.HeldOutside
 import Shepherd.Laws.BranchReplay.HeldReach
 import Shepherd.Laws.BranchReplay.HeldRestore
 import Shepherd.Laws.BranchReplay.HeldSteps
+import Shepherd.Laws.BranchReplay.Housed
 import Shepherd.Laws.BranchReplay.Outcomes
 import Shepherd.Laws.BranchReplay.Outside
+import Shepherd.Laws.BranchReplay.Placed
 import Shepherd.Laws.BranchReplay.Rerun
 import Shepherd.Laws.BranchReplay.Resets
 import Shepherd.Laws.BranchReplay.Retold

@@ -60,8 +60,8 @@ end M
 text it was refused, which no event holds); `s` is its code, its files and its inbox then. Taken from the tree is nothing else; tables
 of handles, which name runs, are what `fork_atomic` says.
 
-The tree `m` comes of the one started from `i` by steps, answers of the oracle `ω` and operations of the outermost owner
-(`M.Ahead`: all but forks of the whole tree from outside). Then
+`M.After ω i.start m`: the tree of runs started from `i` can become `m`, the outside being the oracle `ω`, and with whatever the
+outermost owner does. Then
 
 - every run of it is its `Rerun`, with the events of its whole trace, and the events leave no choice (`M.Replays`): so are copies, of
   copies too, however often they were forked and whatever they did since, for the trace of a copy begins with the events that it
@@ -69,32 +69,28 @@ The tree `m` comes of the one started from `i` by steps, answers of the oracle `
 - where the active run `asker` does `run.fork(r, k)` for a run `r` that it owns, with the commit `c` at event `k`, one step of the
   machine makes the tree `n`, in which the copy of `r` is `r`, started under the copy's id, with the events 0 to `k` and `forked`
   fixed (`M.Branch`); and so is the copy of each run that stood below `r` at that event, with the events that it then had. -/
-theorem branch_replay {ω : Oracle} {i : Init} {m : M} (reached : M.Ahead ω i.start m) :
+theorem branch_replay {ω : Oracle} {i : Init} {m : M} (reached : M.After ω i.start m) :
     (∀ x, m.has x = true → x ≠ .world → m.Replays x (m.run x).agent (m.run x).args (m.run x).base) ∧
     ∀ {asker : Id} {rest : List Id} {w : Waiting}, m.stack = asker :: rest → (m.run asker).code = .settled (.waiting w) →
       w.op = "run.fork" → ∀ {v : Value} {k : Nat}, w.args = [v, .int k] → ∀ {r : Id}, m.owned asker v = .ok r →
       ∀ {c : Commit}, (m.run r).trace.nth k = some c →
       let f := Id.made asker (m.run asker).made
-      (∀ x, m.has (.copy f x) = false) ∧ ∃ n, m.step = some n ∧ M.Ahead ω i.start n ∧
+      (∀ x, m.has (.copy f x) = false) ∧ ∃ n, m.step = some n ∧
         (∃ t, (m.run r).trace.upTo k = c :: t ∧ n.Branch (.copy f r) r r c t) ∧
         ∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧
           n.Branch (.copy f (Id.today c.run r h.id)) h.id (Id.today c.run r h.id) e u := by
   refine ⟨fun x hx nw => reached.replays.1.replays hx nw, fun {asker rest w} active asks op {v k} args {r} original {c} event => ?_⟩
   intro f
-  have s := reached.after.sound
+  have s := reached.sound
   obtain ⟨fresh, ⟨n, step, ⟨t, ht, top⟩, _, _, _, heads, _, _, _⟩, _⟩ :=
-    fork_atomic reached.after active asks op args original event
-  have next := reached.step step
-  have k' := next.replays.1
-  have grow := (follows_step' s.wf step)
-  refine ⟨fresh, n, step, next, ⟨t, ht, k'.branch nofun ?_ ?_ top⟩, fun h hh => ?_⟩
+    fork_atomic reached active asks op args original event
+  have k' := (reached.step step).replays.1
+  have grow := fun x => (M.follows_step s.wf step).2.trace x
+  refine ⟨fresh, n, step, ⟨t, ht, k'.branch nofun ?_ ?_ top⟩, fun h hh => ?_⟩
   · exact M.ne_world_of_owns s.wf.owner (M.owns_of_owned original)
   · rw [← ht]; exact (Trace.upTo_suffix _ _).trans (grow r)
   · obtain ⟨e, u, hu, _, j, _⟩ := heads h hh
     refine ⟨e, u, hu, k'.branch nofun (s.wf.heads r c (Trace.nth_mem event) h hh) ?_ j⟩
     rw [← hu]; exact (Trace.upTo_suffix _ _).trans (grow h.id)
-where
-  follows_step' {m n : M} (w : M.Wf m) (h : m.step = some n) (x : Id) : (m.run x).trace <:+ (n.run x).trace :=
-    (M.follows_step w h).2.trace x
 
 end Shepherd

@@ -1,4 +1,4 @@
-import Shepherd.Laws.BranchReplay.HeldOutside
+import Shepherd.Laws.BranchReplay.Forked
 
 /-!
 # Who is apart from whom
@@ -82,12 +82,13 @@ theorem seen_asking (s : Sound m) (a : AllMarked m) (t : Seen m) (op : String) (
   exact (r₀.record s.wf.world (.intent op args) { (({ m with stack := [.world] } : M).state .world) with
     code := .settled (.waiting { op, args, stack := [] }) }).seen
 
-theorem held_start (i : Init) : Held i.start := by
+theorem held_start (i : Init) : Held i.start ∧ Placed i.start := by
   unfold Init.start M.start
   simp only
   have held : ∀ (p : M) (W R : Run), p.runs = [W, R] → p.stack = [.root, .world] → W.id = .world → R.id = .root →
-      R.owner = some .world → (∃ r q, W.code = .driving r q) → ∀ e s, Held (p.recordCode .root e (.settled s)) := by
-    intro p W R hruns hstack hW hR ho hd e s
+      R.owner = some .world → (∃ r q, W.code = .driving r q) → W.givers = [] → R.givers = [] → W.trace = [] → R.trace = [] →
+      W.made = 0 → ∀ e s, Held (p.recordCode .root e (.settled s)) ∧ Placed (p.recordCode .root e (.settled s)) := by
+    intro p W R hruns hstack hW hR ho hd wg rg wt rt wm e s
     have run : ∀ x, x ≠ .root → x ≠ .world → p.run x = Run.absent x := fun x nr nw => by
       unfold M.run
       rw [hruns]
@@ -106,7 +107,33 @@ theorem held_start (i : Init) : Held i.start := by
       obtain ⟨r, q, hd⟩ := hd
       have ne : Id.root ≠ .world := nofun
       exact ⟨r, q, by rw [run_recordCode_ne _ _ _ ne, world]; exact hd⟩
-    refine ⟨own, ?_, fun x => ?_⟩
+    have each : ∀ x, p.run x = W ∨ p.run x = R ∨ p.run x = Run.absent x := fun x => by
+      by_cases er : x = .root
+      · rw [er, root]; exact .inr (.inl rfl)
+      · by_cases ew : x = .world
+        · rw [ew, world]; exact .inl rfl
+        · exact .inr (.inr (run x er ew))
+    have hroot : p.has .root = true := (Runs.has_iff _ _).mpr ⟨R, by rw [hruns]; exact List.mem_cons_of_mem _ List.mem_cons_self, hR⟩
+    have hworld : p.has .world = true := (Runs.has_iff _ _).mpr ⟨W, by rw [hruns]; exact List.mem_cons_self, hW⟩
+    have house : Housed p := by
+      refine ⟨fun y iy nw => ?_, fun y g hg => ?_, fun y c hc => ?_⟩
+      · obtain ⟨r, hr, hy⟩ := (Runs.has_iff _ _).mp iy
+        rw [hruns] at hr
+        cases List.mem_cons.mp hr with
+        | inl h => rw [h, hW] at hy; exact absurd hy.symm nw
+        | inr h =>
+          rw [List.mem_singleton.mp h, hR] at hy
+          subst hy
+          exact ⟨.world, by rw [root]; exact ho, hworld⟩
+      · rcases each y with h | h | h <;> rw [h] at hg
+        · rw [wg] at hg; exact absurd hg List.not_mem_nil
+        · rw [rg] at hg; exact absurd hg List.not_mem_nil
+        · exact absurd hg List.not_mem_nil
+      · rcases each y with h | h | h <;> rw [h] at hc
+        · rw [wt] at hc; exact absurd hc List.not_mem_nil
+        · rw [rt] at hc; exact absurd hc List.not_mem_nil
+        · exact absurd hc List.not_mem_nil
+    refine ⟨⟨own, ?_, fun x => ?_⟩, house.record hroot _ _, by rw [recordCode_eq, made_record, world]; exact wm⟩
     · show M.Line _ p.stack
       rw [hstack]
       exact ⟨own, drives, rfl⟩
@@ -119,52 +146,27 @@ theorem held_start (i : Init) : Held i.start := by
           exact .of_driving hd
         · refine .of_settled (s := .discarded) ?_
           rw [run_recordCode_ne _ _ _ (Ne.symm er), run x er ew]; rfl
-  exact held _ _ _ rfl rfl rfl rfl rfl ⟨_, _, rfl⟩ _ _
-
-/-- `n` is what becomes of `m` by steps of the tree, answers of the oracle and operations of the outermost owner, in any number and
-order: what `M.After` says, but for forks of the whole tree from outside. -/
-inductive Ahead (ω : Oracle) : M → M → Prop where
-  | refl (m : M) : Ahead ω m m
-  | step {m n p : M} : Ahead ω m n → n.step = some p → Ahead ω m p
-  | answer {m n p : M} : Ahead ω m n → n.outer ω = some p → Ahead ω m p
-  | world {m n p : M} (op : String) (args : List Value) : Ahead ω m n → n.worldAsks op args = some p → Ahead ω m p
-
-theorem Ahead.after {ω : Oracle} {m n : M} (h : Ahead ω m n) : After ω m n := by
-  induction h with
-  | refl => exact .refl _
-  | step _ s ih => exact ih.step s
-  | answer _ s ih => exact ih.answer s
-  | world op args _ s ih => exact ih.world op args s
-
-theorem Ahead.trans {ω : Oracle} {m n p : M} (h : Ahead ω m n) (g : Ahead ω n p) : Ahead ω m p := by
-  induction g with
-  | refl => exact h
-  | step _ s ih => exact ih.step s
-  | answer _ s ih => exact ih.answer s
-  | world op args _ s ih => exact ih.world op args s
+  exact held _ _ _ rfl rfl rfl rfl rfl ⟨_, _, rfl⟩ rfl rfl rfl rfl rfl _ _
 
 /-- In every tree every run is what its recorded events make of it, and whoever waits for another's question may. -/
-theorem Ahead.replays {ω : Oracle} {i : Init} (h : Ahead ω i.start m) : Retold World m ∧ Held m := by
+theorem After.replays {ω : Oracle} {i : Init} (h : After ω i.start m) : Retold World m ∧ Held m ∧ Placed m := by
   induction h with
   | refl => exact ⟨.start i, held_start i⟩
   | @step p q b st ih =>
-    obtain ⟨k, h⟩ := ih
-    have b := b.after
+    obtain ⟨k, h, pl⟩ := ih
     have s := b.sound
     have a := h.apart s.wf s.bound.tied s.granted.named s.bound.tabled k b.seen
-    exact ⟨k.step s.wf s.granted.named a st, held_step s b.seen k h st⟩
+    exact ⟨k.step s.wf s.granted.named a st, held_step s b.seen k h st, placed_step s b.allMarked k h pl st⟩
   | @answer p q b st ih =>
-    obtain ⟨k, h⟩ := ih
-    have b := b.after
+    obtain ⟨k, h, pl⟩ := ih
     have s := b.sound
     have a := h.apart s.wf s.bound.tied s.granted.named s.bound.tabled k b.seen
     unfold outer at st
     split at st
     · cases st
-    · exact ⟨k.answer s.wf a st, held_answer s.wf s.bound.tied h st⟩
+    · exact ⟨k.answer s.wf a st, held_answer s.wf s.bound.tied h st, placed_answer s.wf pl st⟩
   | @world p q op args b st ih =>
-    obtain ⟨k, h⟩ := ih
-    have b := b.after
+    obtain ⟨k, h, pl⟩ := ih
     have s := b.sound
     have kept := asks_kept s.wf op args
     have d₁ : Deeds (fun _ => True) p.Stamped p (p.asking op args) :=
@@ -176,7 +178,9 @@ theorem Ahead.replays {ω : Oracle} {i : Init} (h : Ahead ω i.start m) : Retold
     have k₁ : Retold World (p.asking op args) := (k.stack [.world]).recordCode (id := .world) s.wf.world _ _ fun x => absurd rfl x
     have a : Apart (p.asking op args) := (held_asking s.wf h op args).apart (kept.wf s.wf fun _ h => h.elim) b₁.tied n₁.named
       b₁.tabled k₁ (seen_asking s b.allMarked b.seen op args)
-    exact ⟨k.worldAsks s.wf s.granted a st, held_worldAsks s k h st⟩
+    exact ⟨k.worldAsks s.wf s.granted a st, held_worldAsks s k h st, placed_worldAsks s k h pl st⟩
+  | fork b st ih =>
+    exact ⟨ih.1.forkRoot b.sound.wf st, held_forkRoot b.sound ih.2.2 st⟩
 
 end M
 
