@@ -32,6 +32,7 @@ import Shepherd.Laws.BranchReplay.Housed
 import Shepherd.Laws.BranchReplay.Outcomes
 import Shepherd.Laws.BranchReplay.Outside
 import Shepherd.Laws.BranchReplay.Placed
+import Shepherd.Laws.BranchReplay.Regained
 import Shepherd.Laws.BranchReplay.Rerun
 import Shepherd.Laws.BranchReplay.Resets
 import Shepherd.Laws.BranchReplay.Retold
