@@ -51,6 +51,15 @@ import Shepherd.Laws.ForwardSimulation.Tree
 import Shepherd.Laws.GrantNarrows
 import Shepherd.Laws.GrantNarrows.Springs
 import Shepherd.Laws.GrantNarrows.Steps
+import Shepherd.Laws.GrantSafe
+import Shepherd.Laws.GrantSafe.Asking
+import Shepherd.Laws.GrantSafe.Born
+import Shepherd.Laws.GrantSafe.Copies
+import Shepherd.Laws.GrantSafe.Counts
+import Shepherd.Laws.GrantSafe.Forks
+import Shepherd.Laws.GrantSafe.Mute
+import Shepherd.Laws.GrantSafe.Steps
+import Shepherd.Laws.GrantSafe.Tally
 import Shepherd.Laws.HandlersAreOwners
 import Shepherd.Laws.HandlersAreOwners.Driver
 import Shepherd.Laws.HandlersAreOwners.Labels

@@ -17,8 +17,8 @@ The tree `m` can be reached, and its active run `asker` does `run.fork(r, k)` fo
 - the copy of `r` has the code, the files, the inbox and the count that commit `c` holds, and the trace of `r` up to `c` with one
   `forked` on top, whose commit holds the same (`M.JustForked`); `asker` owns it;
 - so it is with each run that stood below `r` at `c`: its copy is as that run was right after the last event that it then had (`e`,
-  which is the one before `h.length`), and is owned by the copy of the one that owned it (up to `Code.settle`: where that code is an
-  open `run.pass`, it may be passing an intent again);
+  which is the one before `h.length`), and is owned by the copy of the one that owned it; where its code is an open `run.pass` of a run
+  that it owns and that shows an intent, it is passing that intent (`M.takenUp`);
 - handles mean the copies, for runs that are copied, and what they meant before for all others (`M.copyHandles`);
 - the log has more, in this one step, the `forked` of the copies and then the outcome for `asker`, which is the copy;
 - every run that was there, but for `asker`, is literally what it was, and the files of `asker` are what they were.
@@ -38,6 +38,8 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
       (n.run (.copy f r)).handles = M.copyHandles m r f c group c.handles ∧
       (∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧ h.length = e.index + 1 ∧
         n.JustForked (.copy f (Id.today c.run r h.id)) (Id.today c.run r h.id) e u ∧
+        (n.run (.copy f (Id.today c.run r h.id))).code = n.takenUp (.copy f (Id.today c.run r h.id))
+          (n.run (.copy f (Id.today c.run r h.id))).handles e.code ∧
         (n.run (.copy f (Id.today c.run r h.id))).owner = some (.copy f (Id.today c.run r h.owner)) ∧
         (n.run (.copy f (Id.today c.run r h.id))).handles = M.copyHandles m r f c group e.handles) ∧
       (∃ o ds, n.log = o :: (ds ++ m.log) ∧ o.run = asker ∧
@@ -86,6 +88,28 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
     rw [hgroup] at hh
     rw [same]
     exact ⟨⟨same ▸ j.code, same ▸ j.files, same ▸ j.inbox, same ▸ j.made, same ▸ j.trace⟩, hh, ho, hcode⟩
+  have told := fun z => M.owner_answerRun (m.copyTree r (c :: t) c f asker) asker w (.copy f r) z
+  have sn := s.after ((M.After.refl (ω := ω) m).step step)
+  have full : ∀ x ∈ m.forkParts r asker (c :: t) c, x.trace ≠ [] := by
+    intro x hx
+    unfold M.forkParts at hx
+    rcases List.mem_append.mp hx with hx | hx
+    · unfold M.heads at hx
+      obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hx
+      exact M.Trace.upTo_ne_nil (s.wf.indexed y.id) _ (nm.heads r c hc y hy)
+        (h.allMarked y.id (td.heads r c hc y hy) (s.wf.heads r c hc y hy)).1
+    · rw [List.mem_singleton.mp hx]; exact nofun
+  have again : ∀ x ∈ m.forkParts r asker (c :: t) c, x.id ≠ r → ∀ {e u}, x.trace = e :: u →
+      (((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).run (.copy f x.id)).code =
+        ((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).takenUp (.copy f x.id)
+          (((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).run (.copy f x.id)).handles e.code := by
+    intro x hx nx e u hk
+    rw [M.run_answerRun (ne x.id), M.code_copyTree td nm ne (M.has_of_owned original) hc full hx nx hk]
+    refine (M.takenUp_same (fun child => ?_) (fun child hy => M.shown_same (M.run_answerRun ?_)) _ _).symm
+    · unfold M.owns; rw [told]
+    · rintro rfl
+      have may : MayOwn (.copy f x.id) asker := sn.bound.tied.owns (by unfold M.owns at hy ⊢; rw [told]; exact hy)
+      exact may.acyclic (MayOwn.copied asker _ x.id).over
   have top := below { id := r, old := c.run, owner := asker, givers := [], trace := c :: t }
     (List.mem_append_right _ (List.mem_singleton.mpr rfl)) (e := c) (u := t) rfl
   refine ⟨fun x => M.not_has_copy s.wf asker x, ⟨_, step, ⟨t, ht, top.1⟩, top.2.2.2 rfl, ?_, top.2.1, fun x hx => ?_, ?_,
@@ -108,7 +132,9 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
         have pos := (h.seen.length r c hc x hx).1
         have : (m.run x.id).trace.nth (x.length - 1) = some d := by unfold Trace.nth; rw [e]; rfl
         rw [Trace.nth_index this]; omega
-      exact ⟨d, u, rfl, index, part.1, part.2.2.1, part.2.1⟩
+      have code := again y (List.mem_append_left _ hy) (td.thens nm (M.has_of_owned original) hc hy).2.2.2 (ht.trans e)
+      rw [hid] at code
+      exact ⟨d, u, rfl, index, part.1, code, part.2.2.1, part.2.1⟩
   · obtain ⟨ds, hl, hd⟩ := m.log_copyTree r (c :: t) c f asker
     obtain ⟨o, ho, hr, hj, _⟩ := (m.copyTree r (c :: t) c f asker).answerRun_told asker w (.copy f r)
     exact ⟨o, ds, by rw [ho, hl], hr, hj, hd⟩

@@ -35,8 +35,9 @@ below that: the original `r` itself, or an earlier copy. Then
   waits: `M.Acts`), and any number of them one after the other (`M.InBranch`), leaves every run of the other branch literally as it
   was: code, files, trace, handles, inbox, grant, owner, and all else; and it is made of the same runs as before.
 
-What stands above both branches is of neither: an owner of both may answer, merge or revert them. And a limit of a grant that was
-given to a run above both is counted for both. -/
+What stands above both branches is of neither: an owner of both may answer, merge or revert them. And two things are no run's: a limit
+of a grant that was given to a run above both is counted for both (`M.used`), and a text that one writes is known by its hash to all
+(`M.written`). -/
 theorem fork_isolated {ω : Oracle} {i : Init} {m p : M} (h : M.After ω i.start m) {asker : Id} {rest : List Id} {w : Waiting}
     (_active : m.stack = asker :: rest) (_asks : (m.run asker).code = .settled (.waiting w)) (_op : w.op = "run.fork") {v : Value}
     {k : Int} (_args : w.args = [v, .int k]) {r : Id} (_original : m.owned asker v = .ok r) (later : M.After ω m p) {b : Id}

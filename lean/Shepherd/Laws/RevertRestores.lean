@@ -17,9 +17,9 @@ makes one step, to `n`, after which
 - `r` has the code, the files, the inbox and the table of handles that `c` holds, and has recorded `reverted(k)`;
 - each run that stood below `r` at `c` stands below it again, owned by the one that owned it then, and has the files, the inbox and the
   table of the last event that it then had (`e`, which is the one before `h.length`). Where it has recorded anything since, it has
-  recorded `reverted` now and has the code of `e` too (where that is an open `run.pass`, it may be passing an intent again). Where it
-  has recorded nothing since, it stays where it is, which is where steps that record nothing have led it from that code (`M.PutBack`,
-  `Settled.Leads`);
+  recorded `reverted` now and has the code of `e` too; where that is an open `run.pass` of a run that it owns and that shows an intent,
+  it is passing that intent (`M.takenUp`). Where it has recorded nothing since, it stays where it is, which is where steps that record
+  nothing have led it from that code (`M.PutBack`, `Settled.Leads`);
 - every other run below `r` is discarded.
 
 In a copy, the runs that stood below its original at an event from before the fork are their copies (`Id.today`), and handles mean
@@ -75,6 +75,9 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
     cases origin with
     | waiting w => exact ⟨_, rfl, fun y ne => (after _ y ne).trans (M.run_reply_ne _ _ _ _ ne)⟩
     | _ => exact ⟨_, rfl, fun y ne => (after _ y ne).trans (M.run_setCode_ne _ _ ne)⟩
+  have tr : M.Tied (m.restore u.run (some k)) :=
+    (M.deeds_restore td s.granted.named (fun _ h => h) s.wf s.bound.tabled (T := fun _ => True) (fun _ _ => trivial) ok.2.1
+      fun k' hk => by cases hk; exact ⟨c, event, there⟩).tied td
   have sn := s.after ((M.After.refl (ω := ω) m).step step)
   have top := same u.run (off _ (.refl _))
   have hc := Trace.nth_mem event
@@ -102,8 +105,17 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
   · rw [top]; exact howner
   · obtain ⟨e, t, he, hi, hr, ho⟩ := hlower x hx
     have e' := same _ (off _ (lower x hx))
-    refine ⟨e, t, he, hi, sn.bound.tied.mem_below.mpr (stood x.id ((td.commits u.run c hc).stood x hx)), ?_, hr.of_same e'⟩
-    rw [e']; exact ho
+    refine ⟨e, t, he, hi, sn.bound.tied.mem_below.mpr (stood x.id ((td.commits u.run c hc).stood x hx)), ?_,
+      hr.of_same e' (fun child => ?_) fun child h => ?_⟩
+    · rw [e']; exact ho
+    · by_cases ne : asker = child
+      · have no : ∀ {q : M}, M.Firm q → q.owns (Id.today c.run u.run x.id) child = false := fun f => by
+          cases h : M.owns _ (Id.today c.run u.run x.id) child with
+          | false => rfl
+          | true => exact absurd (ct.1.over.trans (lower x hx)) (ne ▸ (f.owns h).acyclic)
+        rw [no sn.bound.tied.toFirm, no tr.toFirm]
+      · unfold M.owns; rw [same child ne]
+    · exact same child fun ne => (tr.owns h).acyclic (ne ▸ ct.1.over.trans (lower x hx))
   · rw [same y (off y (td.over_of_below (td.mem_below.mp hy)))]
     exact hout y (td.mem_below.mp hy) out
 

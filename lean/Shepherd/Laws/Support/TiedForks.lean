@@ -30,7 +30,7 @@ theorem of_mem_forkParts {m : M} (td : Tied m) (nm : Named m) {id asker : Id} (i
 
 theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab : Tabled m.Stamped m) {asker : Id}
     (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T m asker wt) {id : Id} (i : m.has id = true)
-    (ho : MayOwn asker id) {c : Commit} {t : Trace} (hc : c :: t <:+ (m.run id).trace) {h : Then}
+    (_ho : MayOwn asker id) {c : Commit} {t : Trace} (hc : c :: t <:+ (m.run id).trace) {h : Then}
     (hh : h ∈ m.forkParts id asker (c :: t) c) (d : Deeds T F m n) :
     Deeds T F m (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c) n h) := by
   have hcm : c ∈ (m.run id).trace := hc.subset List.mem_cons_self

@@ -106,6 +106,26 @@ theorem Tied.takenUp {m : M} (t : Tied m) (id : Id) (handles : List Id) (s : Set
     · trivial
   · trivial
 
+/-- What is taken up depends only on what the runs that it owns show. -/
+theorem takenUp_same {m n : M} {id : Id} (own : ∀ child, n.owns id child = m.owns id child)
+    (shows : ∀ child, m.owns id child = true → n.shown child = m.shown child) (handles : List Id) (s : Settled) :
+    n.takenUp id handles s = m.takenUp id handles s := by
+  unfold M.takenUp
+  split
+  · split
+    · split
+      · next child _ =>
+        cases h : m.owns id child with
+        | true => rw [own child, h, shows child h]
+        | false => rw [own child, h]
+      · rfl
+    · rfl
+  · rfl
+
+theorem shown_same {m n : M} {id : Id} (h : n.run id = m.run id) : n.shown id = m.shown id := by
+  unfold M.shown
+  rw [h]
+
 theorem settle_takenUp (m : M) (id : Id) (handles : List Id) (s : Settled) : (m.takenUp id handles s).settle = s := by
   unfold M.takenUp
   split

@@ -33,6 +33,17 @@ theorem answerRun_told (m : M) (asker : Id) (wt : Waiting) (id : Id) : ∃ o, (m
     show ((M.put m _).run asker).files.apply [] = _
     rw [Files.apply_nil, M.run_put, if_pos (M.run_id _ _)]
 
+/-- Who owns whom stays. -/
+theorem owner_answerRun (m : M) (asker : Id) (wt : Waiting) (id z : Id) :
+    ((m.answerRun asker wt id).run z).owner = (m.run z).owner := by
+  unfold answerRun
+  simp only [reply_eq]
+  rw [owner_record, run_put]
+  simp only [run_id]
+  split
+  · next e => rw [← e]
+  · rfl
+
 end M
 
 end Shepherd
