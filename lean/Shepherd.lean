@@ -80,6 +80,7 @@ import Shepherd.Laws.OutcomeAnswersIntent.Fork
 import Shepherd.Laws.OutcomeAnswersIntent.ForkRoot
 import Shepherd.Laws.OutcomeAnswersIntent.History
 import Shepherd.Laws.OutcomeAnswersIntent.Holds
+import Shepherd.Laws.OutcomeAnswersIntent.HoldsOperations
 import Shepherd.Laws.OutcomeAnswersIntent.Invariant
 import Shepherd.Laws.OutcomeAnswersIntent.Links
 import Shepherd.Laws.OutcomeAnswersIntent.Once

@@ -317,8 +317,8 @@ theorem Inv.deliver {m : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.stack 
           unfold Link at l ⊢
           rw [e] at l
           rw [e']
-          have l : m.TakesBack y u := l
-          refine TakesBack.mk ?_ (fun h => er ▸ l.root h) (fun d' hd' => ?_) (fun h => ?_) fun j hj => ?_
+          have l : m.BackTaking y u := l
+          refine BackTaking.mk ?_ (fun h => er ▸ l.root h) (fun d' hd' => ?_) (fun h => ?_) fun j hj => ?_
           · rw [er, D.owner]; exact l.owner
           · rw [etodo] at hd'
             have := l.todo d' (by rw [ht]; exact List.mem_cons_of_mem _ hd')

@@ -24,7 +24,7 @@ inductive Exposes (m : M) : Id → Question → Prop where
       (m.run c).owner = some x → Exposes m c q → Exposes m x { asked := q.asked, op := q.op, args := q.args, path := c :: q.path }
 
 /-- What holds while run `x` takes another back. -/
-structure TakesBack (m : M) (x : Id) (u : Undoing) : Prop where
+structure BackTaking (m : M) (x : Id) (u : Undoing) : Prop where
   owner : (m.run u.run).owner = some x
   root : x = .world → u.run = .root
   todo : ∀ d ∈ u.todo, m.Within d.run u.run ∧ Trace.asksIntent (m.run d.run).trace = false
@@ -35,7 +35,7 @@ structure TakesBack (m : M) (x : Id) (u : Undoing) : Prop where
 /-- What code of run `x` says of the runs below it is so. -/
 def LinkOf (m : M) (x : Id) : Code → Prop
   | .passing .. => ∃ q, m.Exposes x q
-  | .undoing u _ => m.TakesBack x u
+  | .undoing u _ => m.BackTaking x u
   | _ => True
 
 /-- What the code of run `x` says of the runs below it is so. -/
@@ -143,8 +143,8 @@ theorem Exposes.frame {m n : M} {x : Id} {q : Question} (h : m.Exposes x q) (sam
     exact .passes ((same _ (.refl _)).code.trans hc) ((owners _ b).trans ho)
       (ih (fun y hy => same y (hy.trans b.within)) fun y hy => owners y (hy.trans_within b.within))
 
-theorem TakesBack.frame {m n : M} {x : Id} {u : Undoing} (h : m.TakesBack x u) (same : ∀ y, m.Beneath y x → Same m n y)
-    (owners : ∀ y, m.Beneath y x → (n.run y).owner = (m.run y).owner) : n.TakesBack x u := by
+theorem BackTaking.frame {m n : M} {x : Id} {u : Undoing} (h : m.BackTaking x u) (same : ∀ y, m.Beneath y x → Same m n y)
+    (owners : ∀ y, m.Beneath y x → (n.run y).owner = (m.run y).owner) : n.BackTaking x u := by
   have b : m.Beneath u.run x := .of_owner h.owner
   have inside : ∀ {y}, m.Within y u.run → m.Beneath y x := fun hy => hy.trans_beneath b
   refine ⟨(owners _ b).trans h.owner, h.root, fun d hd => ?_, fun hr d ds ht => ?_, fun k hk => ?_⟩
@@ -171,7 +171,7 @@ theorem Link.frame {m n : M} {x : Id} (h : m.Link x) (same : ∀ y, m.Within y x
     exact ⟨q, hq.frame same owners⟩
   | undoing u o =>
     rw [hc] at h
-    exact TakesBack.frame h (fun y hy => same y hy.within) owners
+    exact BackTaking.frame h (fun y hy => same y hy.within) owners
 
 theorem Frozen.frame {m n : M} {x : Id} (h : m.Frozen x) (same : ∀ a u o, (m.run a).code = .undoing u o →
     (m.run u.run).owner = some a → m.Within x u.run → (∃ u' o', (n.run a).code = .undoing u' o' ∧ u'.run = u.run) ∧

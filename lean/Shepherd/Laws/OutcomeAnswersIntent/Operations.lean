@@ -1,5 +1,5 @@
 import Shepherd.Laws.OutcomeAnswersIntent.Undo
-import Shepherd.Laws.OutcomeAnswersIntent.Holds
+import Shepherd.Laws.OutcomeAnswersIntent.HoldsOperations
 
 /-!
 # Operations on runs that start none

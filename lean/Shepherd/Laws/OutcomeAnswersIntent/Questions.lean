@@ -45,7 +45,7 @@ def asksUndo (t : Trace) : Bool := match question t with
   | some c => c.event.isUndo
   | none => false
 
-theorem questionFrom_upTo (t : Trace) (k : Nat) : questionFrom (some k) t = question (upTo t k) := by
+theorem question_want (t : Trace) (k : Nat) : questionFrom (some k) t = question (upTo t k) := by
   induction t with
   | nil => rfl
   | cons c t ih =>
@@ -87,7 +87,7 @@ theorem question_between {c : Commit} (h : c.event.isBetween = true) (t : Trace)
 
 theorem question_reverted {c : Commit} {k : Nat} (h : c.event = .reverted k) (t : Trace) :
     question (c :: t) = question (upTo t k) := by
-  rw [← questionFrom_upTo]
+  rw [← question_want]
   unfold question
   rw [questionFrom, if_pos (by rfl), h]
 

@@ -183,8 +183,8 @@ theorem Inv.begin {m n : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.stack 
     have trace : ∀ y, ((q.setCode x (.undoing u origin)).run y).trace = (q.run y).trace := trace_setCode q x _
     have far : ∀ y, ¬ m.Within y id → x ≠ y → (q.setCode x (.undoing u origin)).run y = m.run y := fun y h e =>
       (run y e).trans (Q.other y fun h' => h (fam.mp h'))
-    have ok : (q.setCode x (.undoing u origin)).TakesBack x u := by
-      refine TakesBack.mk ?_ (fun e => eu.1 ▸ hr e) (fun d hd => ?_) (fun h => ?_) fun j hj => ?_
+    have ok : (q.setCode x (.undoing u origin)).BackTaking x u := by
+      refine BackTaking.mk ?_ (fun e => eu.1 ▸ hr e) (fun d hd => ?_) (fun h => ?_) fun j hj => ?_
       · rw [eu.1, owner]; exact ho
       · rw [eu.2.2.1] at hd
         have := fam.mp (pd d hd)
@@ -245,7 +245,7 @@ theorem Inv.raise {m : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.stack = 
   have path := k.path
   rw [hs] at path
   have ix : m.has x = true := has_of_code (by rw [hc]; exact nofun)
-  have l : m.TakesBack x u := by
+  have l : m.BackTaking x u := by
     have := (k.links x).resolve_left (path.not_frozen hw)
     unfold Link at this
     rw [hc] at this
@@ -299,8 +299,8 @@ theorem Inv.raise {m : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.stack = 
   have trace : ∀ y, ((q.setCode x (.undoing { u with raised := true } origin)).run y).trace = (q.run y).trace := trace_setCode q x _
   have far : ∀ y, d.run ≠ y → x ≠ y → (q.setCode x (.undoing { u with raised := true } origin)).run y = m.run y := fun y h e =>
     (run_setCode_ne _ _ e).trans (qother y h)
-  have ok : (q.setCode x (.undoing { u with raised := true } origin)).TakesBack x { u with raised := true } := by
-    refine TakesBack.mk ((owner _).trans l.owner) l.root (fun d' hd => ?_) (fun _ d' ds' hd => ?_) fun j hj => ?_
+  have ok : (q.setCode x (.undoing { u with raised := true } origin)).BackTaking x { u with raised := true } := by
+    refine BackTaking.mk ((owner _).trans l.owner) l.root (fun d' hd => ?_) (fun _ d' ds' hd => ?_) fun j hj => ?_
     · rw [trace]
       exact ⟨(l.todo d' hd).1.of_owners fun z _ _ => owner z, qintent _ (l.todo d' hd).2⟩
     · have hd : u.todo = d' :: ds' := hd

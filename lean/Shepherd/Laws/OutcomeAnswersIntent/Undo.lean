@@ -15,7 +15,7 @@ theorem Inv.restored {m p n : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.s
   have hw := k.sound.world
   have path := k.path
   rw [hs] at path
-  have l : m.TakesBack x u := by
+  have l : m.BackTaking x u := by
     have := (k.links x).resolve_left (path.not_frozen hw)
     unfold Link at this
     rw [hc] at this
@@ -111,7 +111,7 @@ theorem Inv.undoStep {m n : M} (k : m.Inv) {x : Id} {rest : List Id} (hs : m.sta
   have path := k.path
   rw [hs] at path
   have ix : m.has x = true := has_of_code (by rw [hc]; exact nofun)
-  have l : m.TakesBack x u := by
+  have l : m.BackTaking x u := by
     have := (k.links x).resolve_left (path.not_frozen hw)
     unfold Link at this
     rw [hc] at this
