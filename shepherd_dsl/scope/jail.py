@@ -31,6 +31,7 @@ from typing import Any, Literal
 import attrs
 
 from shepherd_dsl.errors import HandlerError
+from shepherd_dsl.scope.limits import Limits
 from shepherd_dsl.scope.seccomp import INET, INET6, NETLINK, UNIX, Filter, build_filter
 from shepherd_dsl.scope.software import is_below, private_parts, without
 
@@ -51,24 +52,6 @@ _BOOT = (
     "exec(marshal.load(f),n);n['main'](marshal.load(f))"
 )
 _HINT = "`shepherd doctor` says what works here; `[jail] off = true` in .shepherd/config.toml runs commands unconfined"
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Limits:
-    """Bounds on one command; sizes are in bytes, 0 is no bound.
-
-    `processes` is for all of the command together, threads included. `open_files`, `file_size`, `address_space` and
-    `cpu_seconds` are for each process, or each file. `tmp_size` bounds what is in /tmp and in /dev/shm, in memory.
-    A command is ended when the disk of its folder has less than `keep_free` left.
-    """
-
-    processes: int = 4096
-    open_files: int = 16384
-    file_size: int = 16 << 30
-    address_space: int = 0
-    cpu_seconds: int = 86400
-    tmp_size: int = 1 << 30
-    keep_free: int = 512 << 20
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -138,6 +121,10 @@ class Jail:
         return tuple(found)
 
 
+class MissingProgramError(OSError):
+    """The file that was to be executed is not there, seen from the jail."""
+
+
 class Launch:
     """One command about to start in its jail: what `subprocess` needs for it.
 
@@ -181,7 +168,8 @@ class Launch:
         self._orders = self._writer = -1
 
     def check(self) -> None:
-        """After the end: raise OSError where the program could not be executed, HandlerError where the jail failed."""
+        """After the end: raise OSError where the program could not be executed (MissingProgramError where it is not
+        there), HandlerError where the jail failed."""
         os.set_blocking(self._report, False)
         try:
             said = os.read(self._report, 4096)
@@ -191,7 +179,7 @@ class Launch:
             if b"E" in said:
                 number = int(said.rpartition(b"E")[2])
                 missing = said.startswith(b"RM") and number == errno.ENOENT
-                raise FileNotFoundError(number, "missing") if missing else OSError(number, os.strerror(number))
+                raise (MissingProgramError if missing else OSError)(number, os.strerror(number))
             return
         why = "its launcher did not start"
         if said.startswith(b"J"):
