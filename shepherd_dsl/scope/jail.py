@@ -206,6 +206,17 @@ def probe_jail() -> Jail:
     return Jail("none", abi, has_filter, why if abi else f"{why}; the kernel has no Landlock")
 
 
+def remark(*, off: bool) -> str | None:
+    """What a run whose commands are not fully confined is to say about it; None where they are."""
+    if off:
+        return "the commands of this run work in a copy of the workspace, but are not confined to it ([jail] off)"
+    jail = probe_jail()
+    if jail.strength == "none":
+        return f"commands cannot be confined here, so they are refused ({jail.why}); `[jail] off = true` runs them"
+    lacks = jail.lacks()
+    return f"the commands of this run are confined, but for this: {'; '.join(lacks)}" if lacks else None
+
+
 def _try(jail: Jail) -> str | None:
     """None where a jail can be set up, else why not."""
     with tempfile.TemporaryDirectory(prefix="shepherd-jail-") as folder:
