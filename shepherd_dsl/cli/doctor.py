@@ -84,7 +84,9 @@ def _jail(*, off: bool) -> Finding:
     if jail.why:
         text += f"; no namespaces ({jail.why})"
     lacks = jail.lacks()
-    return Finding("confined", "note" if lacks else "ok", text + (f"; not governed: {'; '.join(lacks)}" if lacks else ""))
+    return Finding(
+        "confined", "note" if lacks else "ok", text + (f"; not governed: {'; '.join(lacks)}" if lacks else "")
+    )
 
 
 def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:

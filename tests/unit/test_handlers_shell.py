@@ -210,9 +210,7 @@ class TestLimits:
     def test_one_that_ignores_sigterm_is_killed_after_the_grace(self, tmp_path: Path) -> None:
         config = "[shell]\ntime_limit = 0.3\ngrace = 0.3"
         begun = time.monotonic()
-        outcome = perform(
-            tmp_path, "shell.script", f"trap '' TERM; : {AWAY}; while :; do sleep 1; done", config=config
-        )
+        outcome = perform(tmp_path, "shell.script", f"trap '' TERM; : {AWAY}; while :; do sleep 1; done", config=config)
         assert error_of(outcome)[0] == "timeout"
         assert time.monotonic() - begun < 8
         assert asleep() == []
