@@ -92,7 +92,7 @@ RUNS: Final[dict[str, tuple[str, str]]] = {
     ),
     "jail": (
         "a command that cannot be confined",
-        "`shepherd doctor` says what works here; `[jail] off = true` in `.shepherd/config.toml` runs commands unconfined.",
+        "`shepherd doctor` says what works here. `[jail] off = true` in `.shepherd/config.toml` runs them unconfined.",
     ),
     "link": (
         "the path is a symbolic link",
