@@ -110,6 +110,8 @@ class Jail:
                 found.append("the user's other processes can be sent signals")
             if not self.has_filter:
                 found.append("network beyond TCP and Unix sockets are not refused")
+        elif self.abi < 6:
+            found.append(f"abstract Unix sockets, for commands that are online (Landlock {self.abi})")
         if not self.abi:
             found.append("Landlock is missing; only namespaces confine")
         elif self.abi < 3:

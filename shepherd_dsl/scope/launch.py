@@ -121,11 +121,17 @@ def _keep(orders: Orders, writer: int) -> NoReturn:
         _limit(orders)
         _give_up(orders)
         _step = "command"
+        wait, go = os.pipe()
         command = os.fork()
         if command == 0:
+            os.close(go)
             os.setsid()
+            # Until the keeper has closed `report`: through /proc/1/fd the command could else write there.
+            os.read(wait, 1)
             _execute(orders)
         os.close(orders["report"])
+        os.close(go)
+        os.close(wait)
     except BaseException as problem:
         number = getattr(problem, "errno", None) or 0
         os.write(orders["report"], f"J{_step}:{number}:{type(problem).__name__} {problem}".encode(errors="replace"))

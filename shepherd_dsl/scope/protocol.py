@@ -46,7 +46,7 @@ class ScopeBackend(Protocol):
 
     `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
     left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
-    `confined` says whether processes are kept inside by the operating system.
+    `confined` says whether the backend by itself keeps processes inside; `scope.jail` does so with any backend.
     """
 
     name: str

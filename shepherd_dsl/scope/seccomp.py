@@ -23,7 +23,8 @@ _NEW_NAMESPACES = 0x7E020080
 _NEW_TIME = 0x80
 """In `clone`, whose low byte is a signal, CLONE_NEWTIME does not exist."""
 _SET_ID = 0o6000
-_CREATE = 0x40
+_CREATE = 0x40 | 0x400000
+"""O_CREAT, and the bit of O_TMPFILE that O_DIRECTORY does not have."""
 _DEVICES = (0o020000, 0o060000)
 _FORMAT = 0o170000
 _PUSH_INPUT = (0x5412, 0x541C)

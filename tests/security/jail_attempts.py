@@ -208,6 +208,11 @@ KERNEL = (
     _py("set_user_bit", "open('s', 'w').close(); os.chmod('s', 0o4755)"),
     _py("set_group_bit", "open('s', 'w').close(); os.fchmod(os.open('s', 0), 0o2755)"),
     _py("set_user_bit_at_birth", "os.close(os.open('s', os.O_CREAT | os.O_WRONLY, 0o4755))"),
+    _py(
+        "set_user_bit_unnamed",
+        "f = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o4755)\n"
+        "call((265, 37), -100, f'/proc/self/fd/{f}'.encode(), -100, b's', 0x400)",
+    ),
     _sh("set_user_copy", "cp /bin/sh s; chmod u+s s; ./s -c true"),
     _sh("set_user_install", "install -m 4755 /bin/sh s"),
     _py("other_user", "os.setresuid(12345, 12345, 12345)"),
