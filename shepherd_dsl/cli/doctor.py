@@ -75,7 +75,7 @@ def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
 
 def _jail(*, off: bool) -> Finding:
     """How far the commands of runs are confined."""
-    from shepherd_dsl.scope.jail import probe_jail, remark
+    from shepherd_dsl.scope.jail import NEVER, probe_jail, remark
 
     jail = probe_jail()
     if off or jail.strength == "none":
@@ -84,9 +84,9 @@ def _jail(*, off: bool) -> Finding:
     if jail.why:
         text += f"; no namespaces ({jail.why})"
     lacks = jail.lacks()
-    return Finding(
-        "confined", "note" if lacks else "ok", text + (f"; not governed: {'; '.join(lacks)}" if lacks else "")
-    )
+    if lacks:
+        text += f"; not governed here: {'; '.join(lacks)}"
+    return Finding("confined", "note" if lacks else "ok", f"{text}; governed nowhere: {'; '.join(NEVER)}")
 
 
 def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:

@@ -14,7 +14,6 @@ out how far a machine can do that:
 from __future__ import annotations
 
 import ctypes
-import errno
 import functools
 import importlib.util
 import marshal
@@ -110,17 +109,25 @@ class Jail:
                 found.append("the user's other processes can be sent signals")
             if not self.has_filter:
                 found.append("network beyond TCP and Unix sockets are not refused")
+            if self.abi < 3:
+                found.append(f"files elsewhere can be truncated (Landlock {self.abi})")
         elif self.abi < 6:
-            found.append(f"abstract Unix sockets, for commands that are online (Landlock {self.abi})")
+            found.append(f"abstract Unix sockets can be reached by commands that are online (Landlock {self.abi})")
         if not self.abi:
-            found.append("Landlock is missing; only namespaces confine")
-        elif self.abi < 3:
-            found.append(f"truncating files elsewhere (Landlock {self.abi})")
+            found.append("Landlock is missing: what in /etc only root may read is not hidden from root")
         if not self.has_filter:
-            found.append(f"system calls (no filter for {platform.machine()})")
+            found.append(f"system calls are not filtered ({platform.machine()} is not known)")
         if os.geteuid() == 0 and (self.strength == "landlock" or not _counts_processes()):
-            found.append("the number of processes, for root")
+            found.append("the number of root's processes is not bounded")
         return tuple(found)
+
+
+NEVER = (
+    "reading what lies in readable folders, locks and Unix sockets there",
+    "load, free space and memory of the machine as a whole",
+    "handlers and agents in Python, which run in shepherd's own process",
+)
+"""What no jail governs, in words."""
 
 
 class MissingProgramError(OSError):
@@ -184,10 +191,10 @@ class Launch:
         except BlockingIOError:
             said = b""
         if said.startswith(b"R"):
-            if b"E" in said:
-                number = int(said.rpartition(b"E")[2])
-                missing = said.startswith(b"RM") and number == errno.ENOENT
-                raise (MissingProgramError if missing else OSError)(number, os.strerror(number))
+            before, failed, number = said.partition(b"E")
+            if failed and number.isdigit():
+                kind = MissingProgramError if before == b"RM" else OSError
+                raise kind(int(number), os.strerror(int(number)))
             return
         why = "its launcher did not start"
         if said.startswith(b"J"):
