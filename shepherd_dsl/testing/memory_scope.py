@@ -20,7 +20,8 @@ class MemoryScope:
     """
 
     def __init__(self, run: str, files: Files, *, read_blob: Callable[[str], bytes]) -> None:
-        self.folder = Path("/nonexistent/shepherd-memory-scope") / run
+        self.folder = self.place = Path("/nonexistent/shepherd-memory-scope") / run
+        self.namespaces: tuple[int, ...] = ()
         self.files = files
         self.skipped: tuple[str, ...] = ()
         self.synced = 0
