@@ -6,7 +6,7 @@ else is looked at.
 
     <folder>/run-<escaped id>/         where the run's files stand, for processes in `namespaces` alone
     <folder>/layers/<escaped id>/      of that run: upper/ (its topmost layer), work/ (the kernel's), layer.json, seen
-    <folder>/layers/frozen-<n>/        layers that are only read: of a run and its forks
+    <folder>/layers/frozen-<n>/        layers that are only read, of a run and its forks; frozen-<n>.json
     <folder's parent>/.bases/          frozen files, shared by all trees (see `bases`)
 
 Everything is derived. A layer is kept for the next process, but not over a restart of the machine, for nothing of it is
@@ -101,7 +101,8 @@ class OverlayScope:
             if not self._whole:
                 self._look(git_blob_hash, files)
             self._whole = False
-            change = self.files.diff(files)
+            # The same files in other objects are met after each outcome: their hashes are known, and quick to compare.
+            change = self.files.diff(files) if self.files.hash != files.hash else ()
             written = write_difference(self._at, change, files, self._backend.read_blob)
             now = self._at.clock() if written else 0
             for path, entry in change:
@@ -140,7 +141,8 @@ class OverlayScope:
         if self._root < 0:
             return
         try:
-            save_seen(self._layer / "seen", self._seen)
+            if self._seen:
+                save_seen(self._layer / "seen", self._seen)
         except OSError as error:
             raise _failed("close", self._layer, error) from error
         finally:
@@ -161,6 +163,7 @@ class OverlayScope:
             self._open_root(self._backend.reopen(self.run))
             return False
         name = self._backend.new_frozen()
+        self._backend.write_frozen(name, self.stack.files.diff(self.files))
         (self._layer / "upper").rename(self._backend.layers / name)
         self.stack = Stack((name, *self.stack.frozen), self.stack.base, self.files)
         self._seen = {}
@@ -341,6 +344,7 @@ class OverlayBackend:
         self._bases = Bases(folder.parent / ".bases")
         self._mounts: Mounts | None = None
         self._open: dict[str, OverlayScope] = {}
+        self._stacks: dict[tuple[tuple[str, ...], str], Stack] = {}
 
     @property
     def mounts(self) -> Mounts:
@@ -354,6 +358,8 @@ class OverlayBackend:
         try:
             self._close(run)
             stack = self._stack(run) or self._new_stack(run, files)
+            if stack.files.hash == files.hash:
+                stack = attrs.evolve(stack, files=files)
             scope = self._open[run] = OverlayScope(self, run, stack, files)
         except OSError as error:
             raise _failed("open", self.place(run), error) from error
@@ -422,15 +428,18 @@ class OverlayBackend:
 
     def write_stack(self, run: str, stack: Stack) -> None:
         """Note what lies below a run's topmost layer."""
-        rows = [(path, entry and (entry.mode, entry.hash)) for path, entry in stack.base.files.diff(stack.files)]
         layer = self.layer(run)
         layer.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(
-            {"version": _VERSION, "boot": _boot(), "base": stack.base.name, "frozen": stack.frozen, "files": rows}
-        )
+        text = json.dumps({"version": _VERSION, "boot": _boot(), "base": stack.base.name, "frozen": stack.frozen})
         temporary = layer / "layer.json.new"
         temporary.write_text(text, "ascii")
         temporary.replace(layer / "layer.json")
+        self._stacks[stack.frozen, stack.base.name] = stack
+
+    def write_frozen(self, name: str, change: Change) -> None:
+        """Note in what a layer that is about to be frozen differs from what lies below it."""
+        rows = [(path, entry and (entry.mode, entry.hash)) for path, entry in change]
+        (self.layers / f"{name}.json").write_text(json.dumps(rows, separators=(",", ":")), "ascii")
 
     def closed(self, scope: OverlayScope) -> None:
         """A scope was closed."""
@@ -449,15 +458,21 @@ class OverlayBackend:
             found = json.loads((layer / "layer.json").read_bytes())
             if found["version"] != _VERSION or found["boot"] != _boot():
                 return None
-            base = self._bases.named(found["base"])
             frozen = tuple(map(str, found["frozen"]))
-            if base is None or not all((self.layers / name).is_dir() for name in frozen):
-                return None
             top = layer / "upper" / "files"
             if (top.exists() or top.is_symlink()) and not stat.S_ISDIR(os.lstat(top).st_mode):
                 return None  # a process removed the folder itself
-            change = tuple((path, entry and Entry(*entry)) for path, entry in found["files"])
-            return Stack(frozen, base, base.files.apply(change))
+            known = self._stacks.get((frozen, found["base"]))
+            if known is not None:
+                return known
+            base = self._bases.named(found["base"])
+            if base is None or not all((self.layers / name).is_dir() for name in frozen):
+                return None
+            files = base.files
+            for name in reversed(frozen):
+                rows = json.loads((self.layers / f"{name}.json").read_bytes())
+                files = files.apply(tuple((path, entry and Entry(*entry)) for path, entry in rows))
+            return Stack(frozen, base, files)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
