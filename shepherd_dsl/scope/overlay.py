@@ -368,7 +368,7 @@ class OverlayBackend:
     def fork(self, run: str, copy: str) -> None:
         """`copy` begins with the layers of `run`, where that is open, unless a process is at work there."""
         scope = self._open.get(run)
-        if scope is None:
+        if scope is None or self._stack(copy) is not None:
             return
         try:
             if scope.freeze():
