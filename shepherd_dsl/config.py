@@ -43,6 +43,14 @@ class ShellConfig:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class ScopeConfig:
+    """`[scope]`. `backend` is how a run's copy of the files is made (`shepherd doctor` lists the backends); without it
+    the best one that the machine can use."""
+
+    backend: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class EnvironmentConfig:
     """`[environment]`: what commands see beside the fixed variables.
 
@@ -112,6 +120,7 @@ class Config:
 
     run: RunConfig = RunConfig()
     shell: ShellConfig = ShellConfig()
+    scope: ScopeConfig = ScopeConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     secrets: SecretsConfig = SecretsConfig()
     http: HttpConfig = HttpConfig()
@@ -291,6 +300,7 @@ _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
         ShellConfig,
         {"time_limit": _seconds, "grace": _seconds, "output_limit": _SIZE, "output_max": _SIZE, "secrets": _names},
     ),
+    "scope": (ScopeConfig, {"backend": _text}),
     "environment": (EnvironmentConfig, {"allow": _names, "set": _texts_by_name, "path": _texts}),
     "secrets": (SecretsConfig, {"names": _names, "exclude": _names, "minimum": _whole(4, 1024)}),
     "http": (

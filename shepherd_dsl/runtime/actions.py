@@ -214,7 +214,12 @@ def _driver(
 ) -> Iterator[Driver]:
     """A driver for the tree; afterwards everything is closed, the tree too."""
     try:
-        scopes = workspace.scopes(tree.writer.name, read_blob=tree.writer.blob, redactor=context.redactor)
+        scopes = workspace.scopes(
+            tree.writer.name,
+            read_blob=tree.writer.blob,
+            redactor=context.redactor,
+            wanted=context.config.scope.backend,
+        )
         try:
             yield Driver(
                 tree,

@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import attrs
 
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
+from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import CopyScope
 from shepherd_dsl.scope.ignore import nothing_ignored
 
@@ -73,13 +73,13 @@ class Bases:
         """A base that `files` differ little from; made of them where there is none. OSError passes through."""
         own = self.named(files.hash, files)
         if own is not None:
-            return own
+            return _used(own)
         for name in self._latest():
             found = self.named(name)
             if found is not None:
                 entries = sum(1 for _ in found.files.items())
                 if len(found.files.diff(files)) <= max(_NEAR, entries // _SHARE):
-                    return found
+                    return _used(found)
         return self._make(files, read_blob)
 
     def _latest(self) -> list[str]:
@@ -117,20 +117,22 @@ class Bases:
             os.close(fd)
 
 
+def _used(base: Base) -> Base:
+    """Note when it was used last (`tidy`)."""
+    with contextlib.suppress(OSError):
+        os.utime(base.folder)
+    return base
+
+
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all it holds, whatever its permissions; nothing where there is none."""
-    if folder.exists():
-        shutil.rmtree(folder, onerror=_allow)
-
-
-def _allow(action: Callable[..., object], path: str, _: object) -> None:
-    """Once more, where a folder that was made unusable stands in the way."""
-    os.chmod(os.path.dirname(path), 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-        shutil.rmtree(path, onerror=_allow) if action is not os.rmdir else os.rmdir(path)
-    else:
-        os.unlink(path)
+    """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
+    if not os.path.lexists(folder):
+        return
+    aside = folder.parent / f".gone-{os.getpid()}"
+    with Beneath(folder.parent, aside) as at:
+        at.empty_stage()
+        at.remove(folder.name)
+    aside.rmdir()
 
 
 def _sync(folder: Path) -> None:

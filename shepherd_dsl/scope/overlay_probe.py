@@ -14,7 +14,7 @@ from pathlib import Path
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.mounts import Mounts
 
-_KEPT = "probed.json"
+_KEPT = ".probed.json"
 
 
 def overlay_usable(folder: Path) -> tuple[bool, str]:

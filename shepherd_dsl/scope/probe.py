@@ -85,7 +85,10 @@ def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
 def open_backend(
     folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored, wanted: str | None = None
 ) -> ScopeBackend:
-    """The chosen backend for copies below `folder`. Raises UserError as `probe` does."""
-    chosen = next(found.name for found in probe(folder, wanted=wanted) if found.chosen)
+    """The chosen backend for the copies of one tree, below `folder`; beside it are those of other trees.
+
+    Raises UserError as `probe` does.
+    """
+    chosen = next(found.name for found in probe(folder.parent, wanted=wanted) if found.chosen)
     make = next(candidate.make for candidate in CANDIDATES if candidate.name == chosen)
     return make(folder, read_blob, ignored)
