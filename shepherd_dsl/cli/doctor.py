@@ -56,11 +56,10 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     found = [Finding("workspace", "ok", str(workspace.root))]
     found += _traces(workspace, quick=quick)
     found += _unused(workspace, clean=clean)
-    found.append(Finding("confined", "note", "commands of runs work in copies of the workspace, but are not confined"))
     try:
         context = open_context(workspace.root)
     except ShepherdError as error:
-        return [*found, Finding("config", "bad", str(error))]
+        return [*found, _jail(off=False), Finding("config", "bad", str(error))]
     try:
         backends = probe(workspace.state / "scopes", wanted=context.config.scope.backend)
     except ShepherdError as error:
@@ -69,6 +68,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     for item in backends:
         state: Literal["ok", "note"] = "ok" if item.chosen else "note"
         found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
+    found.append(_jail(off=context.config.jail.off))
     hidden = ", ".join(sorted(context.secrets.values)) or "none"
     found.append(Finding("secrets", "ok", f"kept out of traces: {hidden}"))
     if context.secrets.too_short:
@@ -92,6 +92,22 @@ def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:
     except ShepherdError as error:
         return [Finding("disk", "bad", str(error))]
     return [Finding("disk", "ok", f"removed {what}")]
+
+
+def _jail(*, off: bool) -> Finding:
+    """How far the commands of runs are confined."""
+    from shepherd_dsl.scope.jail import probe_jail, remark
+
+    jail = probe_jail()
+    if off or jail.strength == "none":
+        return Finding("confined", "note" if off else "bad", str(remark(off=off)))
+    text = f"{jail.strength}: the system governs {', '.join(jail.governs())}"
+    if jail.why:
+        text += f"; no namespaces ({jail.why})"
+    lacks = jail.lacks()
+    return Finding(
+        "confined", "note" if lacks else "ok", text + (f"; not governed: {'; '.join(lacks)}" if lacks else "")
+    )
 
 
 def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:

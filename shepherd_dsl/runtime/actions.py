@@ -218,7 +218,8 @@ def _driver(
             tree.writer.name,
             read_blob=tree.writer.blob,
             redactor=context.redactor,
-            wanted=context.config.scope.backend,
+            # Only the jail takes a command to where an overlay is.
+            wanted=context.config.scope.backend or ("copy" if context.config.jail.off else None),
         )
         try:
             yield Driver(

@@ -269,6 +269,8 @@ class Performer:
             op=asked.op,
             args=asked.args,
             folder=None if scope is None else scope.folder,
+            place=None if scope is None else scope.place,
+            namespaces=() if scope is None else scope.namespaces,
             read_blob=writer.blob,
             write_blob=write_blob,
             show=partial(self._show, asked),
