@@ -232,7 +232,7 @@ def _driver(
                 again=again,
             )
         finally:
-            scopes.close()
+            scopes.close(ended=isinstance(tree.machine.runs[ROOT].code, ENDED))
     finally:
         tree.writer.close()
 

@@ -211,7 +211,6 @@ class CopyBackend:
     """
 
     name = "copy"
-    confined = False
 
     def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
         self._folder = folder
@@ -235,8 +234,8 @@ class CopyBackend:
         except OSError as error:
             raise _failed("remove", self._home(run), error) from error
 
-    def close(self) -> None:
-        """Nothing is held."""
+    def close(self, *, ended: bool = False) -> None:
+        """Nothing is held. Copies stay where a tree has `ended`, too: they take long to make, and it may be reverted."""
 
     def _home(self, run: str) -> Path:
         return self._folder / f"run-{escape_run(run)}"

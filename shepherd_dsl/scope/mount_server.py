@@ -19,6 +19,7 @@ the other end of the socket is closed. A plain user gets a user namespace first,
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import errno
 import json
@@ -166,4 +167,5 @@ def serve(peer: socket.socket) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    with contextlib.suppress(BrokenPipeError):  # nobody is left to answer
+        serve(socket.socket(fileno=int(sys.argv[1])))

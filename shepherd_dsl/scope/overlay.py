@@ -201,7 +201,8 @@ class OverlayScope:
         self._let_go()
         # A process that is still at work keeps its files; nobody else needs them mounted.
         with contextlib.suppress(OSError):
-            self._backend.mounts.unmount(self._backend.place(self.run))
+            if self._backend.mounts.unmount(self._backend.place(self.run)):
+                remove_tree(self._layer / "work")
 
     def _forget(self) -> None:
         self._at.forget()
@@ -334,7 +335,6 @@ class OverlayBackend:
     """
 
     name = "overlay"
-    confined = False
 
     def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
         self.read_blob = read_blob
@@ -388,14 +388,18 @@ class OverlayBackend:
         except OSError as error:
             raise _failed("remove", self.place(run), error) from error
 
-    def close(self) -> None:
-        """Lets go of the mounts."""
+    def close(self, *, ended: bool = False) -> None:
+        """Lets go of the mounts. Where the tree has `ended` its layers go too: they are quick to make anew."""
         for scope in list(self._open.values()):
             with contextlib.suppress(ScopeError):
                 scope.close()
         if self._mounts is not None:
             self._mounts.close()
             self._mounts = None
+        if ended:
+            self._stacks.clear()
+            with contextlib.suppress(OSError):
+                remove_tree(self._folder)
 
     # ── for its scopes ───────────────────────────────────────────────────────────────────────────────────────────────
 

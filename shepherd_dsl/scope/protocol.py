@@ -53,11 +53,10 @@ class ScopeBackend(Protocol):
 
     `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
     left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
-    `confined` says whether processes are kept inside by the operating system.
+    `close` lets go of everything; with `ended` the tree is not about to go on, and what is quick to make anew may go.
     """
 
     name: str
-    confined: bool
 
     def open(self, run: str, files: Files) -> Scope: ...
 
@@ -65,4 +64,4 @@ class ScopeBackend(Protocol):
 
     def remove(self, run: str) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, *, ended: bool = False) -> None: ...
