@@ -166,7 +166,7 @@ def measure(size: str, rounds: int, home: Path) -> dict[str, Any]:
     root, spare = home / "workspace", home / "spare"
     lay(root / "src", megabytes, count)
     spare.mkdir()
-    who = ["-c", "user.name=bench", "-c", "user.email=bench@example.invalid"]
+    who = ["-c", "gc.auto=0", "-c", "user.name=bench", "-c", "user.email=bench@example.invalid"]
     for command in (["init", "-q"], ["add", "src"], [*who, "commit", "-qm", "all"]):
         subprocess.run(["git", "-C", str(root), *command], check=True)
     what, random = subject(root), Random(2)
