@@ -121,26 +121,28 @@ theorem log_copyTree (m : M) (id : Id) (t : Trace) (c : Commit) (fork owner : Id
       | inl e => rw [e]; exact ⟨x.id, k.index, rfl, rfl⟩
       | inr e => exact hd d e
 
-/-- What is there after the copies of a fork are made. -/
+/-- What is there after the copies of a fork are made, before they record anything. -/
+theorem of_has_copies {m : M} {id asker fork : Id} {c : Commit} {t : Trace} {y : Id}
+    (h : ((m.bornOf (m.forkParts id asker t c)).foldl (M.copyOne m id fork asker c (m.forkParts id asker t c)) m).has y = true) :
+    m.has y = true ∨ ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id := by
+  refine foldl_keeps (P := fun n => n.has y = true → m.has y = true ∨
+    ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id) .inl (fun n x hx ih h => ?_) h
+  cases ht : x.trace with
+  | nil => unfold M.copyOne at h; rw [ht] at h; exact ih h
+  | cons k u =>
+    obtain ⟨_, _, e⟩ := copyOne_eq m id fork asker c (m.forkParts id asker t c) n ht
+    rw [e, has_put, Bool.or_eq_true] at h
+    rcases h with h | h
+    · exact .inr ⟨x, (of_mem_bornOf hx).1, by rw [ht]; exact nofun, (beq_iff_eq.mp h).symm⟩
+    · exact ih h
+
+/-- What is there after a fork. -/
 theorem of_has_copyTree {m : M} {id asker fork : Id} {c : Commit} {t : Trace} {y : Id}
     (h : (m.copyTree id t c fork asker).has y = true) :
     m.has y = true ∨ ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id := by
   rw [copyTree_eq] at h
-  have first : ∀ n : M, n = (m.bornOf (m.forkParts id asker t c)).foldl (M.copyOne m id fork asker c (m.forkParts id asker t c)) m →
-      n.has y = true → m.has y = true ∨ ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id := by
-    rintro n rfl
-    refine foldl_keeps (P := fun n => n.has y = true → m.has y = true ∨
-      ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id) .inl fun n x hx ih h => ?_
-    cases ht : x.trace with
-    | nil => unfold M.copyOne at h; rw [ht] at h; exact ih h
-    | cons k u =>
-      obtain ⟨_, _, e⟩ := copyOne_eq m id fork asker c (m.forkParts id asker t c) n ht
-      rw [e, has_put, Bool.or_eq_true] at h
-      rcases h with h | h
-      · exact .inr ⟨x, (of_mem_bornOf hx).1, by rw [ht]; exact nofun, (beq_iff_eq.mp h).symm⟩
-      · exact ih h
   refine foldl_keeps (P := fun n => n.has y = true → m.has y = true ∨
-    ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id) (first _ rfl) (fun n x hx ih h => ?_) h
+    ∃ x ∈ m.forkParts id asker t c, x.trace ≠ [] ∧ y = .copy fork x.id) of_has_copies (fun n x hx ih h => ?_) h
   cases ht : x.trace with
   | nil => unfold M.markCopy at h; rw [ht] at h; exact ih h
   | cons k u =>
