@@ -58,7 +58,7 @@ class JailConfig:
 
     off: bool = False
     read: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = attrs.field(factory=Limits)
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 `shell.run(command)` splits its text into words and starts the program without a shell; `shell.script(script)` gives its
 text to `/bin/sh -c`. `shell.online` and `shell.script_online` may use the network, so what they do is not in the files
-alone: they are irreversible. All answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and what was
-written to standard output and standard error, in order. A command that could not run, or was ended at a limit, gives an
-error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`, `jail` (it cannot be
-confined). What the jail refuses the command sees as an error of the system: its answer is an ordinary one.
+alone: they are irreversible. All answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and
+what was written to standard output and standard error, in order. A command that could not run, or was ended at a limit,
+gives an error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`, `jail`
+(it cannot be confined). What the jail refuses the command sees as an error of the system: its answer is ordinary.
 """
 
 from __future__ import annotations

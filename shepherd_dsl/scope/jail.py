@@ -68,7 +68,7 @@ class Rules:
     readable: tuple[str, ...]
     hidden: str | None = None
     network: bool = False
-    limits: Limits = Limits()
+    limits: Limits = attrs.field(factory=Limits)
     namespaces: tuple[int, ...] = ()
 
 
@@ -283,7 +283,7 @@ def _orders(
 ) -> dict[str, object]:
     own_view = jail.strength == "full"
     real = attrs.evolve(rules, folder=os.path.realpath(rules.folder), private=os.path.realpath(rules.private))
-    families = (UNIX, INET, INET6, NETLINK)
+    families: tuple[int, ...] = (UNIX, INET, INET6, NETLINK)
     if not own_view:
         # Nothing else governs sockets below paths, nor datagrams.
         families = (INET, INET6, NETLINK) if rules.network else (NETLINK,)
@@ -347,8 +347,12 @@ def _view(rules: Rules, readable: list[str]) -> list[tuple[str, str, bool]]:
         kinds[hidden] = "hide"
     kinds.update((f"/dev/{name}", "device") for name in _DEVICES if os.path.exists(f"/dev/{name}"))
     kinds[rules.folder] = kinds[rules.private] = "write"
+    # What leads to these is not a command's to write, in a temporary folder of its own either.
+    for path in list(kinds):
+        if is_below(path, "/tmp"):
+            kinds.setdefault("/".join(path.split("/")[:3]), "hide")
     return sorted(
-        ((path, kind, kind == "write" or os.path.isdir(path)) for path, kind in kinds.items()),
+        ((path, kind, kind in ("write", "hide") or os.path.isdir(path)) for path, kind in kinds.items()),
         key=lambda item: (item[0].count("/"), item[0]),
     )
 

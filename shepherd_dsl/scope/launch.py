@@ -14,10 +14,20 @@ where that fails, or `J`, a step and an errno where the jail cannot be set up. S
 processes of the command; SIGKILL ends them all.
 """
 
-import _signal  # `signal` loads `enum`, which takes longer than all that is done here
+from __future__ import annotations
+
 import ctypes
 import os
 import resource
+
+TYPE_CHECKING = False  # what `typing` has of this name, without loading it
+if TYPE_CHECKING:
+    import signal as _signal
+    from typing import Any, NoReturn
+
+    Orders = dict[str, Any]
+else:
+    import _signal  # `signal` loads `enum`, which takes longer than all that is done here
 
 _NEW_USER = 0x10000000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 1, 2, 4, 8, 16384, 1 << 18
@@ -38,7 +48,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def main(orders):
+def main(orders: Orders) -> NoReturn:
     """Start the command that `orders` describe; does not return."""
     report = orders["report"]
     try:
@@ -56,7 +66,7 @@ def main(orders):
     os._exit(125)
 
 
-def _close_others(orders):
+def _close_others(orders: Orders) -> None:
     keep = sorted({0, 1, 2, orders["report"], *orders["namespaces"]})
     for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
         if low + 1 < high:
@@ -64,7 +74,7 @@ def _close_others(orders):
     os.set_inheritable(orders["report"], False)
 
 
-def _enter(orders):
+def _enter(orders: Orders) -> None:
     """Into the namespaces that were given, then into new ones; the new PID namespace begins with the next child."""
     global _step
     _step = "namespaces"
@@ -86,7 +96,7 @@ def _enter(orders):
     _try_write("/proc/self/oom_score_adj", "1000")
 
 
-def _launch(orders):
+def _launch(orders: Orders) -> NoReturn:
     global _step
     _step = "keeper"
     # Blocked and waited for: SIGTERM to the group is for the command, and the keeper hands it on.
@@ -104,7 +114,7 @@ def _launch(orders):
     os._exit(_code(os.waitpid(keeper, 0)[1]))
 
 
-def _keep(orders, writer):
+def _keep(orders: Orders, writer: int) -> NoReturn:
     global _step
     try:
         _build_view(orders)
@@ -147,18 +157,18 @@ def _keep(orders, writer):
                 _all(_signal.SIGKILL)
 
 
-def _all(number):
-    try:
+def _all(number: int) -> None:
+    try:  # noqa: SIM105 - `contextlib` takes longer to load than all else here
         os.kill(-1, number)
     except OSError:
         pass
 
 
-def _code(status):
+def _code(status: int) -> int:
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _build_view(orders):
+def _build_view(orders: Orders) -> None:
     """A file system of its own that shows what the orders list and nothing else.
 
     All sources are taken first, since the new root is mounted over a folder that may hold some of them.
@@ -185,8 +195,8 @@ def _build_view(orders):
     for name in ("proc", "dev", "tmp", "dev/shm", "run", "var", "sys"):
         os.mkdir(name)
     size = orders["tmp"]
-    for name in (b"tmp", b"dev/shm"):
-        _mount(b"tmpfs", name, _NOSUID | _NODEV, b"mode=1777,size=%d" % size)
+    for folder in (b"tmp", b"dev/shm"):
+        _mount(b"tmpfs", folder, _NOSUID | _NODEV, b"mode=1777,size=%d" % size)
     os.symlink("../tmp", "var/tmp")
     for name, target in (("fd", "self/fd"), ("stdin", "self/fd/0"), ("stdout", "self/fd/1"), ("stderr", "self/fd/2")):
         os.symlink(f"/proc/{target}", f"dev/{name}")
@@ -219,7 +229,7 @@ def _build_view(orders):
     os.umask(mask)
 
 
-def _make_place(place, is_folder):
+def _make_place(place: str, is_folder: bool) -> None:
     if os.path.lexists(place):
         return
     if is_folder:
@@ -229,7 +239,7 @@ def _make_place(place, is_folder):
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444))
 
 
-def _limit(orders):
+def _limit(orders: Orders) -> None:
     global _step
     _step = "limits"
     for which, most in orders["limits"]:
@@ -239,7 +249,7 @@ def _limit(orders):
         resource.setrlimit(which, (most, most))
 
 
-def _give_up(orders):
+def _give_up(orders: Orders) -> None:
     """All privileges: new ones, capabilities, what Landlock governs, what the filter refuses."""
     global _step
     _step = "privileges"
@@ -271,7 +281,7 @@ def _give_up(orders):
         _done(_libc.prctl(_SECCOMP, 2, ctypes.byref(_Program(len(code) // 8, code)), 0, 0), "filter")
 
 
-def _execute(orders):
+def _execute(orders: Orders) -> NoReturn:
     """Become the command."""
     global _step
     _step = "command"
@@ -289,41 +299,43 @@ def _execute(orders):
             os.write(report, b"M")
         os.execve(orders["executable"], orders["argv"], orders["environ"])
     except OSError as problem:
-        os.write(report, b"E%d" % problem.errno)
+        os.write(report, b"E%d" % (problem.errno or 0))
     os._exit(126)
 
 
-def _mount(kind, place, flags, options):
+def _mount(kind: bytes, place: bytes, flags: int, options: bytes | None) -> None:
     _done(_libc.mount(kind, place, kind, ctypes.c_ulong(flags), options), f"mount {kind.decode()}")
 
 
-def _protect(at, path, flags, how):
+def _protect(at: int, path: bytes, flags: int, how: int) -> None:
     _done(
         _call(_MOUNT_SETATTR, at, path, how, flags.to_bytes(8, "little") + bytes(24), 32),
         "protect a mount",
     )
 
 
-def _call(number, *arguments):
-    return _libc.syscall(
-        ctypes.c_long(number), *(item if isinstance(item, bytes) else ctypes.c_long(item) for item in arguments)
+def _call(number: int, *arguments: int | bytes) -> int:
+    result: int = _libc.syscall(
+        ctypes.c_long(number),
+        *(item if isinstance(item, bytes) else ctypes.c_long(item) for item in arguments),
     )
+    return result
 
 
-def _done(result, what):
+def _done(result: int, what: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
 
 
-def _write(path, text):
+def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
 
 
-def _try_write(path, text):
-    try:
+def _try_write(path: str, text: str) -> None:
+    try:  # noqa: SIM105
         _write(path, text)
     except OSError:
         pass

@@ -247,4 +247,4 @@ def _is_none_of(place: int, values: tuple[int, ...]) -> bytes:
 
 
 def _numbers(rows: tuple[tuple[str, int | None, int | None], ...], column: int) -> list[int]:
-    return [number for row in rows if (number := row[1 + column]) is not None]
+    return [number for _, *both in rows if (number := both[column]) is not None]
