@@ -235,7 +235,7 @@ class CopyBackend:
             raise _failed("remove", self._home(run), error) from error
 
     def close(self, *, ended: bool = False) -> None:
-        """Nothing is held. Copies stay although the tree has `ended`: they take long to make, and it may be reverted."""
+        """Nothing is held. Copies stay though the tree has `ended`: they are slow to make, and it may be reverted."""
 
     def _home(self, run: str) -> Path:
         return self._folder / f"run-{escape_run(run)}"

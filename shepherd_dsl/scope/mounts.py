@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-_SERVER: Final = Path(__file__).with_name("mount_server.py")
+SERVER: Final = Path(__file__).with_name("mount_server.py")
+"""The script that holds them."""
 _MESSAGE: Final = 1 << 20
 _MOST: Final = 1 << 19
 """Bytes of a request: a message must come whole."""
@@ -33,7 +34,7 @@ class Mounts:
         with theirs:
             # A session of its own: Ctrl-C at the terminal must not take the files from under a run.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SERVER), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", str(SERVER), str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

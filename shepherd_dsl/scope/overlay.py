@@ -36,7 +36,7 @@ from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import escape_run, write_difference
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
 from shepherd_dsl.scope.mounts import Mounts
-from shepherd_dsl.scope.survey import Seen, load_seen, look, save_seen, seen_now
+from shepherd_dsl.scope.survey import Seen, load_seen, look, save_seen, seen_now, stamp
 
 MOST_LAYERS: Final = 48
 """A run with so many frozen layers is not frozen again, so that look-ups stay quick: a fork is then made of values."""
@@ -187,7 +187,8 @@ class OverlayScope:
         self._root = root
         at = Path(f"/proc/self/fd/{root}")
         self._at = Beneath(at / "files", at / "stage")
-        self._upper = Beneath(self._layer / "upper" / "files")
+        # Nothing is changed behind the overlay's back, not even permissions: it would not notice.
+        self._upper = Beneath(self._layer / "upper" / "files", own=False)
 
     def _let_go(self) -> None:
         if self._root >= 0:
@@ -221,7 +222,7 @@ class OverlayScope:
             self._at.put(path, entry, self._backend.read_blob(entry.hash))
             placed = self._upper.stat(path)
             assert placed is not None
-            found.seen[path] = Seen(entry, seen_now(entry, placed, 0).stamp, True)
+            found.seen[path] = Seen(entry, stamp(placed), True)
         self._seen, self.skipped, self.files = found.seen, tuple(sorted(found.skipped)), files
         self._whole = True
 
@@ -254,7 +255,7 @@ class _Survey:
         while todo:
             folder = todo.pop()
             try:
-                inside = upper.list(folder)
+                inside = self._inside(folder)
                 opaque = _is_opaque(upper.folder(folder))
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -292,18 +293,39 @@ class _Survey:
         """Nothing of the layers below is to be seen at `path` or under it."""
         self._hidden[path] = None
 
+    def _inside(self, folder: str) -> list[tuple[str, os.stat_result]]:
+        """What the layer has in a folder; one that a process made unusable is given back through the overlay."""
+        try:
+            return self._scope._upper.list(folder)
+        except PermissionError:
+            self._scope._at.folder(folder)
+            return self._scope._upper.list(folder)
+
     def _file(self, path: str, found: os.stat_result) -> bool:
         scope = self._scope
+        old = scope._seen.get(path)
         try:
-            self.seen[path] = look(
-                scope._upper, path, found, scope._seen.get(path), self._now, self._put_blob, [], self.replaced
-            )
+            try:
+                self.seen[path] = look(scope._upper, path, found, old, self._now, self._put_blob, [], self.replaced)
+            except PermissionError:
+                self.seen[path] = self._lent(path, found, old)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
             self.skipped.append(path)
             return False
         return True
+
+    def _lent(self, path: str, found: os.stat_result, old: Seen | None) -> Seen:
+        """A file that even its owner may not read: the overlay lends the permission, which changes its times."""
+        data, _ = self._scope._at.read(path)
+        hash = git_blob_hash(data)
+        if old is None or old.entry.hash != hash:
+            kept = self._put_blob(data)
+            if kept != hash:
+                self.replaced.append(path)
+                hash = kept
+        return Seen(Entry(found.st_mode, hash), stamp(found), True)
 
     def files(self) -> Files:
         """What the folder holds."""

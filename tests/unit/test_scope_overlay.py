@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
+import traceback
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -14,6 +17,7 @@ import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
+from shepherd_dsl.scope import mounts as mounts_module
 from shepherd_dsl.scope import overlay
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.ignore import ignored_by
@@ -219,3 +223,47 @@ def test_killed_at_any_step(tmp_path: Path) -> None:
             scope.close()
         lab.backend.close()
     assert mounts() == before
+
+
+NOBODY = 65_534
+
+
+def python_for_all() -> str | None:
+    """An interpreter with which a plain user can start the process that holds mounts."""
+    program = f"open({str(mounts_module.SERVER)!r})"
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            tried = subprocess.run([python, "-I", "-S", "-c", program], user=NOBODY, cwd="/", capture_output=True)
+            if tried.returncode == 0:
+                return python
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are those of a plain user already")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_conforms_for_a_plain_user(check: Check, tmp_path: Path) -> None:
+    """In a user namespace, without a right that root has."""
+    python = python_for_all()
+    if python is None:
+        pytest.skip(f"a plain user may not execute {sys.executable}, or read {mounts_module.SERVER}")
+    place = tmp_path / "place"
+    place.mkdir()
+    os.chown(place, NOBODY, NOBODY)
+    for above in (tmp_path, *tmp_path.parents):
+        if not os.stat(above).st_mode & 0o001:
+            os.chmod(above, os.stat(above).st_mode | 0o011)
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.executable = python
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            check(CASE, place)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    remove_tree(place)
+    assert status == 0
