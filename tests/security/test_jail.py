@@ -11,9 +11,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
+import attrs
 import pytest
 
-from shepherd_dsl.scope.jail import probe_jail
+from shepherd_dsl.core.value import Record
+from shepherd_dsl.handlers.registry import Registry
+from shepherd_dsl.handlers.shell import ShellHandler
+from shepherd_dsl.scope import jail
+from shepherd_dsl.scope.jail import Jail, probe_jail, remark
+from shepherd_dsl.testing.requests import make_context, make_request
 from shepherd_dsl.trace.store import open_store
 from tests.security.jail_attempts import ATTEMPTS, RACES, Attempt
 from tests.security.jail_world import PROGRAM, World, answer_of, world
@@ -325,5 +332,106 @@ class TestOnline:
         before = outside.snapshot()
         code, out = self.run(outside, attempt)
         assert code > 0, out
+        assert outside.reached() == []
+        assert outside.snapshot() == before
+
+
+def test_namespaces_that_are_given_are_entered(tmp_path: Path) -> None:
+    """As of a scope whose folder is mounted in a namespace of its own."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+    script = (
+        'mount -t tmpfs none "$0" && mkdir "$0/files" && echo there > "$0/files/seen" && echo ready && exec sleep 600'
+    )
+    holder = subprocess.Popen(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(place)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    names = [-1, -1]
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        names = [os.open(f"/proc/{holder.pid}/ns/{kind}", os.O_RDONLY) for kind in ("user", "mnt")]
+        handler = ShellHandler(make_context(tmp_path))
+        request = make_request(
+            "shell.script", "cat seen; echo more >> seen; pwd; touch ../x; touch /etc/x", folder=place / "files"
+        )
+        code, out = answer_of(anyio.run(handler.perform, attrs.evolve(request, namespaces=tuple(names))))
+        assert code != 0
+        assert out.startswith(f"there\n{place}/files\n")
+        assert not (place / "files").exists()
+        assert Path(f"/proc/{holder.pid}/root{place}/files/seen").read_text() == "there\nmore\n"
+        again = make_request("shell.run", "./seen", folder=place / "files")
+        (error,) = anyio.run(handler.perform, attrs.evolve(again, namespaces=tuple(names))).args
+        assert isinstance(error, Record)
+        assert error.get("code") == "not_executable"
+    finally:
+        for fd in names:
+            if fd >= 0:
+                os.close(fd)
+        holder.kill()
+        holder.wait()
+
+
+class TestWithoutAJail:
+    def test_a_jail_that_cannot_be_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jail, "probe_jail", lambda: Jail("none", 0, False, "no kernel for it"))
+        (tmp_path / "files").mkdir()
+        handler = ShellHandler(make_context(tmp_path))
+        request = make_request("shell.script", "touch made", folder=tmp_path / "files")
+        code, out = answer_of(anyio.run(Registry(handler._context, handlers={"shell": handler}).perform, request))
+        assert code == -1
+        assert out.startswith("jail: commands cannot be confined here: no kernel for it")
+        assert "off = true" in out
+        assert not (tmp_path / "files" / "made").exists()
+
+    def test_one_that_fails_on_the_way_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jail, "_BOOT", "raise SystemExit(0)")
+        (tmp_path / "files").mkdir()
+        handler = ShellHandler(make_context(tmp_path))
+        request = make_request("shell.script", "touch made", folder=tmp_path / "files")
+        code, out = answer_of(anyio.run(Registry(handler._context, handlers={"shell": handler}).perform, request))
+        assert (code, out[:6]) == (-1, "jail: ")
+        assert not (tmp_path / "files" / "made").exists()
+
+    def test_it_is_said_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert remark(off=False) is None
+        assert "not confined" in str(remark(off=True))
+        monkeypatch.setattr(jail, "probe_jail", lambda: Jail("landlock", 4, True, "unshare: Operation not permitted"))
+        assert "outlives its command" in str(remark(off=False))
+        monkeypatch.setattr(jail, "probe_jail", lambda: Jail("none", 0, False, "no kernel for it"))
+        assert "refused (no kernel for it)" in str(remark(off=False))
+
+
+WEAKER = """
+proc-driver_descriptors files-stat files-search files-own_stage files-own_cache
+files-mail_and_jobs files-in_run attributes-chmod attributes-chmod_recursive
+attributes-chmod_by_link attributes-chmod_system attributes-chmod_by_descriptor attributes-chmod_by_proc
+attributes-chmod_new_call attributes-times attributes-times_of_system attributes-times_by_descriptor
+attributes-devices_mode processes-names_of_processes processes-priority_of_victim processes-limits_of_driver
+processes-processors_of_victim processes-scheduling_of_victim processes-signal_driver processes-kill_drivers_group
+kernel-devices
+"""
+"""Attempts that only a full jail refuses, or that a full jail refuses in another way."""
+
+
+class TestLandlockAlone:
+    """What is left where no namespaces can be had. The rest is listed by `Jail.lacks`."""
+
+    @pytest.mark.parametrize(
+        "attempt",
+        [pytest.param(item, id=name) for name, item in ATTEMPTS if name not in WEAKER.split() and item.proven],
+    )
+    def test_is_refused_and_changes_nothing(
+        self, outside: World, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if JAIL.abi < 6:
+            pytest.skip(f"Landlock {JAIL.abi} governs less")
+        monkeypatch.setattr(jail, "probe_jail", lambda: attrs.evolve(JAIL, strength="landlock"))
+        before = outside.snapshot()
+        _, (outcome,) = outside.run(attempt.script())
+        code, out = answer_of(outcome)
+        assert code > 0, out
+        assert "ESCAPED" not in out, out
         assert outside.reached() == []
         assert outside.snapshot() == before
