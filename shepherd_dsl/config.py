@@ -44,6 +44,14 @@ class ShellConfig:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class ScopeConfig:
+    """`[scope]`. `backend` is how a run's copy of the files is made (`shepherd doctor` lists the backends); without it
+    the best one that the machine can use."""
+
+    backend: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class JailConfig:
     """`[jail]`. With `off` commands are not confined. `read` are more files and folders that they may read (relative
     ones count from the workspace, `~` is the user's home); the limits are those of `scope.limits.Limits`."""
@@ -123,6 +131,7 @@ class Config:
 
     run: RunConfig = RunConfig()
     shell: ShellConfig = ShellConfig()
+    scope: ScopeConfig = ScopeConfig()
     jail: JailConfig = JailConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     secrets: SecretsConfig = SecretsConfig()
@@ -314,6 +323,7 @@ _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
         ShellConfig,
         {"time_limit": _seconds, "grace": _seconds, "output_limit": _SIZE, "output_max": _SIZE, "secrets": _names},
     ),
+    "scope": (ScopeConfig, {"backend": _text}),
     "jail": (
         _jail,
         {

@@ -124,7 +124,8 @@ class ShellHandler:
             environ = command_environment(self._context, private.path)
             # In a jail the launcher looks: what the run's folder leads to is not what it leads to here.
             is_free = self._context.config.jail.off
-            executable = find_program(argv[0], request.folder, environ["PATH"], look=is_free)
+            place = request.folder if is_free or request.place is None else request.place
+            executable = find_program(argv[0], place, environ["PATH"], look=is_free)
             if executable is None:
                 return _not_found(argv[0])
             try:
@@ -173,7 +174,7 @@ class ShellHandler:
         if network and os.path.exists(names):
             readable = (*readable, names)  # often a link to where nothing else may be read
         return Rules(
-            folder=str(request.folder),
+            folder=str(request.place or request.folder),
             private=str(private.path),
             readable=readable,
             hidden=str(self._context.workspace),
