@@ -215,8 +215,8 @@ KERNEL = (
     ),
     _sh("set_user_copy", "cp /bin/sh s; chmod u+s s; ./s -c true"),
     _sh("set_user_install", "install -m 4755 /bin/sh s"),
-    _py("other_user", "os.setresuid(12345, 12345, 12345)"),
-    _py("other_group", "os.setresgid(12345, 12345, 12345)"),
+    _py("other_user", "os.setresuid(*[os.getuid() + 1] * 3)"),
+    _py("other_group", "os.setresgid(*[os.getgid() + 1] * 3)"),
     _py("other_groups", "os.setgroups([12345])"),
     _py(
         "capabilities",

@@ -285,7 +285,7 @@ WORK = {
     "shared_memory": "@python@ -c \"from multiprocessing import shared_memory as s; m = s.SharedMemory(create=True, "
     "size=10); m.unlink()\"",
     "limits": "ulimit -n 100; ulimit -n; ulimit -a > /dev/null; nproc; nice -n 5 true; timeout 5 true",
-    "identity": "id; whoami; hostname; date; uname -a; ps aux; df . ; du -s .; env",
+    "identity": "id; hostname; date; uname -a; ps aux; df . ; du -s .; env",
 }  # fmt: skip
 
 
