@@ -1,0 +1,272 @@
+"""Corners of the rules that the laws hardly reach: who is at an intent, who hears first, what starts again."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from shepherd_dsl.core.event import End, Entry, Injected, Intent, Outcome
+from shepherd_dsl.core.expr import Comp
+from shepherd_dsl.core.forest import Machine, log_since
+from shepherd_dsl.core.grant import ANY, Clause, Pattern, matches, pattern_covers
+from shepherd_dsl.core.machine import Asked, advance, answer, outer_stop, start, step, world_asks
+from shepherd_dsl.core.oracle import run_to_end
+from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.run import Driving, Failed, Running
+from shepherd_dsl.core.step import Faults, local_step, run_locally
+from shepherd_dsl.core.value import UNIT, Con, Handle, Value, ok
+from tests.support.build import call, do, drive, p, program, ret, seq, spawn
+from tests.support.generate import HASHES
+from tests.support.same import same_state
+from tests.support.scenes import F, G, W, begin, events, kinds, plain, result, run, unwrapped_error
+
+ENTRY = Entry(0o100644, HASHES[1])
+
+
+# What a pattern takes
+
+
+@pytest.mark.parametrize("value", [0, 1, False, UNIT, (), "", "any"])
+def test_the_pattern_any_takes_any_value(value: Value) -> None:
+    assert matches(Clause("ask", (ANY,)), "ask", (value,))
+
+
+@pytest.mark.parametrize("value", [0, 1, False, UNIT, (), "", "any"])
+def test_the_pattern_of_one_value_takes_that_value(value: Value) -> None:
+    clause = Clause("ask", (Pattern("is", value=value),))
+    assert matches(clause, "ask", (value,))
+    assert not matches(clause, "ask", (2,))
+    assert not matches(clause, "ask", ())
+
+
+def test_a_pattern_without_its_value_takes_none() -> None:
+    assert not matches(Clause("ask", (Pattern("is"),)), "ask", (UNIT,))
+
+
+def test_one_value_is_covered_by_what_takes_it() -> None:
+    for value in (0, 1, False, UNIT):
+        one = Pattern("is", value=value)
+        assert pattern_covers(one, one)
+        assert pattern_covers(ANY, one)
+        assert not pattern_covers(one, ANY)
+        assert not pattern_covers(one, Pattern("is", value="other"))
+        assert not pattern_covers(Pattern("text", "*"), one)
+    assert not pattern_covers(Pattern("text", "*"), Pattern("is"))
+
+
+# Calls
+
+
+@pytest.mark.parametrize("args", [(), (1, 2)])
+def test_a_call_with_another_number_of_arguments_fails_the_run(args: tuple[Value, ...]) -> None:
+    made = program(worker=(("n",), ret("$n")), main=((), call("worker", *args)))
+    code = begin(made).runs["root"].code
+    assert isinstance(code, Failed)
+    assert code.error.get("code") == "name"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("args", [(), (1, 2)])
+def test_one_step_and_all_steps_say_the_same_of_a_call(args: tuple[Value, ...]) -> None:
+    made = program(worker=(("n",), ret("$n")))
+    code = Running(call("worker", *args), None, None, 0)
+    one, (_, all_) = local_step(made, code), run_locally(made, code)
+    assert isinstance(one, Faults)
+    assert isinstance(all_, Faults)
+    assert same_state(one.error, all_.error)
+
+
+# What comes from outside
+
+
+def test_an_operation_that_is_not_declared_may_change_files() -> None:
+    made = program(main=((), seq(("a", do("odd.thing", 1)), ret("$a"))))
+    m = start(made, "main", (), (Clause("odd.*"),), begin(made).runs["root"].files, read_blob=bytes)
+    m = advance(answer(advance(m), ok(1), (("new", ENTRY),)))
+    assert m.runs["root"].files.get("new") == ENTRY
+
+
+def test_a_program_is_answered_a_million_times_unless_told_otherwise() -> None:
+    assert inspect.signature(run_to_end).parameters["max_answers"].default == 1_000_000
+
+
+def test_answers_end_at_the_number_given() -> None:
+    made = program(main=((), seq(do("ask", 1), do("ask", 2), do("ask", 3), ret(1))))
+    for count in range(4):
+        m = run_to_end(begin(made), plain, max_answers=count)
+        assert kinds(m, "root").count("Outcome") == count
+        assert isinstance(outer_stop(m), Asked) is (count < 3)
+
+
+# Who is at an intent
+
+
+FORKED_BEFORE: dict[str, tuple[Comp, int]] = {
+    "run.next": (seq(("w", spawn("leaf")), ("s", do("run.next", W)), do("ask", 2), ret(1)), 3),
+    "inbox.take": (seq(("s", do("inbox.take")), do("ask", 2), ret(1)), 1),
+}
+"""An agent, and the index of its intent of an operation that the machine answers."""
+
+
+@pytest.mark.parametrize("op", FORKED_BEFORE)
+@pytest.mark.parametrize("act", ["run.pass", "run.answer", "run.deny"])
+def test_a_run_that_waits_for_the_machine_is_not_at_an_intent(op: str, act: str) -> None:
+    """A copy made right after such an intent stands there until it is driven."""
+    body, at = FORKED_BEFORE[op]
+    more = {"run.pass": (), "run.answer": (1,), "run.deny": ("no",)}[act]
+    made = program(
+        leaf=((), seq(do("ask", 1), ret(1))),
+        boss=((), body),
+        main=((), seq(("w", spawn("boss")), do("run.next", W), ("f", do("run.fork", W, at)), ("x", do(act, F, *more)),
+                      ret("$x"))),
+    )  # fmt: skip
+    m = begin(made)
+    intent = events(m, "root.0")[at]
+    assert isinstance(intent, Intent)
+    assert intent.op == op
+    assert unwrapped_error(result(m)) == "stop"
+
+
+def test_a_copy_that_waits_for_the_machine_goes_on_when_it_is_driven() -> None:
+    made = program(
+        leaf=((), seq(do("ask", 1), ret(1))),
+        boss=((), FORKED_BEFORE["run.next"][0]),
+        main=((), seq(("w", spawn("boss")), do("run.next", W), ("f", do("run.fork", W, 3)), ("s", do("run.next", F)),
+                      ret(p("con_name", p("con_arg", "$s", 0))))),
+    )  # fmt: skip
+    m = begin(made)
+    assert result(m) == "Intent"
+    assert kinds(m, "root.1(root.0)")[:7] == ["Start", "Intent", "Outcome", "Intent", "Forked", "Outcome", "Intent"]
+
+
+# Who hears first
+
+
+def chain() -> Machine:
+    """`root` passes what `root.0` passes of `root.0.0`, down to `root.0.0.0`, which asks."""
+    return begin(
+        program(
+            leaf=((), seq(do("ask", "what"), ret(1))),
+            low=((), seq(("w", spawn("leaf")), drive(W), ret(1))),
+            high=((), seq(("w", spawn("low")), drive(W), ret(1))),
+            main=((), seq(("w", spawn("high")), drive(W), ret(1))),
+        )
+    )
+
+
+def test_an_outcome_is_heard_innermost_first() -> None:
+    m = chain()
+    stop = outer_stop(m)
+    assert isinstance(stop, Asked)
+    assert stop.chain == ("root", "root.0", "root.0.0", "root.0.0.0")
+    after = answer(m, ok("this"))
+    heard = log_since(after, m.size)
+    assert [commit.run for commit in heard] == list(reversed(stop.chain))
+    assert [commit.event.answer for commit in heard if isinstance(commit.event, Outcome)] == [
+        ok("this"),
+        *[ok(ok("this"))] * 3,
+    ]
+
+
+def test_what_is_abandoned_is_abandoned_lowest_first() -> None:
+    m = chain()
+    after = world_asks(m, "run.discard", (Handle(0),))
+    abandoned = [commit.run for commit in log_since(after, m.size + 1)]
+    assert abandoned == ["root.0.0.0", "root.0.0", "root.0", "root"]
+    ended = [commit.run for commit in log_since(advance(after), after.size)]
+    assert ended == ["root.0.0.0", "root.0.0", "root.0", "root", "world"]
+
+
+# Who is whose
+
+
+def test_a_run_that_comes_back_stands_where_it_stood() -> None:
+    """Runs are kept oldest first, also where one was lent meanwhile."""
+    made = program(
+        leaf=((), seq(do("ask", "leaf"), ret(1))),
+        keeper=(("w",), seq(do("ask", "keeper"), ret(2))),
+        main=(
+            (),
+            seq(
+                ("w", spawn("leaf")),
+                ("f", spawn("leaf")),
+                ("g", spawn("keeper", W)),
+                drive(G),
+                do("ask", "main"),
+                ret(3),
+            ),
+        ),
+    )
+    m = begin(made)
+    assert m.runs["root"].kids == ("root.1", "root.2")
+    assert m.runs["root.2"].kids == ("root.0",)
+    m = advance(answer(m, ok(1)))
+    assert m.runs["root"].kids == ("root.0", "root.1", "root.2")
+    assert m.runs["root.2"].kids == ()
+    before = m.size
+    m = advance(world_asks(m, "run.discard", (Handle(0),)))
+    ended = [commit.run for commit in log_since(m, before) if isinstance(commit.event, End)]
+    assert ended == ["root.2", "root.1", "root.0", "root"]
+
+
+# The outermost owner
+
+
+def test_the_world_drives_the_root_run_as_any_owner_would() -> None:
+    world = chain().runs["world"]
+    assert isinstance(world.code, Driving)
+    assert world.code.run == "root"
+    assert world.code.origin.op == "run.next"
+    (asked,) = world.code.origin.args
+    assert isinstance(asked, Handle)
+    assert world.handles[asked.index] == "root"
+    assert world.code.origin.stack is None
+
+
+def test_the_world_drives_a_forked_tree_as_it_drove_the_first() -> None:
+    m = chain()
+    for at in range(len(events(m, "root"))):
+        assert same_state(fork_root(m, at).runs["world"].code, m.runs["world"].code)
+
+
+def stepped(m: Machine, run: str, kind: type) -> Machine:
+    """The machine right after the first event of that kind of the run."""
+    while m.log is None or m.log.commit.run != run or not isinstance(m.log.commit.event, kind):
+        after = step(m)
+        assert after is not None
+        m = after
+    return m
+
+
+def test_a_tree_is_forked_where_a_run_below_was_driving() -> None:
+    """A message to the root run may come between any two steps: also where a run below it drives another."""
+    made = program(
+        leaf=((), seq(do("ask", "what"), ret(7))),
+        boss=((), seq(("w", spawn("leaf")), ("d", drive(W)), ret("$d"))),
+        main=((), seq(("w", spawn("boss")), ("d", drive(W)), ret("$d"))),
+    )
+    m = start(made, "main", (), (Clause("run.*"), Clause("ask")), chain().runs["root"].files, read_blob=bytes)
+    m = stepped(stepped(m, "root.0", Intent), "root.0.0", Intent)
+    assert isinstance(m.runs["root.0"].code, Driving)
+    m = world_asks(m, "run.inject", (Handle(0), "hello"))
+    at = len(events(m, "root")) - 1
+    assert isinstance(events(m, "root")[at], Injected)
+    forked = fork_root(m, at)
+    once, again = run_to_end(m, plain), run_to_end(forked, plain)
+    assert result(once) == result(again) == Con("Done", (Con("Done", (7,)),))
+
+
+def test_two_messages_of_the_world_do_not_disturb_each_other() -> None:
+    m = chain()
+    for text in ("one", "two"):
+        m = world_asks(m, "run.inject", (Handle(0), text))
+    assert m.runs["root"].inbox == ("one", "two")
+    assert kinds(m, "world") == ["Intent", "Outcome"] * 2
+    stop = outer_stop(m)
+    assert isinstance(stop, Asked)
+    assert stop.run == "root.0.0.0"
+
+
+def test_a_tree_with_messages_of_the_world_is_checked_and_run_again() -> None:
+    made = program(main=((), seq(("a", do("ask", 1)), ("b", do("inbox.take")), ret("$b"))))
+    assert result(run(made)) == ok(Con("None"))
