@@ -32,6 +32,7 @@ def merged(base: Side, ours: Side, theirs: Side) -> Files | tuple[str, ...]:
         ({}, {"a/b": A, "a/c/d": A}, {"a": B}, ("a", "a/b", "a/c/d")),
         ({}, {"a/b": A}, {"a/b/c/d": B}, ("a/b", "a/b/c/d")),
         ({}, {"a": A}, {"a/b": EMPTY_FOLDER}, ("a", "a/b")),
+        ({"a": A}, {"a": B}, {"a": None, "a/b": C}, ("a", "a/b")),
         # A path that both changed is named alone, whatever stands in its way.
         ({"a/b": A}, {"a/b": None, "a": B}, {"a/b": C}, ("a/b",)),
         ({"a": A}, {"a": None, "a/b": B}, {"a": C}, ("a",)),
