@@ -15,7 +15,7 @@ from shepherd_dsl.core.oracle import run_to_end
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import Driving, Failed, Running
 from shepherd_dsl.core.step import Faults, local_step, run_locally
-from shepherd_dsl.core.value import UNIT, Con, Handle, Value, ok
+from shepherd_dsl.core.value import UNIT, Con, Handle, Record, Value, ok
 from tests.support.build import call, do, drive, p, program, ret, seq, spawn
 from tests.support.generate import HASHES
 from tests.support.same import same_state
@@ -175,6 +175,59 @@ def test_what_is_abandoned_is_abandoned_lowest_first() -> None:
     assert abandoned == ["root.0.0.0", "root.0.0", "root.0", "root"]
     ended = [commit.run for commit in log_since(advance(after), after.size)]
     assert ended == ["root.0.0.0", "root.0.0", "root.0", "root", "world"]
+
+
+# What cannot be taken back
+
+
+LASTING = (
+    ("g", do("run.discard", W)),
+    ret(p("con_arg", "$g", 0)),
+)
+
+
+def lasting(boss: Comp, *, passes: int, **agents: Comp) -> Value:
+    """The irreversible operations that the answer lists when `boss` is discarded after so many passed intents."""
+    steps = [part for _ in range(passes) for part in (do("run.next", W), do("run.pass", W))]
+    made = program(
+        boss=((), boss),
+        main=((), seq(("w", spawn("boss")), *steps, do("run.next", W), *LASTING)),
+        **{name: ((), body) for name, body in agents.items()},
+    )
+    found = result(run(made))
+    assert isinstance(found, Record)
+    return found.get("irreversible")
+
+
+def test_what_was_done_for_good_is_listed_once_however_often_it_was_passed() -> None:
+    boss = seq(("w", spawn("leaf")), drive(W), ret(1))
+    leaf = seq(do("ask", 1), do("fire", 1), do("write", 1), ret(1))
+    made = lasting(boss, passes=3, leaf=leaf)
+    assert made == ("fire",)
+
+
+def test_an_undo_is_not_listed_as_done_for_good() -> None:
+    boss = seq(("w", spawn("leaf")), do("run.next", W), do("run.pass", W), do("run.next", W), do("run.discard", W),
+               do("ask", 2), ret(1))  # fmt: skip
+    leaf = seq(do("post", 1), do("ask", 1), ret(1))
+    assert lasting(boss, passes=2, leaf=leaf) == ()
+
+
+def test_a_pick_is_not_listed_as_done_for_good() -> None:
+    boss = seq(("w", spawn("leaf")), do("run.next", W), ("x", do("run.pick", p("list", W))), do("ask", 2), ret(1))
+    leaf = seq(do("ask", 1), ret(1))
+    made = program(
+        leaf=((), leaf),
+        boss=((), boss),
+        main=((), seq(("w", spawn("boss")), do("run.next", W), *LASTING)),
+    )
+    m = run(made, lambda query: (ok(0), ()))
+    assert [event.answer for event in events(m, "root.0") if isinstance(event, Outcome) and event.by == "world"] == [
+        ok(Handle(0))
+    ]
+    found = result(m)
+    assert isinstance(found, Record)
+    assert found.get("irreversible") == ()
 
 
 # Who is whose

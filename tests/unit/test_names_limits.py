@@ -105,3 +105,21 @@ def test_a_second_spelling_of_a_name_is_not_normal() -> None:
     assert normal_path("\uefc3\uefa9") is None
     assert normal_path("é") == "é"
     assert normal_path("\uefa9\uefc3") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "\0", "a\0", "\0x", "a/\0", "\ud800", "a\udfff", "a/\udc80/b",
+        "/", "/a", "a/", "a//b", ".", "..", "./a", "a/.", "../a", "a/..", "a/./b", "a/../b",
+    ],
+)  # fmt: skip
+def test_what_names_no_file_is_not_normal(text: str) -> None:
+    assert normal_path(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a/b", "...", ".a", "a.", "..a", "a..", "a/.../b", " ", "~", "\x01", "\ud7ff", "\ue000", "a\\b"]
+)
+def test_what_names_a_file_is_normal(text: str) -> None:
+    assert normal_path(text) == text

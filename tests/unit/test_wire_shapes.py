@@ -10,8 +10,8 @@ import pytest
 from shepherd_dsl.core.event import Outcome
 from shepherd_dsl.core.expr import Let, Return
 from shepherd_dsl.core.files import EMPTY_FOLDER
-from shepherd_dsl.core.value import UNKNOWN
-from shepherd_dsl.core.wire import WireError, comp_from, event_from, event_text, program_from, value_from
+from shepherd_dsl.core.value import UNKNOWN, Con
+from shepherd_dsl.core.wire import WireError, comp_from, event_from, event_text, parse, program_from, value_from
 from shepherd_dsl.core.wire_log import entry_from, script_from
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
@@ -109,6 +109,22 @@ def test_an_event_is_an_object_with_one_key(data: Any) -> None:
     assert refusal(event_from, data).startswith("at $: expected an event, got ")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [["Ok"], ["Ok", 1, 2], ["Err"], ["Err", 1, 2], ["Unknown", 1], ["Maybe"], ["Maybe", 1], ["None"], ["Some", 1]],
+)
+def test_an_outcome_is_ok_or_an_error_or_unknown(answer: list[Any]) -> None:
+    data = {"outcome": {"answer": {"con": answer}, "by": "world", "files": []}}
+    assert refusal(event_from, data) == "at $.outcome.answer: expected an outcome: Ok(v), Err(e) or Unknown"
+
+
+@pytest.mark.parametrize("answer", [["Ok", 1], ["Err", 1], ["Unknown"]])
+def test_an_outcome_carries_one_value_or_none(answer: list[Any]) -> None:
+    event = event_from({"outcome": {"answer": {"con": answer}, "by": "world", "files": []}})
+    assert isinstance(event, Outcome)
+    assert event.answer == Con(answer[0], tuple(answer[1:]))
+
+
 def test_at_most_four_keys_of_an_object_are_named() -> None:
     many = dict.fromkeys("fedcba", 1)
     assert refusal(value_from, many) == 'at $: expected a value, got an object with "a", "b", "c", "d"'
@@ -142,6 +158,17 @@ def read_or_refused(reader: Callable[[Any], object], step: Callable[[Any], Any],
 )
 def test_values_nest_400_deep(step: Callable[[Any], Any]) -> None:
     read_or_refused(value_from, step, 400, 1)
+
+
+def test_text_of_any_kind_nests_20_000_deep() -> None:
+    """What is no value is read too, to be refused with its place."""
+    found = parse("[" * 20_000 + "]" * 20_000)
+    for _ in range(19_999):
+        assert isinstance(found, list)
+        (found,) = found
+    assert found == []
+    with pytest.raises(WireError, match="nesting deeper than 20000 at character 20000"):
+        parse("[" * 20_001 + "]" * 20_001)
 
 
 @pytest.mark.parametrize("event", ["intent", "denied"])
