@@ -10,7 +10,7 @@ from shepherd_dsl.core.event import End, Entry, Injected, Intent, Outcome
 from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import ANY, Clause, Pattern, matches, pattern_covers
-from shepherd_dsl.core.machine import Asked, advance, answer, outer_stop, start, step, world_asks
+from shepherd_dsl.core.machine import AnswerError, Asked, advance, answer, outer_stop, start, step, world_asks
 from shepherd_dsl.core.oracle import run_to_end
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import Driving, Failed, Running
@@ -84,6 +84,17 @@ def test_an_operation_that_is_not_declared_may_change_files() -> None:
     m = start(made, "main", (), (Clause("odd.*"),), begin(made).runs["root"].files, read_blob=bytes)
     m = advance(answer(advance(m), ok(1), (("new", ENTRY),)))
     assert m.runs["root"].files.get("new") == ENTRY
+
+
+def test_a_long_path_that_is_none_is_named_by_its_beginning() -> None:
+    made = program(main=((), seq(("a", do("file.read", "/" + "x" * 300)), ("b", do("write", 1)), ret("$a"))))
+    m = begin(made)
+    with pytest.raises(AnswerError) as caught:
+        answer(m, ok(1), (("/" + "x" * 300, ENTRY),))
+    assert str(caught.value) == f"not a normal relative path: '/{'x' * 199}'"
+    found = result(advance(answer(m, ok(1))))
+    assert isinstance(found, Con)
+    assert found.args[0].get("text") == f"not a normal relative path: /{'x' * 199}"  # type: ignore[union-attr]
 
 
 def test_a_program_is_answered_a_million_times_unless_told_otherwise() -> None:
@@ -279,7 +290,21 @@ def test_the_world_drives_the_root_run_as_any_owner_would() -> None:
 def test_the_world_drives_a_forked_tree_as_it_drove_the_first() -> None:
     m = chain()
     for at in range(len(events(m, "root"))):
-        assert same_state(fork_root(m, at).runs["world"].code, m.runs["world"].code)
+        forked = fork_root(m, at)
+        assert same_state(forked.runs["world"].code, m.runs["world"].code)
+        assert same_state(forked.stack, m.stack)
+
+
+@pytest.mark.parametrize("op", ["run.inject", "run.revert", "run.discard"])
+@pytest.mark.parametrize("what", [Handle(1), Handle(2), 0, "root"])
+def test_the_world_holds_no_run_but_the_root_run(op: str, what: Value) -> None:
+    more = {"run.inject": ("hello",), "run.revert": (1,), "run.discard": ()}[op]
+    m = chain()
+    after = world_asks(m, op, (what, *more))
+    event = events(after, "world")[-1]
+    assert isinstance(event, Outcome)
+    assert unwrapped_error(event.answer) == "type"
+    assert outer_stop(after).chain == outer_stop(m).chain  # type: ignore[union-attr]
 
 
 def stepped(m: Machine, run: str, kind: type) -> Machine:

@@ -72,6 +72,21 @@ def test_a_text_grows_up_to_its_bound() -> None:
     assert fault("text_replace", half + "x", "x", "yy") == "size"
 
 
+def test_only_the_letters_of_ascii_have_two_cases() -> None:
+    small, large = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    others = "".join(chr(code) for code in range(0x250) if chr(code) not in small + large)
+    assert apply("text_lower", (large + small + others,)) == small + small + others
+    assert apply("text_upper", (large + small + others,)) == large + large + others
+
+
+def test_only_the_white_space_of_ascii_is_trimmed() -> None:
+    white = " \t\n\r\v\f"
+    assert apply("text_trim", (f"{white}a{white}b{white}",)) == f"a{white}b"
+    for code in range(0x3000 + 1):
+        if chr(code) not in white and not 0xD800 <= code <= 0xDFFF:
+            assert apply("text_trim", (f" {chr(code)} ",)) == chr(code)
+
+
 # JSON
 
 

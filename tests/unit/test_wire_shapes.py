@@ -130,6 +130,10 @@ def test_at_most_four_keys_of_an_object_are_named() -> None:
     assert refusal(value_from, many) == 'at $: expected a value, got an object with "a", "b", "c", "d"'
 
 
+def test_a_long_text_that_is_no_decimal_is_named_by_its_beginning() -> None:
+    assert refusal(value_from, {"dec": "x" * 50}) == f'at $.dec: not a normal decimal: "{"x" * 40}"'
+
+
 def test_an_empty_folder_has_a_mode_and_no_hash() -> None:
     assert EMPTY_FOLDER.mode == 0o040000
     assert EMPTY_FOLDER.hash == ""
