@@ -13,7 +13,7 @@ from shepherd_dsl.core.grant import ANY, Clause, Pattern, matches, pattern_cover
 from shepherd_dsl.core.machine import AnswerError, Asked, advance, answer, outer_stop, start, step, world_asks
 from shepherd_dsl.core.oracle import run_to_end
 from shepherd_dsl.core.root_fork import fork_root
-from shepherd_dsl.core.run import Driving, Failed, Running
+from shepherd_dsl.core.run import Driving, Failed, Running, layer, question_of
 from shepherd_dsl.core.step import Faults, local_step, run_locally
 from shepherd_dsl.core.value import UNIT, Con, Handle, Record, Value, ok
 from tests.support.build import call, do, drive, p, program, ret, seq, spawn
@@ -53,6 +53,19 @@ def test_one_value_is_covered_by_what_takes_it() -> None:
         assert not pattern_covers(one, Pattern("is", value="other"))
         assert not pattern_covers(Pattern("text", "*"), one)
     assert not pattern_covers(Pattern("text", "*"), Pattern("is"))
+
+
+def test_a_layer_lists_the_clauses_that_have_a_limit() -> None:
+    clauses = (Clause("a"), Clause("b", (), 0), Clause("c"), Clause("d", (), 2))
+    assert layer("root", clauses).limited == (1, 3)
+
+
+def test_only_clauses_with_a_limit_are_counted() -> None:
+    made = program(main=((), seq(do("ask", 1), do("ask", 2), do("fire", 1), ret(1))))
+    clauses = (Clause("ask", (), 5), Clause("ask"), Clause("fire", (), 0), Clause("write", (), 1))
+    m = run_to_end(start(made, "main", (), clauses, chain().runs["root"].files, read_blob=bytes), plain)
+    assert dict(m.used.items()) == {("root", 0): 2}
+    assert kinds(m, "root").count("Denied") == 1
 
 
 # Calls
@@ -148,6 +161,17 @@ def test_a_copy_that_waits_for_the_machine_goes_on_when_it_is_driven() -> None:
     m = begin(made)
     assert result(m) == "Intent"
     assert kinds(m, "root.1(root.0)")[:7] == ["Start", "Intent", "Outcome", "Intent", "Forked", "Outcome", "Intent"]
+
+
+def test_a_run_without_an_open_intent_has_no_question() -> None:
+    assert question_of(None) is None
+    for body in (ret(1), seq(do("ask", 1), ret(1))):
+        m = run(program(main=((), body)))
+        assert question_of(m.runs["root"].trace) is None
+    trace = chain().runs["root.0.0.0"].trace
+    assert trace is not None
+    assert question_of(trace) is trace
+    assert question_of(trace.parent) is None
 
 
 # Who hears first
