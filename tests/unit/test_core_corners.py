@@ -241,6 +241,17 @@ def test_what_was_done_for_good_is_listed_once_however_often_it_was_passed() -> 
     assert made == ("fire",)
 
 
+@pytest.mark.parametrize("order", ["fg", "gf"])
+def test_what_was_done_for_good_is_listed_newest_first(order: str) -> None:
+    """Whichever run did it."""
+    fires, retracts = seq(do("fire", 1), ret(1)), seq(do("retract", 1), ret(1))
+    handles = {"f": F, "g": G}
+    turns = [part for name in order for part in (do("run.next", handles[name]), do("run.pass", handles[name]))]
+    boss = seq(("f", spawn("fires")), ("g", spawn("retracts")), *turns, do("ask", 1), ret(1))
+    found = lasting(boss, passes=2, fires=fires, retracts=retracts)
+    assert found == {"fg": ("retract", "fire"), "gf": ("fire", "retract")}[order]
+
+
 def test_an_undo_is_not_listed_as_done_for_good() -> None:
     boss = seq(("w", spawn("leaf")), do("run.next", W), do("run.pass", W), do("run.next", W), do("run.discard", W),
                do("ask", 2), ret(1))  # fmt: skip
