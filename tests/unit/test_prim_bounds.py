@@ -7,7 +7,7 @@ import pytest
 from shepherd_dsl.core import match
 from shepherd_dsl.core.fault import Fault
 from shepherd_dsl.core.limits import DEC_SCALE, INT_BITS, LIST_ITEMS, TEXT_CHARS, VALUE_DEPTH, VALUE_NODES
-from shepherd_dsl.core.prim import apply
+from shepherd_dsl.core.prim import PRIMITIVES, apply
 from shepherd_dsl.core.value import Con, Dec, Value, ok, record, some
 
 
@@ -57,6 +57,33 @@ def test_a_command_has_at_most_as_many_words_as_a_list(count: int, fits: bool, m
         assert apply("words", ("a",)) == some(("a",) * count)
     else:
         assert fault("words", "a") == "size"
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("list", 0, 1), ("text", 0, 1), ("record", 0, 2), ("con", 1, 1)])
+def test_what_takes_any_number_of_arguments_takes_so_many(name: str, low: int, high: int) -> None:
+    """A list has so many elements, and a record so many fields, which are two arguments each."""
+    primitive = PRIMITIVES[name]
+    assert (primitive.low, primitive.high) == (low, high * LIST_ITEMS)
+    too_many = (1,) * (primitive.high + 1)
+    with pytest.raises(Fault) as caught:
+        apply(name, too_many)
+    assert caught.value.code == "name"
+    assert caught.value.text == f"{name}: expected at most {primitive.high} arguments, got {len(too_many)}"
+
+
+def test_every_other_primitive_takes_one_number_of_arguments() -> None:
+    for primitive in PRIMITIVES.values():
+        if primitive.name in ("list", "text", "record", "con"):
+            continue
+        assert primitive.low == primitive.high in (1, 2, 3)
+        for count in {0, 1, 2, 3, 4} - {primitive.low}:
+            with pytest.raises(Fault) as caught:
+                primitive.apply(*[1] * count)
+            wanted = f"{primitive.name}: expected {primitive.low} arguments, got {count}"
+            assert (caught.value.code, caught.value.text) == ("name", wanted)
 
 
 # Texts
