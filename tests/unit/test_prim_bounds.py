@@ -6,6 +6,7 @@ import pytest
 
 from shepherd_dsl.core import match
 from shepherd_dsl.core.fault import Fault
+from shepherd_dsl.core.jsontext import int_text
 from shepherd_dsl.core.limits import DEC_SCALE, INT_BITS, LIST_ITEMS, TEXT_CHARS, VALUE_DEPTH, VALUE_NODES
 from shepherd_dsl.core.prim import PRIMITIVES, apply
 from shepherd_dsl.core.value import Con, Dec, Value, ok, record, some
@@ -57,6 +58,32 @@ def test_a_command_has_at_most_as_many_words_as_a_list(count: int, fits: bool, m
         assert apply("words", ("a",)) == some(("a",) * count)
     else:
         assert fault("words", "a") == "size"
+
+
+# Numbers
+
+MOST = 2**INT_BITS - 1
+
+
+@pytest.mark.parametrize(
+    "most",
+    [MOST, -MOST, Dec(MOST, 0), Dec(-MOST, 0), Dec(MOST, DEC_SCALE)],
+    ids=["int", "-int", "dec", "-dec", "fraction"],
+)
+def test_the_largest_number_is_reckoned_with(most: int | Dec) -> None:
+    assert apply("mul", (most, 1)) == most
+    assert apply("add", (most, 0)) == most
+    assert apply("sub", (most, 0)) == most
+    assert apply("neg", (apply("neg", (most,)),)) == most
+    assert fault("mul", most, 3) == "size"
+
+
+def test_the_largest_integer_is_read_from_a_text() -> None:
+    for number in (MOST, -MOST):
+        assert apply("text_int", (int_text(number),)) == some(number)
+        assert apply("json_parse", (int_text(number),)) == ok(number)
+    assert fault("text_int", int_text(MOST + 1)) == "size"
+    assert "too large" in error("json_parse", int_text(MOST + 1))
 
 
 # Arguments
