@@ -43,8 +43,9 @@ fuzz: $(STAMP)  ## 1,000,000 generated cases, Python against Lean
 bench: $(STAMP)  ## the benchmarks, as a table and in bench/results.json
 	$(BIN)/python -m bench
 
-mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md
+mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md and spec/rule-mutants.md
 	$(BIN)/python -m bench.mutants
+	$(BIN)/python -m bench.rule_mutants
 
 OTHER := $(VENV)/other-python
 pythons: $(STAMP)  ## the same hashes under another Python (CPython 3.14 in WebAssembly; needs node and npm)

@@ -58,11 +58,11 @@ def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
     for item in probe(workspace.state / "scopes"):
         state: Literal["ok", "note"] = "ok" if item.chosen else "note"
         found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
-    found.append(Finding("confined", "note", "commands of runs work in copies of the workspace, but are not confined"))
     try:
         context = open_context(workspace.root)
     except ShepherdError as error:
-        return [*found, Finding("config", "bad", str(error))]
+        return [*found, _jail(off=False), Finding("config", "bad", str(error))]
+    found.append(_jail(off=context.config.jail.off))
     hidden = ", ".join(sorted(context.secrets.values)) or "none"
     found.append(Finding("secrets", "ok", f"kept out of traces: {hidden}"))
     if context.secrets.too_short:
@@ -71,6 +71,22 @@ def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
     installed = Registry(context).installed()
     found.append(Finding("handlers", "ok", ", ".join(dict.fromkeys(item.name for item in installed))))
     return found
+
+
+def _jail(*, off: bool) -> Finding:
+    """How far the commands of runs are confined."""
+    from shepherd_dsl.scope.jail import NEVER, probe_jail, remark
+
+    jail = probe_jail()
+    if off or jail.strength == "none":
+        return Finding("confined", "note" if off else "bad", str(remark(off=off)))
+    text = f"{jail.strength}: the system governs {', '.join(jail.governs())}"
+    if jail.why:
+        text += f"; no namespaces ({jail.why})"
+    lacks = jail.lacks()
+    if lacks:
+        text += f"; not governed here: {'; '.join(lacks)}"
+    return Finding("confined", "note" if lacks else "ok", f"{text}; governed nowhere: {'; '.join(NEVER)}")
 
 
 def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:

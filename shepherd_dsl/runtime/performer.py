@@ -236,6 +236,7 @@ class Performer:
             op=asked.op,
             args=asked.args,
             folder=None if scope is None else scope.folder,
+            namespaces=() if scope is None else scope.namespaces,
             read_blob=writer.blob,
             write_blob=write_blob,
             show=partial(self._show, asked),

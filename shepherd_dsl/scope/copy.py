@@ -1,6 +1,6 @@
 """The plain-copy backend: each run has an ordinary folder of its own, made from the trace's blobs.
 
-It needs nothing of the machine but a file system, and it confines nothing: a command can reach whatever the user can.
+It needs nothing of the machine but a file system, and it confines nothing by itself: that is done by `jail`.
 A fork costs nothing until the copy is first opened, then a copy of the files.
 
     <folder>/<escaped run id>/files/    where processes work
@@ -56,6 +56,7 @@ class CopyScope:
         self.folder = home / "files"
         self.files = Files.empty()
         self.skipped: tuple[str, ...] = ()
+        self.namespaces: tuple[int, ...] = ()
         self._home = home
         self._read_blob = read_blob
         self._ignored = ignored

@@ -21,7 +21,8 @@ class Scope(Protocol):
     the cost is the difference). `changes(write_blob)` finds what processes changed since, hands new contents to
     `write_blob` and returns the change; the scope then holds the changed files. Where `write_blob` keeps other bytes
     (it may take out a secret) and gives their hash, the file becomes what was kept. Sockets, FIFOs and devices are not
-    carried; `skipped` lists their paths after `changes`.
+    carried; `skipped` lists their paths after `changes`. `namespaces` are descriptors of the namespaces in which
+    `folder` is there, the user namespace first: a process enters them (`scope.jail`) before it works in it.
 
     No process should be at work in `folder` during a call. ScopeError says that files cannot be made, read or written;
     after a `sync` that failed, `changes` raises it (`scope.interrupted`) until the next `sync`. An exception of
@@ -31,6 +32,7 @@ class Scope(Protocol):
     folder: Path
     files: Files
     skipped: tuple[str, ...]
+    namespaces: tuple[int, ...]
 
     def sync(self, files: Files) -> None: ...
 
@@ -44,7 +46,7 @@ class ScopeBackend(Protocol):
 
     `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
     left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
-    `confined` says whether processes are kept inside by the operating system.
+    `confined` says whether the backend by itself keeps processes inside; `scope.jail` does so with any backend.
     """
 
     name: str

@@ -23,6 +23,7 @@ class MemoryScope:
         self.folder = Path("/nonexistent/shepherd-memory-scope") / run
         self.files = files
         self.skipped: tuple[str, ...] = ()
+        self.namespaces: tuple[int, ...] = ()
         self.synced = 0
         self._read_blob = read_blob
         self._now = files
