@@ -37,6 +37,7 @@ import Shepherd.Laws.BranchReplay.Rerun
 import Shepherd.Laws.BranchReplay.Resets
 import Shepherd.Laws.BranchReplay.Retold
 import Shepherd.Laws.BranchReplay.Steps
+import Shepherd.Laws.BranchReplay.There
 import Shepherd.Laws.BranchReplay.Unique
 import Shepherd.Laws.CheckSound
 import Shepherd.Laws.ConflictInert

@@ -112,7 +112,7 @@ theorem held_answer {n : M} (w : Wf m) (td : Tied m) (h : Held m) {answer : Valu
   · cases p
 
 /-- Where only the outermost owner changes, those who watch still may. -/
-theorem watch_of_world {n : M} (w : Wf m B) (idx : ∀ id, Trace.Indexed (n.run id).trace)
+theorem watch_of_world {n : M} (w : Wf m B) (_ : ∀ id, Trace.Indexed (n.run id).trace)
     (ne : ∀ x, x ≠ .world → n.run x = m.run x) (own : (n.run .world).owner = none) {x : Id} (e : x ≠ .world) (h : m.WatchOk x) :
     n.WatchOk x := by
   have hw : (m.run .world).owner = none := w.owner _ (run_mem w.world) (run_id m .world)

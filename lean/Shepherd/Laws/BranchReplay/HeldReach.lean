@@ -82,7 +82,7 @@ theorem Line.alike {n : M} (h : n.runs = m.runs) {l : List Id} (w : m.Line l) : 
 
 /-- `run.next`. -/
 theorem held_next (s : Sound m) (h : Held m) {z : Id} {rest : List Id} (top : m.stack = z :: rest) {wt : Waiting}
-    (hc : (m.run z).code = .settled (.waiting wt)) (nw : z ≠ .world)
+    (hc : (m.run z).code = .settled (.waiting wt)) (_ : z ≠ .world)
     (reply : ∀ answer, Held (m.reply z wt answer)) : Held (m.next z wt) := by
   have i : m.has z = true := has_of_code (by rw [hc]; exact nofun)
   unfold M.next

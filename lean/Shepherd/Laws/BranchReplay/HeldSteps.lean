@@ -216,7 +216,7 @@ theorem giveBack {n : M} (k : Mild True z m n) (kids : ∀ x ∈ n.kids z, (m.ru
   · exact k
 
 theorem finish (wf : Wf m B) (td : Tied m) (q : AllAsked m) (again : Comp) (kind : EndKind) (v : Value) (code : Settled)
-    (i : m.has z = true) : Acted True z m (m.finish z again kind v code) := by
+    (_ : m.has z = true) : Acted True z m (m.finish z again kind v code) := by
   unfold M.finish
   split
   · next n h =>

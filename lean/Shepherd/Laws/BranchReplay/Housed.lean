@@ -134,7 +134,7 @@ theorem housed_restoreLower (k : Housed m) (hs : List Then) {x : Id} (i : m.has 
         · exact k.setCode i _
         · exact k
 
-theorem housed_restore (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id : Id} (i : m.has id = true) (ne : id ≠ .world)
+theorem housed_restore (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id : Id} (i : m.has id = true) (_ : id ≠ .world)
     {to : Option Nat} (ok : ∀ j, to = some j → ∃ c, (m.run id).trace.nth j = some c ∧
       ∀ h ∈ c.heads, m.has (Id.today c.run id h.id) = true) : Housed (m.restore id to) := by
   unfold M.restore

@@ -240,7 +240,7 @@ theorem restoreLower {m : M} (w : Wf m B) (k : Retold X m) (hs : List Then) {id 
           rw [hc]; exact .refl _
         · exact k
 
-theorem restore {m : M} (w : Wf m B) (k : Retold X m) {id : Id} (i : m.has id = true) (ne : id ≠ .world) {to : Option Nat}
+theorem restore {m : M} (w : Wf m B) (k : Retold X m) {id : Id} (i : m.has id = true) (_ : id ≠ .world) {to : Option Nat}
     (ok : ∀ k, to = some k → ∃ c, (m.run id).trace.nth k = some c ∧ ∀ h ∈ c.heads, m.has (Id.today c.run id h.id) = true)
     (shares : ∀ k c, to = some k → (m.run id).trace.nth k = some c → ∀ h ∈ m.heads id c, h.trace <:+ (m.run h.id).trace) :
     Retold X (m.restore id to) := by
