@@ -13,6 +13,7 @@ import Shepherd.Handlers
 import Shepherd.Json
 import Shepherd.JsonPlain
 import Shepherd.Laws.CheckSound
+import Shepherd.Laws.CompensationOrder.Debts
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence
 import Shepherd.Laws.ForwardSimulation
@@ -33,6 +34,7 @@ import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.HandlersAreOwners.Progress
 import Shepherd.Laws.HandlersAreOwners.Start
 import Shepherd.Laws.MergeConflictFree
+import Shepherd.Laws.MergeConflictFree.Applied
 import Shepherd.Laws.MergeConflictFree.Maps
 import Shepherd.Laws.MergeConflictFree.Merge
 import Shepherd.Laws.ObserveInert
