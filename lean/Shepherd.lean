@@ -14,6 +14,9 @@ import Shepherd.Json
 import Shepherd.JsonPlain
 import Shepherd.Laws.CheckSound
 import Shepherd.Laws.CompensationOrder.Debts
+import Shepherd.Laws.CompensationOrder.Inside
+import Shepherd.Laws.CompensationOrder.Live
+import Shepherd.Laws.CompensationOrder.Pending
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence
 import Shepherd.Laws.ForwardSimulation
@@ -42,6 +45,7 @@ import Shepherd.Laws.Recover
 import Shepherd.Laws.ReplayExact
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Answers
+import Shepherd.Laws.Support.Below
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Entries
 import Shepherd.Laws.Support.Extends
@@ -54,6 +58,7 @@ import Shepherd.Laws.Support.Grows
 import Shepherd.Laws.Support.GrowsOperations
 import Shepherd.Laws.Support.GrowsOutcomes
 import Shepherd.Laws.Support.Handles
+import Shepherd.Laws.Support.Ids
 import Shepherd.Laws.Support.Moves
 import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
