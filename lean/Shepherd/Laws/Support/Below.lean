@@ -220,6 +220,17 @@ theorem isBelow_iff {rs : List Run} (f : Forest rs) {x a : Id} : isBelow rs rs.l
   obtain ⟨l, hn, hl, _, hb⟩ := h.way f
   exact isBelow_mono (Below.way_length hn fun e he => (hl e he).1) hb
 
+/-- Of two runs of the same owner, neither is below the other. -/
+theorem kids_apart {rs : List Run} (f : Forest rs) {a s t : Id} (hs : s ∈ kids rs a) (ht : t ∈ kids rs a) : ¬ Below rs s t := by
+  intro b
+  have hs := (mem_kids_iff f.nodup).mp hs
+  have ht := (mem_kids_iff f.nodup).mp ht
+  cases b with
+  | own b => rw [hs] at b; cases b; exact (f.owner _ _ ht).ne rfl
+  | up b b' => rw [hs] at b; cases b; exact (f.owner _ _ ht).acyclic (b'.over f)
+
+theorem nodup_kids {rs : List Run} (f : Forest rs) (a : Id) : (kids rs a).Nodup := (List.filter_sublist.map _).nodup f.nodup
+
 /-- No run is listed twice. -/
 theorem nodup_under {rs : List Run} (f : Forest rs) (n : Nat) {siblings : List Id} (hn : siblings.Nodup)
     (apart : ∀ s ∈ siblings, ∀ t ∈ siblings, ¬ Below rs s t) : (under rs n siblings).Nodup := by
@@ -232,15 +243,9 @@ theorem nodup_under {rs : List Run} (f : Forest rs) (n : Nat) {siblings : List I
       · exact h.trans (.own ((mem_kids_iff f.nodup).mp hs))
     unfold under
     refine List.pairwise_flatMap.mpr ⟨fun k hk => ?_, ?_⟩
-    · refine List.nodup_append.mpr ⟨ih ?_ ?_, List.pairwise_singleton _ _, fun x hx y hy => ?_⟩
-      · exact (List.filter_sublist.map _).nodup f.nodup
-      · intro s hs t ht b
-        have hs := (mem_kids_iff f.nodup).mp hs
-        have ht := (mem_kids_iff f.nodup).mp ht
-        cases b with
-        | own b => rw [hs] at b; cases b; exact (f.owner _ _ ht).ne rfl
-        | up b b' => rw [hs] at b; cases b; exact (f.owner _ _ ht).acyclic (b'.over f)
-      · rw [List.mem_singleton.mp hy]; exact (below k x hx).ne f
+    · refine List.nodup_append.mpr ⟨ih (nodup_kids f k) fun s hs t ht => kids_apart f hs ht, List.pairwise_singleton _ _,
+        fun x hx y hy => ?_⟩
+      rw [List.mem_singleton.mp hy]; exact (below k x hx).ne f
     · have rev : siblings.reverse.Nodup := List.pairwise_reverse.mpr (hn.imp fun h => h.symm)
       refine List.Pairwise.imp_of_mem ?_ rev
       intro k j hk hj ne x hx y hy e

@@ -1,0 +1,435 @@
+import Shepherd.Laws.Support.Copies
+
+/-!
+# Ownership through the operations on runs
+-/
+
+namespace Shepherd
+
+open Id (MayOwn Over)
+
+namespace M
+
+variable {T F : Id → Prop} {B : Prop}
+
+theorem deeds_undoStep {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab : Tabled F m) (fresh : ∀ h, m.Stamped h → F h)
+    {id : Id} (t : ∀ x, Over id x → T x) {u : Undoing} {origin : Settled} (hc : (m.run id).code = .undoing u origin)
+    (h : m.undoStep id u origin = some n) : Deeds T F m n := by
+  have ok := w.codes id
+  have ct := td.codes id
+  rw [hc] at ok ct
+  have i : m.has id = true := has_of_code (by rw [hc]; exact nofun)
+  unfold M.undoStep at h
+  split at h
+  · cases h
+  · split at h
+    · next d ds hd =>
+      cases h
+      have hd' : d ∈ u.todo := by rw [hd]; exact List.mem_cons_self
+      have e : Deeds T F m (m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code) :=
+        deeds_recordCode (t _ (ct.1.over.trans (ct.2 d hd'))) (ok.2.2.1 d hd').1 _ (td.codes d.run)
+      refine e.trans (deeds_setCode (t id (.refl _)) (e.has i) ct (.inr ?_))
+      have : ((m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code).run id).code = (m.run id).code := by
+        by_cases e : d.run = id
+        · rw [e, run_recordCode_same]
+        · rw [run_recordCode_ne _ _ _ e]
+      rw [this, hc]
+      exact .refl
+    · simp only at h
+      have e₀ : Deeds (Over u.run) F m (m.restore u.run u.to) :=
+        deeds_restore td nm fresh w tab (fun _ h => h) ok.2.1 ok.2.2.2
+      have e : Deeds T F m (m.restore u.run u.to) := e₀.mono fun x h => t x (ct.1.over.trans h)
+      split at h
+      · cases h
+        exact e.trans (deeds_reply (t id (.refl _)) (e.has i) _ _)
+      · cases h
+        refine e.trans (deeds_setCode (t id (.refl _)) (e.has i) trivial (.inr ?_))
+        rw [e₀.run ct.1.acyclic, hc]
+        exact .refl
+
+theorem deeds_discardMade {m n : M} (td : Tied m) {id : Id} (t : ∀ x, Over id x → T x) (i : m.has id = true) {again : Comp}
+    (lead : (m.run id).code.settle.Leads m.program (.running again [] [] 0)) (h : m.discardMade id again = some n) :
+    Deeds T F m n := by
+  unfold M.discardMade at h
+  split at h
+  · cases h
+  · next kid hk =>
+    have ik : kid ∈ m.kids id := by
+      unfold newestMade at hk
+      exact (List.mem_filter.mp (List.mem_of_getLast? hk)).1
+    split at h
+    · next hb =>
+      cases h
+      exact deeds_begin td t i (td.owner ((Runs.mem_kids_iff td.forest.nodup).mp ik)) (has_of_mem_kids ik) lead hb
+    · cases h
+
+/-! ## Operations on runs -/
+
+/-- Everything that an asker may do to what may come to stand below it. -/
+structure Asks (T F : Id → Prop) (m : M) (asker : Id) (wt : Waiting) : Prop where
+  tied : Tied m
+  may : ∀ x, Over asker x → T x
+  has : m.has asker = true
+  code : (m.run asker).code = .settled (.waiting wt)
+
+theorem Asks.self {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : T asker := a.may _ (.refl _)
+
+theorem Asks.reply {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (answer : Value) (change : Change := []) :
+    Deeds T F m (m.reply asker wt answer change) := deeds_reply a.self a.has _ _ _
+
+theorem deeds_ownerAnswers {m : M} (w : Wf m B) {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (v answer : Value) :
+    Deeds T F m (m.ownerAnswers asker wt v answer) := by
+  unfold M.ownerAnswers
+  split
+  · exact a.reply _
+  · next id q ha =>
+    split
+    · exact a.reply _
+    · have ha := of_atIntent ha
+      have o := (a.tied.owns ha.1).over
+      have s := a.tied.shown ha.2
+      have e : Deeds T F m (m.deliver id q answer [] .owner) := by
+        refine deeds_deliver a.tied (has_of_shown w.codes ha.2).1 (a.may _ (o.trans (s.2 id List.mem_cons_self)))
+          (fun z hz => a.may z ?_) _ _ _
+        cases List.mem_cons.mp hz with
+        | inl e => rw [e]; exact o
+        | inr e => exact o.trans ((List.pairwise_cons.mp s.1).1 z e)
+      exact e.trans (deeds_reply a.self (e.has a.has) _ _)
+
+theorem deeds_next {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt)
+    (top : ∃ rest, m.stack = asker :: rest) : Deeds T F m (m.next asker wt) := by
+  unfold M.next
+  split
+  · split
+    · exact a.reply _
+    · next id ho =>
+      refine .stack _ (deeds_setCode a.self a.has trivial (.inr (by rw [a.code]; exact .refl))) ?_
+      obtain ⟨rest, hs⟩ := top
+      have o := (a.tied.owns (owns_of_owned ho)).over
+      have st := a.tied.stack
+      rw [hs] at st ⊢
+      refine List.pairwise_cons.mpr ⟨fun z hz => ?_, st⟩
+      cases List.mem_cons.mp hz with
+      | inl e => rw [e]; exact o
+      | inr e => exact ((List.pairwise_cons.mp st).1 z e).trans o
+  · exact a.reply _
+
+theorem deeds_pass {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.pass asker wt) := by
+  unfold M.pass
+  split
+  · split
+    · exact a.reply _
+    · next id q ha =>
+      have ha := of_atIntent ha
+      exact deeds_setCode a.self a.has (a.tied.passing ha.1 ha.2) (.inr (by rw [a.code]; exact .refl))
+  · exact a.reply _
+
+theorem deeds_pick {m n : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (h : m.pick asker wt = some n) :
+    Deeds T F m n := by
+  unfold M.pick at h
+  split at h
+  · split at h
+    · cases h; exact a.reply _
+    · cases h
+  · cases h; exact a.reply _
+
+theorem mem_seenEvents {m : M} {id : Id} {P : Id → Prop} (hP : ∀ x, m.has x = true → P x) (cs : List Commit) (table : List Id)
+    (ht : ∀ h ∈ table, P h) : ∀ h ∈ (m.seenEvents id table cs).1, P h := by
+  induction cs generalizing table with
+  | nil => exact ht
+  | cons c cs ih =>
+    unfold seenEvents
+    refine ih _ (Value.mapHandles_mem (P := fun l => ∀ h ∈ l, P h) (fun l n hl h hh => ?_) _ _ ht)
+    unfold seenHandle at hh
+    split at hh
+    · exact hl h hh
+    · next other _ =>
+      split at hh
+      · next hs =>
+        rw [Bool.and_eq_true] at hs
+        rcases of_mem_hold hh with e | e
+        · exact hl h e
+        · exact hP h (e ▸ hs.1)
+      · exact hl h hh
+
+theorem deeds_traceOp {m : M} (w : Wf m B) (fresh : ∀ h, m.Stamped h → F h) {asker : Id} {wt : Waiting}
+    (a : Asks T F m asker wt) : Deeds T F m (m.traceOp asker wt) := by
+  unfold M.traceOp
+  split
+  · split
+    · exact a.reply _
+    · next id _ =>
+      simp only
+      split
+      · exact a.reply _
+      · refine (deeds_setHandles a.self a.has ?_).trans (deeds_reply a.self ?_ _ _)
+        · exact mem_seenEvents (P := fun h => h ∈ (m.run asker).handles ∨ F h) (fun x i => .inr (fresh x (w.fresh x i))) _ _
+            fun h hh => .inl hh
+        · rw [has_setHandles, a.has, Bool.or_true]
+  · exact a.reply _
+
+theorem deeds_inject {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.inject asker wt) := by
+  unfold M.inject
+  split
+  · split
+    · exact a.reply _
+    · next id ho =>
+      split
+      · exact a.reply _
+      · split
+        · exact a.reply _
+        · simp only
+          have e : ∀ ev s, s.code = (m.run id).code → s.handles = (m.run id).handles → Deeds T F m (m.record id ev s) :=
+            fun ev s hc hh => .record id ev s .refl (a.may id (a.tied.owns (owns_of_owned ho)).over) (has_of_owned ho)
+              (hc ▸ a.tied.codes id) fun h hx => .inl (hh ▸ hx)
+          exact (e _ _ rfl rfl).trans (deeds_reply a.self ((e _ _ rfl rfl).has a.has) _ _)
+  · exact a.reply _
+
+theorem deeds_take {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.take asker wt) := by
+  unfold M.take
+  split
+  · exact a.reply _
+  · exact .record asker _ _ .refl a.self a.has trivial fun _ h => .inl h
+
+theorem deeds_merge {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.merge asker wt) := by
+  unfold M.merge
+  split
+  · split
+    · exact a.reply _
+    · simp only
+      split
+      · exact a.reply _
+      · split
+        · exact a.reply _
+        · exact a.reply _ _
+  · exact a.reply _
+
+theorem deeds_takeBack {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) {id : Id}
+    (ho : m.owns asker id = true) (to : Option Nat) : Deeds T F m (m.takeBack asker wt id to) := by
+  unfold M.takeBack
+  split
+  · exact a.reply _
+  · next hb =>
+    exact deeds_begin a.tied a.may a.has (a.tied.owns ho) (has_of_owns ho) (by rw [a.code]; exact .refl) hb
+
+theorem deeds_revert {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.revert asker wt) := by
+  unfold M.revert
+  split
+  · split
+    · exact a.reply _
+    · next ho =>
+      split
+      · exact deeds_takeBack a (owns_of_owned ho) _
+      · exact a.reply _
+  · exact a.reply _
+
+theorem deeds_discardOp {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.discardOp asker wt) := by
+  unfold M.discardOp
+  split
+  · split
+    · exact a.reply _
+    · next ho =>
+      split
+      · exact a.reply _
+      · exact deeds_takeBack a (owns_of_owned ho) _
+  · exact a.reply _
+
+/-! ## New runs -/
+
+theorem deeds_answerRun {m : M} {asker : Id} (t : T asker) (i : m.has asker = true) (wt : Waiting) {id : Id} (f : F id) :
+    Deeds T F m (m.answerRun asker wt id) := by
+  unfold M.answerRun
+  have e : Deeds T F m (m.put { m.run asker with handles := (hold (m.run asker).handles id).1, made := (m.run asker).made + 1 }) :=
+    .table asker _ _ .refl t i fun h hh => (of_mem_hold hh).imp_right fun e : h = id => e ▸ f
+  exact e.trans (deeds_reply t (e.has i) _ _)
+
+theorem deeds_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id}
+    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) :
+    Deeds T F m (m.spawn asker wt) := by
+  have new : F (.made asker (m.run asker).made) := fresh _ (.inr (.inl rfl))
+  have tnew : T (.made asker (m.run asker).made) := a.may _ (MayOwn.made asker _).over
+  have fin : ∀ X : M, Deeds T F m X ∧ X.has (.made asker (m.run asker).made) = true → ∀ ev c, CodeTied (.made asker (m.run asker).made) c →
+      Deeds T F m ((X.recordCode (.made asker (m.run asker).made) ev c).answerRun asker wt (.made asker (m.run asker).made)) := by
+    intro X d ev c hc
+    have e := d.1.trans (deeds_recordCode tnew d.2 ev hc)
+    exact e.trans (deeds_answerRun a.self (e.has a.has) wt new)
+  unfold M.spawn
+  split
+  · split
+    · exact a.reply _
+    · split
+      · exact a.reply _
+      · next request _ =>
+        simp only
+        generalize hgiven : Value.mapHandlesList (give (m.run asker).handles) [] _ = given
+        have stamped : ∀ h ∈ given.1, m.Stamped h := by
+          rw [← hgiven]
+          refine Value.mapHandlesList_mem (P := fun l => ∀ h ∈ l, m.Stamped h) (fun l n hl h hh => ?_) _ _
+            fun h hh => absurd hh List.not_mem_nil
+          rcases of_mem_renumber hh with e | e | e
+          · exact hl h e
+          · exact tab.tables asker h e
+          · rw [e]; trivial
+        refine fin _ (foldl_keeps (P := fun n => Deeds T F m n ∧ n.has (.made asker (m.run asker).made) = true) ⟨?_, ?_⟩
+          fun n x hx d => ?_) _ _ trivial
+        · exact .born _ .refl tnew new (fun o ho => Option.some.inj ho ▸ MayOwn.made asker _)
+            (fun g hg => absurd hg List.not_mem_nil) trivial
+            (fun c hc => absurd hc List.not_mem_nil) (fun h hh => fresh h (.inl (stamped h hh))) (fun _ _ e => nomatch e)
+            fun c u hu => nomatch hu
+        · exact Runs.has_put_self _ _
+        · have tn := d.1.tied a.tied
+          have e : Deeds T F n (lend asker (.made asker (m.run asker).made) n x) := by
+            unfold lend
+            split
+            · next ho =>
+              have o := tn.owns ho
+              refine .own _ _ _ .refl (a.may x o.over) (has_of_owns ho)
+                (.lent _ o (fun j e => ?_) fun j y e => ?_) fun g hg => ?_
+              · have := stamped x hx
+                rw [e] at this; exact this
+              · have := stamped x hx
+                rw [e] at this; exact this
+              · cases List.mem_cons.mp hg with
+                | inl e => rw [e]; exact o
+                | inr e => exact tn.givers x g e
+            · exact .refl
+          exact ⟨d.1.trans e, e.has d.2⟩
+  · exact a.reply _
+
+/-! ### Forks -/
+
+theorem of_mem_forkParts {m : M} (td : Tied m) (nm : Named m) {id asker : Id} (i : m.has id = true) (ho : MayOwn asker id)
+    {c : Commit} {t : Trace} (hc : c ∈ (m.run id).trace) {h : Then} (hh : h ∈ m.forkParts id asker t c) :
+    (h.id = id ∧ h.owner = asker ∧ h.givers = [] ∧ h.trace = t ∧ h.old = c.run) ∨
+      (MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ h.id ≠ id ∧ ∃ k, h.trace = (m.run h.old).trace.upTo k) := by
+  unfold forkParts at hh
+  rcases List.mem_append.mp hh with hh | hh
+  · have := td.heads nm i hc hh
+    refine .inr ⟨this.1, this.2.1, this.2.2.2, ?_⟩
+    unfold M.heads at hh
+    obtain ⟨x, _, rfl⟩ := List.mem_map.mp hh
+    exact ⟨_, rfl⟩
+  · rw [List.mem_singleton.mp hh]
+    exact .inl ⟨rfl, rfl, rfl, rfl, rfl⟩
+
+theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab : Tabled m.Stamped m) {asker : Id}
+    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) {id : Id} (i : m.has id = true)
+    (ho : MayOwn asker id) {c : Commit} {t : Trace} (hc : c :: t <:+ (m.run id).trace) {h : Then}
+    (hh : h ∈ m.forkParts id asker (c :: t) c) (d : Deeds T F m n) :
+    Deeds T F m (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c) n h) := by
+  have hcm : c ∈ (m.run id).trace := hc.subset List.mem_cons_self
+  have part := of_mem_forkParts td nm i ho hcm hh
+  unfold M.copyOne
+  split
+  · exact d
+  · next k u hk =>
+    have trace : ∃ old, h.trace <:+ (m.run old).trace := by
+      rcases part with ⟨_, _, _, e, _⟩ | ⟨_, _, _, j, e⟩
+      · exact ⟨id, e ▸ hc⟩
+      · exact ⟨h.old, e ▸ Trace.upTo_suffix _ _⟩
+    obtain ⟨old, trace⟩ := trace
+    have km : k ∈ (m.run old).trace := trace.subset (by rw [hk]; exact List.mem_cons_self)
+    refine .born _ (.used _ d) (a.may _ (MayOwn.copied asker _ h.id).over) (fresh _ (.inr (.inr ⟨h.id, rfl⟩)))
+      (fun o e => ?_) (fun g hg => ?_) trivial (fun c hc => ?_) (fun x hx => ?_) (fun f x e => ?_) fun c' u' e => ?_
+    · simp only at e
+      split at e
+      · cases e; exact .copied asker _ _
+      · next ne =>
+        cases e
+        rcases part with ⟨e, _⟩ | ⟨e, _⟩
+        · exact absurd e ne
+        · exact .copies _ e
+    · have lent : ∀ g ∈ (h.givers.filter ((m.forkParts id asker (c :: t) c).map Then.id).contains).map
+          (Id.copy (.made asker (m.run asker).made)), MayOwn g (.copy (.made asker (m.run asker).made) h.id) := by
+        intro g hg
+        obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hg
+        rcases part with ⟨_, _, e, _⟩ | ⟨_, e, _⟩
+        · rw [e] at hx; exact absurd hx List.not_mem_nil
+        · exact .copies _ (e x (List.mem_filter.mp hx).1)
+      simp only at hg
+      split at hg
+      · rcases List.mem_append.mp hg with hg | hg
+        · exact lent g hg
+        · rw [List.mem_singleton.mp hg]; exact .copied asker _ _
+      · exact lent g hg
+    · have := trace.subset hc
+      exact ⟨td.commits old c this, fun x hx => fresh x (.inl (tab.kept old c this x hx))⟩
+    · unfold copyHandles at hx
+      obtain ⟨y, hy, e⟩ := List.mem_map.mp hx
+      simp only at e
+      split at e
+      · exact fresh x (.inr (.inr ⟨_, e.symm⟩))
+      · split at e
+        · next g => exact fresh x (.inl (w.fresh x (e ▸ g)))
+        · exact fresh x (.inl (e ▸ tab.kept old k km y hy))
+    · cases e; exact ⟨_, _, rfl⟩
+    · have e : h.trace = c' :: u' := e
+      rw [hk] at e
+      cases e
+      exact ⟨.refl, rfl, rfl⟩
+
+theorem deeds_fork {m : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id}
+    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) :
+    Deeds T F m (m.fork asker wt) := by
+  unfold M.fork
+  split
+  · split
+    · exact a.reply _
+    · next id ho =>
+      simp only
+      split
+      · exact a.reply _
+      · next c t ht =>
+        have hs : c :: t <:+ (m.run id).trace := by
+          rw [← ht]
+          split
+          · exact Trace.upTo_suffix _ _
+          · exact List.nil_suffix
+        rw [ht]
+        have i := has_of_owned ho
+        have o := a.tied.owns (owns_of_owned ho)
+        have hcm : c ∈ (m.run id).trace := hs.subset List.mem_cons_self
+        have e : Deeds T F m (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker) := by
+          rw [copyTree_eq]
+          have e₁ : Deeds T F m ((m.bornOf (m.forkParts id asker (c :: t) c)).foldl
+              (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c)) m) :=
+            foldl_keeps (P := Deeds T F m) .refl fun n x hx d =>
+              deeds_copyOne a.tied nm w tab fresh a i o hs (of_mem_bornOf hx).1 d
+          have t₁ := e₁.tied a.tied
+          refine e₁.trans (Deeds.foldl t₁ fun n x hx d tn => ?_)
+          unfold M.markCopy
+          split
+          · exact .refl
+          · next k u hk =>
+            obtain ⟨_, _, there⟩ := run_bornOf (fork := .made asker (m.run asker).made) a.tied nm hcm hx hk
+            refine deeds_recordCode (a.may _ (MayOwn.copied asker _ x.id).over) (d.has there) _ ?_
+            split
+            · trivial
+            · exact tn.takenUp _ _ _
+        exact e.trans (deeds_answerRun a.self (e.has a.has) wt (fresh _ (.inr (.inr ⟨id, rfl⟩))))
+  · exact a.reply _
+
+theorem deeds_perform {m n : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id}
+    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt)
+    (top : ∃ rest, m.stack = asker :: rest) (h : m.perform asker wt = some n) : Deeds T F m n := by
+  have fresh' : ∀ h, m.Stamped h → F h := fun h i => fresh h (.inl i)
+  unfold perform at h
+  split at h
+  · cases h; exact deeds_take a
+  · cases h; unfold M.answerOp; split <;> first | exact deeds_ownerAnswers w a _ _ | exact a.reply _
+  · cases h; unfold M.denyOp; split <;> first | exact deeds_ownerAnswers w a _ _ | exact a.reply _
+  · cases h; exact deeds_discardOp a
+  · cases h; exact deeds_fork nm w tab fresh a
+  · cases h; exact deeds_inject a
+  · cases h; exact deeds_merge a
+  · cases h; exact deeds_next a top
+  · cases h; exact deeds_pass a
+  · exact deeds_pick a h
+  · cases h; exact deeds_revert a
+  · cases h; exact deeds_spawn tab fresh a
+  · cases h; exact deeds_traceOp w fresh' a
+  · cases h; exact a.reply _
+
+end M
+
+end Shepherd

@@ -1,0 +1,415 @@
+import Shepherd.Laws.Support.Tied
+import Shepherd.Laws.GrantNarrows.Springs
+
+/-!
+# Ownership through outcomes and taking back
+-/
+
+namespace Shepherd
+
+open Id (MayOwn Over)
+
+namespace M
+
+variable {T F : Id → Prop} {B : Prop}
+
+theorem deeds_recordCode {m : M} {id : Id} (t : T id) (i : m.has id = true) {code : Code} (event : Event)
+    (hc : CodeTied id code) : Deeds T F m (m.recordCode id event code) :=
+  .record id event _ .refl t i hc fun _ h => .inl h
+
+theorem deeds_reply {m : M} {id : Id} (t : T id) (i : m.has id = true) (w : Waiting) (answer : Value) (change : Change := []) :
+    Deeds T F m (m.reply id w answer change) :=
+  .record id _ _ .refl t i trivial fun _ h => .inl h
+
+theorem deeds_wrong {m : M} {id : Id} (t : T id) (i : m.has id = true) (w : Waiting) : Deeds T F m (m.wrong id w) :=
+  deeds_reply t i w _
+
+theorem deeds_setCode {m : M} {id : Id} (t : T id) (i : m.has id = true) {code : Code} (hc : CodeTied id code)
+    (hl : id = .world ∨ (m.run id).code.settle.Leads m.program code.settle) : Deeds T F m (m.setCode id code) :=
+  .code id code .refl t i hc hl
+
+theorem deeds_setHandles {m : M} {id : Id} (t : T id) (i : m.has id = true) {handles : List Id}
+    (hh : ∀ h ∈ handles, h ∈ (m.run id).handles ∨ F h) : Deeds T F m (m.setHandles id handles) :=
+  .table id handles (m.run id).made .refl t i hh
+
+/-! ## Questions -/
+
+theorem over_last {l : List Id} (h : l.Pairwise Over) (d : Id) : ∀ z ∈ l, Over z (l.getLastD d) := by
+  induction l generalizing d with
+  | nil => exact fun z hz => absurd hz List.not_mem_nil
+  | cons x l ih =>
+    intro z hz
+    have hp := List.pairwise_cons.mp h
+    rw [List.getLastD_cons]
+    cases List.mem_cons.mp hz with
+    | inl e =>
+      subst e
+      cases l with
+      | nil => exact .refl _
+      | cons y l => exact (hp.1 y List.mem_cons_self).trans (ih hp.2 z y List.mem_cons_self)
+    | inr e => exact ih hp.2 x z e
+
+/-- Who shows a question, and the path below it, stand one over the other, and over the run that asks. -/
+theorem Tied.shown {m : M} (t : Tied m) {id : Id} {q : Question} (h : m.shown id = some q) :
+    (id :: q.path).Pairwise Over ∧ ∀ z ∈ id :: q.path, Over z q.asked := by
+  have ok := t.codes id
+  unfold M.shown at h
+  split at h
+  · split at h
+    · cases h
+    · cases h
+      refine ⟨List.pairwise_singleton _ _, fun z hz => ?_⟩
+      rw [List.mem_singleton.mp hz]; exact .refl _
+  · next chain op args w hc =>
+    cases h
+    rw [hc] at ok
+    refine ⟨ok, fun z hz => ?_⟩
+    have := over_last ok id z hz
+    rwa [List.getLastD_cons] at this
+  · next u o hc =>
+    rw [hc] at ok
+    split at h
+    · next d ds _ hd =>
+      cases h
+      have over : Over id d.run := ok.1.over.trans (ok.2 d (by rw [hd]; exact List.mem_cons_self))
+      refine ⟨List.pairwise_cons.mpr ⟨fun z hz => ?_, List.pairwise_singleton _ _⟩, fun z hz => ?_⟩
+      · rw [List.mem_singleton.mp hz]; exact over
+      · cases List.mem_cons.mp hz with
+        | inl e => rw [e]; exact over
+        | inr e => rw [List.mem_singleton.mp e]; exact .refl _
+    · cases h
+  · cases h
+
+theorem Tied.passing {m : M} (t : Tied m) {asker id : Id} (ho : m.owns asker id = true) {q : Question} (h : m.shown id = some q) :
+    (asker :: id :: q.path).Pairwise Over := by
+  have s := (t.shown h).1
+  refine List.pairwise_cons.mpr ⟨fun z hz => ?_, s⟩
+  have o := (t.owns ho).over
+  cases List.mem_cons.mp hz with
+  | inl e => rw [e]; exact o
+  | inr e => exact o.trans ((List.pairwise_cons.mp s).1 z e)
+
+theorem Tied.takenUp {m : M} (t : Tied m) (id : Id) (handles : List Id) (s : Settled) : CodeTied id (m.takenUp id handles s) := by
+  unfold M.takenUp
+  split
+  · split
+    · split
+      · split
+        · next ho hs => exact t.passing ho hs
+        · trivial
+      · trivial
+    · trivial
+  · trivial
+
+theorem settle_takenUp (m : M) (id : Id) (handles : List Id) (s : Settled) : (m.takenUp id handles s).settle = s := by
+  unfold M.takenUp
+  split
+  · next w =>
+    split
+    · split
+      · split
+        · rfl
+        · rfl
+      · rfl
+    · rfl
+  · rfl
+
+/-! ## Tables -/
+
+theorem of_mem_hold {table : List Id} {id h : Id} (hh : h ∈ (hold table id).1) : h ∈ table ∨ h = id := by
+  unfold hold at hh
+  split at hh
+  · exact .inl hh
+  · rw [List.mem_append, List.mem_singleton] at hh; exact hh
+
+theorem of_mem_holdAll {ids table : List Id} {h : Id} (hh : h ∈ (holdAll table ids).1) : h ∈ table ∨ h ∈ ids := by
+  induction ids generalizing table with
+  | nil => exact .inl hh
+  | cons x ids ih =>
+    unfold holdAll at hh
+    rcases ih hh with h | h
+    · rcases of_mem_hold h with h | h
+      · exact .inl h
+      · exact .inr (h ▸ List.mem_cons_self)
+    · exact .inr (List.mem_cons_of_mem _ h)
+
+mutual
+/-- Where each handle adds only what may be in a table, so does a whole value. -/
+theorem _root_.Shepherd.Value.mapHandles_mem {P : List Id → Prop} {f : List Id → Nat → List Id × Value}
+    (hf : ∀ t h, P t → P (f t h).1) : ∀ (v : Value) (t : List Id), P t → P (Value.mapHandles f t v).1
+  | .run h, t => by unfold Value.mapHandles; exact hf t h
+  | .list vs, t => by unfold Value.mapHandles; exact Value.mapHandlesList_mem hf vs t
+  | .record fs, t => by unfold Value.mapHandles; exact Value.mapHandlesFields_mem hf fs t
+  | .con _ vs, t => by unfold Value.mapHandles; exact Value.mapHandlesList_mem hf vs t
+  | .unit, t => by unfold Value.mapHandles; exact id
+  | .bool _, t => by unfold Value.mapHandles; exact id
+  | .int _, t => by unfold Value.mapHandles; exact id
+  | .dec _ _, t => by unfold Value.mapHandles; exact id
+  | .text _, t => by unfold Value.mapHandles; exact id
+  | .blob _ _, t => by unfold Value.mapHandles; exact id
+  | .agent _, t => by unfold Value.mapHandles; exact id
+
+theorem _root_.Shepherd.Value.mapHandlesList_mem {P : List Id → Prop} {f : List Id → Nat → List Id × Value}
+    (hf : ∀ t h, P t → P (f t h).1) : ∀ (vs : List Value) (t : List Id), P t → P (Value.mapHandlesList f t vs).1
+  | [], t => by unfold Value.mapHandlesList; exact id
+  | v :: vs, t => by
+    unfold Value.mapHandlesList
+    exact fun h => Value.mapHandlesList_mem hf vs _ (Value.mapHandles_mem hf v t h)
+
+theorem _root_.Shepherd.Value.mapHandlesFields_mem {P : List Id → Prop} {f : List Id → Nat → List Id × Value}
+    (hf : ∀ t h, P t → P (f t h).1) : ∀ (fs : List (String × Value)) (t : List Id), P t → P (Value.mapHandlesFields f t fs).1
+  | [], t => by unfold Value.mapHandlesFields; exact id
+  | (_, v) :: fs, t => by
+    unfold Value.mapHandlesFields
+    exact fun h => Value.mapHandlesFields_mem hf fs _ (Value.mapHandles_mem hf v t h)
+end
+
+theorem of_mem_renumber {held table : List Id} {h : Nat} {x : Id} (hx : x ∈ (renumber held table h).1) :
+    x ∈ table ∨ x ∈ held ∨ x = .world := by
+  unfold renumber at hx
+  rcases of_mem_hold hx with e | e
+  · exact .inl e
+  · refine .inr ?_
+    rw [e, List.getD_eq_getElem?_getD]
+    cases g : held[h]? with
+    | none => exact .inr rfl
+    | some y => exact .inl (List.mem_of_getElem? g)
+
+theorem deeds_stopValue {m : M} (w : Wf m B) (tab : Tabled F m) (hF : ∀ h, m.Stamped h → F h) {owner : Id} (t : T owner)
+    (i : m.has owner = true) (id : Id) : Deeds T F m (m.stopValue owner id).1 := by
+  unfold M.stopValue
+  split
+  · unfold M.rehandle
+    refine deeds_setHandles t i ?_
+    refine Value.mapHandles_mem (P := fun l => ∀ h ∈ l, h ∈ (m.run owner).handles ∨ F h) (fun l n hl h hh => ?_) _ _
+      fun h hh => .inl hh
+    rcases of_mem_renumber hh with e | e | e
+    · exact hl h e
+    · exact .inr (tab.tables id h e)
+    · exact .inr (hF h (e ▸ trivial))
+  · exact .refl
+  · exact .refl
+  · split
+    · exact .refl
+    · next q hq =>
+      refine deeds_setHandles t i fun h hh => ?_
+      rcases of_mem_holdAll hh with e | e
+      · exact .inl e
+      · exact .inr (hF h (w.fresh h ((has_of_shown w.codes hq).2.1 h e)))
+
+/-! ## Outcomes -/
+
+theorem deeds_answerAsked {m : M} (td : Tied m) {id : Id} (t : T id) (i : m.has id = true) (answer : Value) (change : Change)
+    (by' : By) : Deeds T F m (m.answerAsked id answer change by') := by
+  unfold M.answerAsked
+  refine .record id _ _ .refl t i ?_ fun _ h => .inl h
+  simp only
+  split
+  · trivial
+  · exact td.codes id
+
+theorem deeds_relay {m : M} (td : Tied m) {id : Id} (t : T id) (answer : Value) (by' : By) :
+    Deeds T F m (m.relay id answer by') := by
+  have ok := td.codes id
+  unfold M.relay
+  split
+  · next hc => exact deeds_recordCode t (has_of_code (by rw [hc]; exact nofun)) _ trivial
+  · next u o hc =>
+    rw [hc] at ok
+    refine deeds_setCode t (has_of_code (by rw [hc]; exact nofun)) ?_ (.inr ?_)
+    · refine ⟨?_, fun d hd => ?_⟩
+      · rw [next_run]; exact ok.1
+      · rw [next_run]; exact ok.2 d (next_todo u answer d hd)
+    · rw [hc]; exact .refl
+  · exact .refl
+
+theorem deeds_deliver {m : M} (td : Tied m) {id : Id} {q : Question} (i : m.has q.asked = true) (t : T q.asked)
+    (path : ∀ z ∈ id :: q.path, T z) (answer : Value) (change : Change) (by' : By) :
+    Deeds T F m (m.deliver id q answer change by') := by
+  unfold M.deliver
+  have e : Deeds T F m (m.answerAsked q.asked answer change by') := deeds_answerAsked td t i answer change by'
+  refine e.trans (Deeds.foldl (e.tied td) fun n x hx _ tn => deeds_relay tn (path x ?_) answer by')
+  exact List.dropLast_subset _ (List.mem_reverse.mp hx)
+
+/-! ## Taking back -/
+
+theorem deeds_abandonOne {m : M} (td : Tied m) {id : Id} (t : T id) (i : m.has id = true) : Deeds T F m (m.abandonOne id) := by
+  unfold M.abandonOne
+  simp only
+  split
+  · exact .refl
+  · exact deeds_recordCode t i _ (td.codes id)
+  · split
+    · exact deeds_recordCode t i _ trivial
+    · exact .refl
+
+theorem deeds_abandon {m : M} (td : Tied m) {id : Id} (t : ∀ x, Over id x → T x) (i : m.has id = true) :
+    Deeds T F m (m.abandon id) :=
+  Deeds.foldl td fun n x hx d tn => deeds_abandonOne tn (t x (td.over_of_family hx)) (d.has (has_of_mem_family i hx))
+
+theorem Tied.debts {m : M} (td : Tied m) {id : Id} (to : Option Nat) (hs : List Then) :
+    ∀ d ∈ (m.planFor id to hs).debts, Over id d.run := by
+  intro d hd
+  unfold planFor at hd
+  simp only [List.mem_mergeSort, List.mem_flatMap] at hd
+  obtain ⟨x, hx, hd⟩ := hd
+  rw [(debts_run d hd).1]
+  exact td.over_of_family hx
+
+theorem plan_debts {m : M} {id : Id} {to : Option Nat} {p : Plan} (h : m.plan id to = .ok p) :
+    ∃ hs, p = m.planFor id to hs := by
+  unfold plan at h
+  split at h
+  · cases h; exact ⟨_, rfl⟩
+  · simp only at h
+    split at h
+    · cases h
+    · split at h
+      · cases h
+      · split at h
+        · cases h
+        · cases h; exact ⟨_, rfl⟩
+
+theorem deeds_begin {m n : M} (td : Tied m) {asker id : Id} (t : ∀ x, Over asker x → T x) (ia : m.has asker = true)
+    (ho : MayOwn asker id) (i : m.has id = true) {origin : Settled} (lead : (m.run asker).code.settle.Leads m.program origin)
+    {to : Option Nat} (h : m.begin asker origin id to = .ok n) : Deeds T F m n := by
+  unfold M.begin at h
+  split at h
+  · cases h
+  · next p hp =>
+    cases h
+    obtain ⟨hs, rfl⟩ := plan_debts hp
+    have e₀ : Deeds (Over id) F m (m.abandon id) := deeds_abandon td (fun _ h => h) i
+    have e : Deeds T F m (m.abandon id) := e₀.mono fun x h => t x (ho.over.trans h)
+    refine e.trans (deeds_setCode (t asker (.refl _)) (e.has ia) ⟨ho, fun d hd => td.debts to hs d hd⟩ (.inr ?_))
+    rw [e₀.run ho.acyclic, e₀.program]
+    exact lead
+
+theorem deeds_discard {m : M} {id : Id} (t : T id) : Deeds T F m (m.discard id) := by
+  unfold M.discard
+  split
+  · exact .refl
+  · next hc => exact deeds_recordCode t (has_of_code fun e => hc e) _ trivial
+
+theorem of_mem_handlesToday {m : M} {id : Id} {c : Commit} {h : Id} (hh : h ∈ m.handlesToday id c) :
+    h ∈ c.handles ∨ m.has h = true := by
+  unfold handlesToday at hh
+  split at hh
+  · exact .inl hh
+  · obtain ⟨x, hx, e⟩ := List.mem_map.mp hh
+    simp only at e
+    split at e
+    · next i => exact .inr (e ▸ i)
+    · exact .inl (e ▸ hx)
+
+theorem deeds_rewind {m : M} (td : Tied m) (fresh : ∀ h, m.has h = true → F h) {id : Id} (t : T id) (i : m.has id = true)
+    {c : Commit} (hc : ∀ h ∈ c.handles, F h) (lower : Bool) : Deeds T F m (m.rewind id c lower) := by
+  unfold M.rewind
+  refine .record id _ _ .refl t i ?_ fun h hh => .inr ?_
+  · simp only
+    split
+    · exact td.takenUp _ _ _
+    · trivial
+  · exact (of_mem_handlesToday hh).elim (hc h) (fresh h)
+
+theorem deeds_restoreLower {m : M} (td : Tied m) (fresh : ∀ h, m.has h = true → F h) {hs : List Then}
+    (hhs : ∀ x ∈ hs, ∀ c ∈ x.trace, ∀ h ∈ c.handles, F h) {id : Id} (t : T id) (i : m.has id = true) :
+    Deeds T F m (restoreLower hs m id) := by
+  unfold restoreLower
+  split
+  · exact deeds_discard t
+  · next x hx =>
+    split
+    · exact .refl
+    · next c u hc =>
+      simp only
+      split
+      · exact deeds_rewind td fresh t i
+          (hhs x (List.mem_of_find?_eq_some hx) c (by rw [hc]; exact List.mem_cons_self)) true
+      · split
+        · next u' o hu =>
+          exact deeds_setCode t i trivial (.inr (by rw [hu]; exact .refl))
+        · exact .refl
+
+theorem _root_.Shepherd.Id.copy_of_today {r id : Id} (h : r ≠ id) (e : Id.today r id r = id) : ∃ f x, id = .copy f x := by
+  cases id with
+  | copy f x => exact ⟨f, x, rfl⟩
+  | _ => exact absurd e h
+
+theorem today_copy_ne {r f old x : Id} (h : Id.copy f old ≠ r) : Id.today r (.copy f old) x = .copy f (Id.today r old x) := by
+  rw [today_copy, if_neg h]
+
+/-- What stood below a run at an earlier event, today. -/
+theorem Tied.heads {m : M} (td : Tied m) (nm : Named m) {id : Id} (i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
+    {h : Then} (hh : h ∈ m.heads id c) : MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ Over id h.id ∧ h.id ≠ id := by
+  have ct := td.commits id c hc
+  have today := nm.today id c hc
+  unfold M.heads at hh
+  obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
+  refine ⟨(ct.owner x hx).today id, fun g hg => ?_, ?_, fun e => (ct.over x hx).2 (Id.today_inj (e.trans today.symm))⟩
+  · rw [List.mem_append] at hg
+    rcases hg with hg | hg
+    · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
+      exact (ct.givers x hx y (List.mem_filter.mp hy).1).today id
+    · by_cases e : c.run = id
+      · have : (c.run != id) = false := bne_eq_false_iff_eq.mpr e
+        rw [this, Bool.and_false, if_neg Bool.false_ne_true] at hg
+        have := (ct.givers x hx g (List.mem_filter.mp hg).1)
+        show MayOwn g (Id.today c.run id x.id)
+        rw [e, today_self' id x.id]; exact this
+      · obtain ⟨f, old, rfl⟩ := Id.copy_of_today e today
+        obtain ⟨a, n, rfl⟩ := td.copies f old i
+        split at hg
+        · rw [List.mem_singleton.mp hg]
+          show MayOwn a (Id.today c.run _ x.id)
+          rw [today_copy_ne (Ne.symm e)]
+          exact .copied a n _
+        · next hn =>
+          have : (c.run != Id.copy (.made a n) old) = true := bne_iff_ne.mpr e
+          rw [this, Bool.and_true, Bool.not_eq_true', Bool.not_eq_false, List.isEmpty_iff] at hn
+          rw [hn] at hg
+          exact absurd hg List.not_mem_nil
+  · have := (ct.over x hx).1.today (r := c.run) id
+    rwa [today] at this
+where
+  today_self' (id x : Id) : Id.today id id x = x := by
+    cases id with
+    | copy f old => rw [Id.today, if_pos rfl]
+    | _ => rfl
+
+theorem deeds_restore {m : M} (td : Tied m) (nm : Named m) (fresh : ∀ h, m.Stamped h → F h) (w : Wf m B) (tab : Tabled F m)
+    {id : Id} (t : ∀ x, Over id x → T x) (i : m.has id = true) {to : Option Nat}
+    (ok : ∀ k, to = some k → ∃ c, (m.run id).trace.nth k = some c ∧ ∀ h ∈ c.heads, m.has (Id.today c.run id h.id) = true) :
+    Deeds T F m (m.restore id to) := by
+  have fresh' : ∀ h, m.has h = true → F h := fun h hh => fresh h (w.fresh h hh)
+  unfold M.restore
+  split
+  · exact Deeds.foldl td fun n x hx _ _ => deeds_discard (t x (td.over_of_family hx))
+  · next k =>
+    obtain ⟨c, hc, hh⟩ := ok k rfl
+    rw [hc]
+    simp only
+    have hm : c ∈ (m.run id).trace := Trace.nth_mem hc
+    have same : ∀ {n : M}, Deeds T F m n → ∀ h, n.has h = true → F h := fun d h hh =>
+      (d.of_has hh).elim (fresh' h) fun f => f
+    have e₁ : Deeds T F m ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m) :=
+      Deeds.foldl td fun n x hx d _ =>
+        have ht := td.heads nm i hm hx
+        .own _ _ _ .refl (t _ ht.2.2.1) (d.has (heads_has hh x hx)) ht.1 ht.2.1
+    have t₁ := e₁.tied td
+    have tr : ∀ x ∈ m.heads id c, ∀ c ∈ x.trace, ∀ h ∈ c.handles, F h := by
+      intro x hx d hd
+      unfold M.heads at hx
+      obtain ⟨y, _, rfl⟩ := List.mem_map.mp hx
+      exact tab.kept y.id d ((Trace.upTo_suffix _ _).subset hd)
+    have below : ∀ x ∈ ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m).below id, Over id x :=
+      fun x hx => t₁.over_of_below (t₁.mem_below.mp hx)
+    have e₂ := Deeds.foldl (T := T) (F := F) (f := restoreLower (m.heads id c)) t₁
+      (l := ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m).below id)
+      fun n x hx d tn => deeds_restoreLower tn (same (e₁.trans d)) tr (t x (below x hx)) (d.has (has_of_mem_below hx))
+    have e := e₁.trans e₂
+    exact e.trans (deeds_rewind (e.tied td) (same e) (t id (.refl _)) (e.has i) (tab.kept id c hm) false)
+
+end M
+
+end Shepherd
