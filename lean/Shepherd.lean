@@ -16,7 +16,9 @@ import Shepherd.Laws.CheckSound
 import Shepherd.Laws.CompensationOrder.Debts
 import Shepherd.Laws.CompensationOrder.Inside
 import Shepherd.Laws.CompensationOrder.Live
+import Shepherd.Laws.CompensationOrder.Path
 import Shepherd.Laws.CompensationOrder.Pending
+import Shepherd.Laws.CompensationOrder.Steps
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence
 import Shepherd.Laws.ForwardSimulation
@@ -46,6 +48,7 @@ import Shepherd.Laws.ReplayExact
 import Shepherd.Laws.StepDeterministic
 import Shepherd.Laws.Support.Answers
 import Shepherd.Laws.Support.Below
+import Shepherd.Laws.Support.Copies
 import Shepherd.Laws.Support.Deterministic
 import Shepherd.Laws.Support.Entries
 import Shepherd.Laws.Support.Extends
@@ -62,6 +65,9 @@ import Shepherd.Laws.Support.Ids
 import Shepherd.Laws.Support.Moves
 import Shepherd.Laws.Support.Perform
 import Shepherd.Laws.Support.Reach
+import Shepherd.Laws.Support.Tied
+import Shepherd.Laws.Support.TiedOperations
+import Shepherd.Laws.Support.TiedOutcomes
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits
