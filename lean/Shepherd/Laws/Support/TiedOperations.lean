@@ -1,4 +1,5 @@
 import Shepherd.Laws.Support.Copies
+import Shepherd.Laws.Support.Forking
 
 /-!
 # Ownership through the operations on runs
@@ -66,18 +67,18 @@ theorem deeds_discardMade {m n : M} (td : Tied m) {id : Id} (t : ∀ x, Over id 
 /-! ## Operations on runs -/
 
 /-- Everything that an asker may do to what may come to stand below it. -/
-structure Asks (T F : Id → Prop) (m : M) (asker : Id) (wt : Waiting) : Prop where
+structure Asks (T : Id → Prop) (m : M) (asker : Id) (wt : Waiting) : Prop where
   tied : Tied m
   may : ∀ x, Over asker x → T x
   has : m.has asker = true
   code : (m.run asker).code = .settled (.waiting wt)
 
-theorem Asks.self {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : T asker := a.may _ (.refl _)
+theorem Asks.self {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : T asker := a.may _ (.refl _)
 
-theorem Asks.reply {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (answer : Value) (change : Change := []) :
+theorem Asks.reply {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (answer : Value) (change : Change := []) :
     Deeds T F m (m.reply asker wt answer change) := deeds_reply a.self a.has _ _ _
 
-theorem deeds_ownerAnswers {m : M} (w : Wf m B) {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (v answer : Value) :
+theorem deeds_ownerAnswers {m : M} (w : Wf m B) {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (v answer : Value) :
     Deeds T F m (m.ownerAnswers asker wt v answer) := by
   unfold M.ownerAnswers
   split
@@ -96,7 +97,7 @@ theorem deeds_ownerAnswers {m : M} (w : Wf m B) {asker : Id} {wt : Waiting} (a :
         | inr e => exact o.trans ((List.pairwise_cons.mp s.1).1 z e)
       exact e.trans (deeds_reply a.self (e.has a.has) _ _)
 
-theorem deeds_next {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt)
+theorem deeds_next {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt)
     (top : ∃ rest, m.stack = asker :: rest) : Deeds T F m (m.next asker wt) := by
   unfold M.next
   split
@@ -114,7 +115,7 @@ theorem deeds_next {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt)
       | inr e => exact ((List.pairwise_cons.mp st).1 z e).trans o
   · exact a.reply _
 
-theorem deeds_pass {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.pass asker wt) := by
+theorem deeds_pass {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.pass asker wt) := by
   unfold M.pass
   split
   · split
@@ -124,7 +125,7 @@ theorem deeds_pass {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt)
       exact deeds_setCode a.self a.has (a.tied.passing ha.1 ha.2) (.inr (by rw [a.code]; exact .refl))
   · exact a.reply _
 
-theorem deeds_pick {m n : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) (h : m.pick asker wt = some n) :
+theorem deeds_pick {m n : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (h : m.pick asker wt = some n) :
     Deeds T F m n := by
   unfold M.pick at h
   split at h
@@ -153,7 +154,7 @@ theorem mem_seenEvents {m : M} {id : Id} {P : Id → Prop} (hP : ∀ x, m.has x 
       · exact hl h hh
 
 theorem deeds_traceOp {m : M} (w : Wf m B) (fresh : ∀ h, m.Stamped h → F h) {asker : Id} {wt : Waiting}
-    (a : Asks T F m asker wt) : Deeds T F m (m.traceOp asker wt) := by
+    (a : Asks T m asker wt) : Deeds T F m (m.traceOp asker wt) := by
   unfold M.traceOp
   split
   · split
@@ -168,7 +169,7 @@ theorem deeds_traceOp {m : M} (w : Wf m B) (fresh : ∀ h, m.Stamped h → F h) 
         · rw [has_setHandles, a.has, Bool.or_true]
   · exact a.reply _
 
-theorem deeds_inject {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.inject asker wt) := by
+theorem deeds_inject {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.inject asker wt) := by
   unfold M.inject
   split
   · split
@@ -185,13 +186,13 @@ theorem deeds_inject {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker w
           exact (e _ _ rfl rfl).trans (deeds_reply a.self ((e _ _ rfl rfl).has a.has) _ _)
   · exact a.reply _
 
-theorem deeds_take {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.take asker wt) := by
+theorem deeds_take {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.take asker wt) := by
   unfold M.take
   split
   · exact a.reply _
   · exact .record asker _ _ .refl a.self a.has trivial fun _ h => .inl h
 
-theorem deeds_merge {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.merge asker wt) := by
+theorem deeds_merge {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.merge asker wt) := by
   unfold M.merge
   split
   · split
@@ -204,7 +205,7 @@ theorem deeds_merge {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt
         · exact a.reply _ _
   · exact a.reply _
 
-theorem deeds_takeBack {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) {id : Id}
+theorem deeds_takeBack {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) {id : Id}
     (ho : m.owns asker id = true) (to : Option Nat) : Deeds T F m (m.takeBack asker wt id to) := by
   unfold M.takeBack
   split
@@ -212,7 +213,7 @@ theorem deeds_takeBack {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker
   · next hb =>
     exact deeds_begin a.tied a.may a.has (a.tied.owns ho) (has_of_owns ho) (by rw [a.code]; exact .refl) hb
 
-theorem deeds_revert {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.revert asker wt) := by
+theorem deeds_revert {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.revert asker wt) := by
   unfold M.revert
   split
   · split
@@ -223,7 +224,7 @@ theorem deeds_revert {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker w
       · exact a.reply _
   · exact a.reply _
 
-theorem deeds_discardOp {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m asker wt) : Deeds T F m (m.discardOp asker wt) := by
+theorem deeds_discardOp {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) : Deeds T F m (m.discardOp asker wt) := by
   unfold M.discardOp
   split
   · split
@@ -236,29 +237,51 @@ theorem deeds_discardOp {m : M} {asker : Id} {wt : Waiting} (a : Asks T F m aske
 
 /-! ## New runs -/
 
-theorem deeds_answerRun {m : M} {asker : Id} (t : T asker) (i : m.has asker = true) (wt : Waiting) {id : Id} (f : F id) :
-    Deeds T F m (m.answerRun asker wt id) := by
-  unfold M.answerRun
-  have e : Deeds T F m (m.put { m.run asker with handles := (hold (m.run asker).handles id).1, made := (m.run asker).made + 1 }) :=
-    .table asker _ _ .refl t i fun h hh => (of_mem_hold hh).imp_right fun e : h = id => e ▸ f
-  exact e.trans (deeds_reply t (e.has i) _ _)
+/-- By elementary changes of runs of `T`, after which all ids in tables are given out. -/
+def Gives (T : Id → Prop) (m n : M) : Prop :=
+  (∀ id, (m.run id).made ≤ (n.run id).made) → ∃ F : Id → Prop, (∀ h, m.Stamped h → F h) ∧ (∀ h, F h → n.Stamped h) ∧ Deeds T F m n
 
-theorem deeds_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id}
-    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) :
-    Deeds T F m (m.spawn asker wt) := by
-  have new : F (.made asker (m.run asker).made) := fresh _ (.inr (.inl rfl))
+theorem Deeds.gives {m n : M} (d : ∀ F : Id → Prop, (∀ h, m.Stamped h → F h) → Deeds T F m n) : Gives T m n :=
+  fun mono => ⟨m.Stamped, fun _ h => h, fun _ => Stamped.mono mono, d _ fun _ h => h⟩
+
+theorem Asks.gives {m : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (answer : Value) :
+    Gives T m (m.reply asker wt answer) := Deeds.gives fun _ _ => a.reply _
+
+/-- The asker has made a run more. -/
+theorem gives_answerRun {m X : M} {asker : Id} {wt : Waiting} (a : Asks T m asker wt) {id : Id} (new : Newly m asker id)
+    (d : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m X) (made : (m.run asker).made ≤ (X.run asker).made) :
+    Gives T m (X.answerRun asker wt id) := by
+  intro mono
+  have lt : (m.run asker).made < ((X.answerRun asker wt id).run asker).made := by
+    rw [made_answerRun]; omega
+  refine ⟨fun h => m.Stamped h ∨ Newly m asker h, fun _ => .inl, fun h hh => ?_, d.trans ?_⟩
+  · rcases hh with h | h | ⟨x, h⟩
+    · exact Stamped.mono mono h
+    · rw [h]; exact lt
+    · rw [h]; exact lt
+  · have i := d.has a.has
+    unfold M.answerRun
+    have e : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) X
+        (X.put { X.run asker with handles := (hold (X.run asker).handles id).1, made := (X.run asker).made + 1 }) :=
+      .table asker _ _ .refl a.self i fun h hh => (of_mem_hold hh).imp_right fun e : h = id => .inr (e ▸ new)
+    exact e.trans (deeds_reply a.self (e.has i) _ _)
+
+theorem gives_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id} (absent : m.has (.made asker (m.run asker).made) = false)
+    {wt : Waiting} (a : Asks T m asker wt) : Gives T m (m.spawn asker wt) := by
   have tnew : T (.made asker (m.run asker).made) := a.may _ (MayOwn.made asker _).over
-  have fin : ∀ X : M, Deeds T F m X ∧ X.has (.made asker (m.run asker).made) = true → ∀ ev c, CodeTied (.made asker (m.run asker).made) c →
-      Deeds T F m ((X.recordCode (.made asker (m.run asker).made) ev c).answerRun asker wt (.made asker (m.run asker).made)) := by
+  have fin : ∀ X : M, Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m X ∧ X.has (.made asker (m.run asker).made) = true ∧
+      (X.run asker).made = (m.run asker).made → ∀ ev c, CodeTied (.made asker (m.run asker).made) c →
+      Gives T m ((X.recordCode (.made asker (m.run asker).made) ev c).answerRun asker wt (.made asker (m.run asker).made)) := by
     intro X d ev c hc
-    have e := d.1.trans (deeds_recordCode tnew d.2 ev hc)
-    exact e.trans (deeds_answerRun a.self (e.has a.has) wt new)
+    refine gives_answerRun a (.inl rfl) (d.1.trans (deeds_recordCode tnew d.2.1 ev hc)) ?_
+    rw [recordCode_eq, made_record, d.2.2]
+    exact Nat.le_refl _
   unfold M.spawn
   split
   · split
-    · exact a.reply _
+    · exact a.gives _
     · split
-      · exact a.reply _
+      · exact a.gives _
       · next request _ =>
         simp only
         generalize hgiven : Value.mapHandlesList (give (m.run asker).handles) [] _ = given
@@ -270,15 +293,20 @@ theorem deeds_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id}
           · exact hl h e
           · exact tab.tables asker h e
           · rw [e]; trivial
-        refine fin _ (foldl_keeps (P := fun n => Deeds T F m n ∧ n.has (.made asker (m.run asker).made) = true) ⟨?_, ?_⟩
+        refine fin _ (foldl_keeps (P := fun n => Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m n ∧
+          n.has (.made asker (m.run asker).made) = true ∧ (n.run asker).made = (m.run asker).made) ⟨?_, ?_, ?_⟩
           fun n x hx d => ?_) _ _ trivial
-        · exact .born _ .refl tnew new (fun o ho => Option.some.inj ho ▸ MayOwn.made asker _)
+        · exact .born _ .refl tnew (.inr (.inl rfl)) (fun o ho => Option.some.inj ho ▸ MayOwn.made asker _)
             (fun g hg => absurd hg List.not_mem_nil) trivial
-            (fun c hc => absurd hc List.not_mem_nil) (fun h hh => fresh h (.inl (stamped h hh))) (fun _ _ e => nomatch e)
+            (fun c hc => absurd hc List.not_mem_nil) (fun h hh => .inl (stamped h hh)) (fun _ _ e => nomatch e)
             fun c u hu => nomatch hu
         · exact Runs.has_put_self _ _
+        · rw [run_put_ne]
+          intro e
+          have e : Id.made asker (m.run asker).made = asker := e
+          rw [e, a.has] at absent; cases absent
         · have tn := d.1.tied a.tied
-          have e : Deeds T F n (lend asker (.made asker (m.run asker).made) n x) := by
+          have e : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) n (lend asker (.made asker (m.run asker).made) n x) := by
             unfold lend
             split
             · next ho =>
@@ -293,8 +321,15 @@ theorem deeds_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id}
                 | inl e => rw [e]; exact o
                 | inr e => exact tn.givers x g e
             · exact .refl
-          exact ⟨d.1.trans e, e.has d.2⟩
-  · exact a.reply _
+          refine ⟨d.1.trans e, e.has d.2.1, ?_⟩
+          unfold lend
+          split
+          · rw [run_own]
+            split
+            · next e => rw [← d.2.2, ← e]
+            · exact d.2.2
+          · exact d.2.2
+  · exact a.gives _
 
 /-! ### Forks -/
 
@@ -313,7 +348,7 @@ theorem of_mem_forkParts {m : M} (td : Tied m) (nm : Named m) {id asker : Id} (i
     exact .inl ⟨rfl, rfl, rfl, rfl, rfl⟩
 
 theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab : Tabled m.Stamped m) {asker : Id}
-    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) {id : Id} (i : m.has id = true)
+    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T m asker wt) {id : Id} (i : m.has id = true)
     (ho : MayOwn asker id) {c : Commit} {t : Trace} (hc : c :: t <:+ (m.run id).trace) {h : Then}
     (hh : h ∈ m.forkParts id asker (c :: t) c) (d : Deeds T F m n) :
     Deeds T F m (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c) n h) := by
@@ -368,17 +403,26 @@ theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab :
       cases e
       exact ⟨.refl, rfl, rfl⟩
 
-theorem deeds_fork {m : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id}
-    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt) :
-    Deeds T F m (m.fork asker wt) := by
+/-- While the copies of a fork are made, every run that was there stays what it was. -/
+theorem run_copyTree_busy {m : M} (w : Wf m B) (id : Id) (t : Trace) (c : Commit) {asker j : Id} (i : m.has j = true) :
+    (m.copyTree id t c (.made asker (m.run asker).made) asker).run j = m.run j := by
+  have ne : ∀ x : Then, Id.copy (.made asker (m.run asker).made) x.id ≠ j := fun x e => by
+    have := not_has_copy w asker x.id
+    rw [e, i] at this; cases this
+  rw [copyTree_eq]
+  refine foldl_keeps (P := fun n => n.run j = m.run j) ?_ fun n x _ e => (run_markCopy (ne x)).trans e
+  exact foldl_keeps (P := fun n => n.run j = m.run j) rfl fun n x _ e => (run_copyOne (ne x)).trans e
+
+theorem gives_fork {m : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id} {wt : Waiting}
+    (a : Asks T m asker wt) : Gives T m (m.fork asker wt) := by
   unfold M.fork
   split
   · split
-    · exact a.reply _
+    · exact a.gives _
     · next id ho =>
       simp only
       split
-      · exact a.reply _
+      · exact a.gives _
       · next c t ht =>
         have hs : c :: t <:+ (m.run id).trace := by
           rw [← ht]
@@ -389,46 +433,52 @@ theorem deeds_fork {m : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stampe
         have i := has_of_owned ho
         have o := a.tied.owns (owns_of_owned ho)
         have hcm : c ∈ (m.run id).trace := hs.subset List.mem_cons_self
-        have e : Deeds T F m (m.copyTree id (c :: t) c (.made asker (m.run asker).made) asker) := by
-          rw [copyTree_eq]
-          have e₁ : Deeds T F m ((m.bornOf (m.forkParts id asker (c :: t) c)).foldl
-              (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c)) m) :=
-            foldl_keeps (P := Deeds T F m) .refl fun n x hx d =>
-              deeds_copyOne a.tied nm w tab fresh a i o hs (of_mem_bornOf hx).1 d
-          have t₁ := e₁.tied a.tied
-          refine e₁.trans (Deeds.foldl t₁ fun n x hx d tn => ?_)
-          unfold M.markCopy
+        refine gives_answerRun a (.inr ⟨id, rfl⟩) ?_ (by rw [run_copyTree_busy w _ _ _ a.has]; exact Nat.le_refl _)
+        rw [copyTree_eq]
+        have e₁ : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m ((m.bornOf (m.forkParts id asker (c :: t) c)).foldl
+            (M.copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: t) c)) m) :=
+          foldl_keeps (P := Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m) .refl fun n x hx d =>
+            deeds_copyOne a.tied nm w tab (fun _ h => h) a i o hs (of_mem_bornOf hx).1 d
+        refine e₁.trans (Deeds.foldl (e₁.tied a.tied) fun n x hx d tn => ?_)
+        unfold M.markCopy
+        split
+        · exact .refl
+        · next k u hk =>
+          obtain ⟨_, _, there⟩ := run_bornOf (fork := .made asker (m.run asker).made) a.tied nm hcm hx hk
+          refine deeds_recordCode (a.may _ (MayOwn.copied asker _ x.id).over) (d.has there) _ ?_
           split
-          · exact .refl
-          · next k u hk =>
-            obtain ⟨_, _, there⟩ := run_bornOf (fork := .made asker (m.run asker).made) a.tied nm hcm hx hk
-            refine deeds_recordCode (a.may _ (MayOwn.copied asker _ x.id).over) (d.has there) _ ?_
-            split
-            · trivial
-            · exact tn.takenUp _ _ _
-        exact e.trans (deeds_answerRun a.self (e.has a.has) wt (fresh _ (.inr (.inr ⟨id, rfl⟩))))
-  · exact a.reply _
+          · trivial
+          · exact tn.takenUp _ _ _
+  · exact a.gives _
 
-theorem deeds_perform {m n : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id}
-    (fresh : ∀ h, m.Stamped h ∨ Newly m asker h → F h) {wt : Waiting} (a : Asks T F m asker wt)
-    (top : ∃ rest, m.stack = asker :: rest) (h : m.perform asker wt = some n) : Deeds T F m n := by
-  have fresh' : ∀ h, m.Stamped h → F h := fun h i => fresh h (.inl i)
+theorem gives_perform {m n : M} (nm : Named m) (w : Wf m True) (tab : Tabled m.Stamped m) {asker : Id} {wt : Waiting}
+    (a : Asks T m asker wt) (top : ∃ rest, m.stack = asker :: rest) (h : m.perform asker wt = some n) : Gives T m n := by
+  have both : ∀ v answer, Gives T m (m.ownerAnswers asker wt v answer) := fun v answer =>
+    Deeds.gives fun _ _ => deeds_ownerAnswers w a v answer
   unfold perform at h
   split at h
-  · cases h; exact deeds_take a
-  · cases h; unfold M.answerOp; split <;> first | exact deeds_ownerAnswers w a _ _ | exact a.reply _
-  · cases h; unfold M.denyOp; split <;> first | exact deeds_ownerAnswers w a _ _ | exact a.reply _
-  · cases h; exact deeds_discardOp a
-  · cases h; exact deeds_fork nm w tab fresh a
-  · cases h; exact deeds_inject a
-  · cases h; exact deeds_merge a
-  · cases h; exact deeds_next a top
-  · cases h; exact deeds_pass a
-  · exact deeds_pick a h
-  · cases h; exact deeds_revert a
-  · cases h; exact deeds_spawn tab fresh a
-  · cases h; exact deeds_traceOp w fresh' a
-  · cases h; exact a.reply _
+  · cases h; exact Deeds.gives fun _ _ => deeds_take a
+  · cases h
+    unfold M.answerOp
+    split
+    · exact both _ _
+    · exact a.gives _
+  · cases h
+    unfold M.denyOp
+    split
+    · exact both _ _
+    · exact a.gives _
+  · cases h; exact Deeds.gives fun _ _ => deeds_discardOp a
+  · cases h; exact gives_fork nm w tab a
+  · cases h; exact Deeds.gives fun _ _ => deeds_inject a
+  · cases h; exact Deeds.gives fun _ _ => deeds_merge a
+  · cases h; exact Deeds.gives fun _ _ => deeds_next a top
+  · cases h; exact Deeds.gives fun _ _ => deeds_pass a
+  · exact Deeds.gives fun _ _ => deeds_pick a h
+  · cases h; exact Deeds.gives fun _ _ => deeds_revert a
+  · cases h; exact gives_spawn tab (not_has_made w asker) a
+  · cases h; exact Deeds.gives fun _ fresh => deeds_traceOp w fresh a
+  · cases h; exact Deeds.gives fun _ _ => a.reply _
 
 end M
 
