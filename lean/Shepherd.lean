@@ -14,13 +14,15 @@ import Shepherd.Json
 import Shepherd.JsonPlain
 import Shepherd.Laws.CheckSound
 import Shepherd.Laws.CompensationOrder.Debts
+import Shepherd.Laws.CompensationOrder.Drives
 import Shepherd.Laws.CompensationOrder.Inside
 import Shepherd.Laws.CompensationOrder.Live
-import Shepherd.Laws.CompensationOrder.Path
+import Shepherd.Laws.CompensationOrder.Owners
 import Shepherd.Laws.CompensationOrder.Pending
 import Shepherd.Laws.CompensationOrder.Steps
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence
+import Shepherd.Laws.ForkIsolated
 import Shepherd.Laws.ForwardSimulation
 import Shepherd.Laws.ForwardSimulation.Labels
 import Shepherd.Laws.ForwardSimulation.Local
@@ -68,6 +70,8 @@ import Shepherd.Laws.Support.Reach
 import Shepherd.Laws.Support.Tied
 import Shepherd.Laws.Support.TiedOperations
 import Shepherd.Laws.Support.TiedOutcomes
+import Shepherd.Laws.Support.TiedReach
+import Shepherd.Laws.Support.TiedSteps
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Limits

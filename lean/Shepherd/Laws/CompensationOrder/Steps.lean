@@ -1,4 +1,4 @@
-import Shepherd.Laws.CompensationOrder.Path
+import Shepherd.Laws.CompensationOrder.Drives
 
 /-!
 # Steps that take nothing back: the active run by itself
@@ -80,11 +80,11 @@ theorem drive (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.ru
     · next e => subst e; rfl
     · rfl
   refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners .world).trans g.top, ?_, ?_⟩
-  · have p' : Path { m.setCode a (.driving id w) with stack := id :: m.stack } (a :: rest) :=
+  · have p' : Drives { m.setCode a (.driving id w) with stack := id :: m.stack } (a :: rest) :=
       p.congr (fun y _ => owners y) fun y hy => by
         show ((m.setCode a (.driving id w)).run y).code = _
         rw [run_setCode_ne m _ (ne y hy)]
-    refine Eq.mp (congrArg (Path _) (show id :: a :: rest = id :: m.stack by rw [h])) (.drives (w := w) ((owners id).trans ho) ?_ p')
+    refine Eq.mp (congrArg (Drives _) (show id :: a :: rest = id :: m.stack by rw [h])) (.drives (w := w) ((owners id).trans ho) ?_ p')
     show ((m.setCode a (.driving id w)).run a).code = _
     rw [same]
   · show ((m.setCode a (.driving id w)).run .world).handles = _
@@ -126,7 +126,7 @@ theorem pass (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.run
       · intro chain op args w' e
         cases e
         exact ⟨id, q, rfl, by rw [other]; exact ho, (shown_congr (by rw [other])).trans hs, rfl, rfl⟩
-      · show Path _ m.stack
+      · show Drives _ m.stack
         rw [h]
         refine p.congr (fun y _ => ?_) fun y hy => ?_
         · rw [run_setCode]; split
@@ -234,8 +234,8 @@ theorem inject (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.r
           rw [run_record_ne _ _ _ ne.symm]; exact hc
   · exact g.wrong h hc w
 
-theorem _root_.Shepherd.M.Path.drivers {a : Id} {rest : List Id} (p : m.Path (a :: rest)) : ∀ y ∈ rest, Runs.Below m.runs a y := by
-  have go : ∀ l, m.Path l → ∀ a rest, l = a :: rest → ∀ y ∈ rest, Runs.Below m.runs a y := by
+theorem _root_.Shepherd.M.Drives.drivers {a : Id} {rest : List Id} (p : m.Drives (a :: rest)) : ∀ y ∈ rest, Runs.Below m.runs a y := by
+  have go : ∀ l, m.Drives l → ∀ a rest, l = a :: rest → ∀ y ∈ rest, Runs.Below m.runs a y := by
     intro l p
     induction p with
     | world => intro a rest e y hy; cases e; exact absurd hy List.not_mem_nil
@@ -257,7 +257,7 @@ theorem answerOwner {b : Id} (g : Good R m) (f : Runs.Forest m.runs) (h : m.stac
   rw [h] at p
   have q := p.tail
   have k : Unwinds R n := g.unwinds.same prog codes traces owners
-  have q' : n.Path (b :: rest) := q.congr (fun y _ => owners y) fun y _ => codes y
+  have q' : n.Drives (b :: rest) := q.congr (fun y _ => owners y) fun y _ => codes y
   have top : (n.run .world).owner = none := (owners _).trans g.top
   have hn : (n.run b).code = .driving a w := (codes b).trans hb
   have same : ((n.reply b w v).run b).code = resume v w.stack := by rw [reply_eq, run_record_same]
@@ -267,7 +267,7 @@ theorem answerOwner {b : Id} (g : Good R m) (f : Runs.Forest m.runs) (h : m.stac
   · rw [reply_eq]
     exact k.record _ _ (q'.free k top) (fun u o => by rw [hn]; exact ⟨nofun, nofun⟩) (outcome_notUndo _ _ _) waits_running
       (fun _ _ _ _ e => nomatch e) (.inl (q'.alone top))
-  · show Path _ n.stack
+  · show Drives _ n.stack
     rw [stack]
     refine q'.congr (fun y _ => owners' y) fun y hy => ?_
     rw [other y fun e => ?_]

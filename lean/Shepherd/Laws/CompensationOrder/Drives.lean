@@ -12,21 +12,21 @@ namespace Shepherd
 namespace M
 
 /-- The active run and those that drive it, up to the outermost owner. -/
-inductive Path (m : M) : List Id → Prop where
-  | world : Path m [.world]
-  | drives {a b : Id} {rest : List Id} {w : Waiting} : (m.run a).owner = some b → (m.run b).code = .driving a w → Path m (b :: rest) →
-      Path m (a :: b :: rest)
+inductive Drives (m : M) : List Id → Prop where
+  | world : Drives m [.world]
+  | drives {a b : Id} {rest : List Id} {w : Waiting} : (m.run a).owner = some b → (m.run b).code = .driving a w → Drives m (b :: rest) →
+      Drives m (a :: b :: rest)
 
 /-- What holds of every tree that can be reached, the stack included. -/
 structure Good (R : Regions) (m : M) : Prop where
   unwinds : Unwinds R m
-  path : m.Path m.stack
+  path : m.Drives m.stack
   top : (m.run .world).owner = none
   table : (m.run .world).handles = [.root]
   world : ∀ u o, (m.run .world).code = .undoing u o → u.run = .root
 
-theorem Path.congr {m n : M} {l : List Id} (p : m.Path l) (owner : ∀ y ∈ l, (n.run y).owner = (m.run y).owner)
-    (code : ∀ y ∈ l.tail, (n.run y).code = (m.run y).code) : n.Path l := by
+theorem Drives.congr {m n : M} {l : List Id} (p : m.Drives l) (owner : ∀ y ∈ l, (n.run y).owner = (m.run y).owner)
+    (code : ∀ y ∈ l.tail, (n.run y).code = (m.run y).code) : n.Drives l := by
   induction p with
   | world => exact .world
   | @drives a b rest w ho hc _ ih =>
@@ -35,9 +35,9 @@ theorem Path.congr {m n : M} {l : List Id} (p : m.Path l) (owner : ∀ y ∈ l, 
     · exact fun y hy => code y (List.mem_cons_of_mem _ hy)
 
 /-- Who is above a run of the stack drives one. -/
-theorem Path.above {m : M} (top : (m.run .world).owner = none) {a b : Id} {rest : List Id} (p : m.Path (a :: rest))
+theorem Drives.above {m : M} (top : (m.run .world).owner = none) {a b : Id} {rest : List Id} (p : m.Drives (a :: rest))
     (h : Runs.Below m.runs a b) : b ∈ rest ∧ ∃ c w, (m.run b).code = .driving c w := by
-  have go : ∀ l, m.Path l → ∀ a rest, l = a :: rest → Runs.Below m.runs a b → b ∈ rest ∧ ∃ c w, (m.run b).code = .driving c w := by
+  have go : ∀ l, m.Drives l → ∀ a rest, l = a :: rest → Runs.Below m.runs a b → b ∈ rest ∧ ∃ c w, (m.run b).code = .driving c w := by
     intro l p
     induction p with
     | world =>
@@ -57,31 +57,31 @@ theorem Path.above {m : M} (top : (m.run .world).owner = none) {a b : Id} {rest 
   exact go _ p a rest rfl h
 
 /-- Nobody takes back the active run, nor those that drive it. -/
-theorem Path.free {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) (top : (m.run .world).owner = none) {a : Id}
-    {rest : List Id} (p : m.Path (a :: rest)) : ¬ m.Held R a := by
+theorem Drives.free {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) (top : (m.run .world).owner = none) {a : Id}
+    {rest : List Id} (p : m.Drives (a :: rest)) : ¬ m.Held R a := by
   rintro ⟨b, u, o, hb, hr⟩
   obtain ⟨_, c, w, hc⟩ := p.above top (((k.region b u o hb).within a hr).below (k.owns b u o hb))
   rw [hb] at hc; cases hc
 
 /-- The one that drives the active run does not pass. -/
-theorem Path.alone {m : M} (top : (m.run .world).owner = none) {a : Id} {rest : List Id} (p : m.Path (a :: rest)) : m.Alone a := by
+theorem Drives.alone {m : M} (top : (m.run .world).owner = none) {a : Id} {rest : List Id} (p : m.Drives (a :: rest)) : m.Alone a := by
   intro b ho chain op args w hb
   obtain ⟨_, c, w', hc⟩ := p.above top (.own ho)
   rw [hb] at hc; cases hc
 
-theorem Path.tail {m : M} {a b : Id} {rest : List Id} (p : m.Path (a :: b :: rest)) : m.Path (b :: rest) := by
+theorem Drives.tail {m : M} {a b : Id} {rest : List Id} (p : m.Drives (a :: b :: rest)) : m.Drives (b :: rest) := by
   cases p with
   | drives _ _ p => exact p
 
-theorem Path.driven {m : M} {a b : Id} {rest : List Id} (p : m.Path (a :: b :: rest)) :
+theorem Drives.driven {m : M} {a b : Id} {rest : List Id} (p : m.Drives (a :: b :: rest)) :
     (m.run a).owner = some b ∧ ∃ w, (m.run b).code = .driving a w := by
   cases p with
   | drives h g _ => exact ⟨h, _, g⟩
 
 /-- Where the active run does not drive, it is not one of those that do. -/
-theorem Path.ne {m : M} {a : Id} {rest : List Id} (p : m.Path (a :: rest)) (h : ∀ c w, (m.run a).code ≠ .driving c w) :
+theorem Drives.ne {m : M} {a : Id} {rest : List Id} (p : m.Drives (a :: rest)) (h : ∀ c w, (m.run a).code ≠ .driving c w) :
     ∀ y ∈ rest, a ≠ y := by
-  have go : ∀ l, m.Path l → ∀ y ∈ l.tail, ∃ c w, (m.run y).code = .driving c w := by
+  have go : ∀ l, m.Drives l → ∀ y ∈ l.tail, ∃ c w, (m.run y).code = .driving c w := by
     intro l p
     induction p with
     | world => exact fun y hy => absurd hy List.not_mem_nil
