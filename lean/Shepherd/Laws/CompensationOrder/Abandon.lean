@@ -20,6 +20,7 @@ structure Dropped (m : M) (y : Id) (r : Run) : Prop where
   repaid : ∀ j, Trace.Repaid r.trace j ↔ Trace.Repaid (m.run y).trace j
   undoing : ∀ u o, r.code = .undoing u o → (m.run y).code = .undoing u o
   grew : ∃ s, r.trace = s ++ (m.run y).trace
+  indexed : Trace.Indexed (m.run y).trace → Trace.Indexed r.trace
 
 theorem isAbandoned_outcome (ch : Change) : (Event.outcome abandoned ch .machine).isAbandoned = true := by
   unfold Event.isAbandoned
@@ -66,6 +67,7 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
     have no : c.event.NotUndo := by rw [ce]; exact fun _ _ _ => nofun
     exact
       { owner := rfl, handles := rfl, idle := hi, undoing := hu, grew := ⟨[c], rfl⟩
+        indexed := fun i => ⟨by rw [← hc, commitOf_index, same, i.size], i⟩
         fine := (k.fine y).other no fun w hw => absurd (cc ▸ hw) (hi w)
         shows := fun d => Trace.shows_cons ⟨by rw [ce]; exact fun _ _ => nofun, fun _ _ _ _ _ _ _ => ab⟩ d
         repaid := fun j => Trace.repaid_cons (fun _ _ _ _ => ab) j
@@ -76,7 +78,7 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
           · exact Trace.not_pending_answered ⟨_, _, _, ce⟩ (pend v hp').1 hp }
   -- Nothing is open.
   have none' : (∀ w, (m.run y).code.settle ≠ .waiting w) → (∀ v, ¬ Trace.Pending y (m.run y).trace v) → Dropped m y (m.run y) :=
-    fun hi hs => ⟨rfl, rfl, k.fine y, hi, hs, fun _ => Iff.rfl, fun _ => Iff.rfl, fun _ _ h => h, ⟨[], rfl⟩⟩
+    fun hi hs => ⟨rfl, rfl, k.fine y, hi, hs, fun _ => Iff.rfl, fun _ => Iff.rfl, fun _ _ h => h, ⟨[], rfl⟩, fun i => i⟩
   unfold abandonOne
   simp only
   rw [same]
