@@ -31,12 +31,17 @@ theorem Settled.Leads.trans {P : Program} {s t u : Settled} (h : Leads P s t) (g
   | step _ l e ih => exact ih.step l e
   | ending _ e ih => exact ih.ending e
 
+/-- A run stood below the one that recorded the commit: by the owners that the commit tells. -/
+inductive Commit.Stood (c : Commit) : Id → Prop where
+  | top {h : Head} : h ∈ c.heads → h.owner = c.run → Stood c h.id
+  | down {h : Head} : h ∈ c.heads → Stood c h.owner → Stood c h.id
+
 /-- What a commit tells of the runs below is a tree under the run that recorded it. -/
 structure CommitTied (c : Commit) : Prop where
   owner : ∀ h ∈ c.heads, MayOwn h.owner h.id
   givers : ∀ h ∈ c.heads, ∀ g ∈ h.givers, MayOwn g h.id
   over : ∀ h ∈ c.heads, Over c.run h.id ∧ h.id ≠ c.run
-  inside : ∀ h ∈ c.heads, h.owner = c.run ∨ ∃ g ∈ c.heads, g.id = h.owner
+  stood : ∀ h ∈ c.heads, c.Stood h.id
   nodup : (c.heads.map Head.id).Nodup
 
 namespace M
@@ -60,6 +65,7 @@ structure Tied (m : M) : Prop where
   givers : ∀ id, ∀ g ∈ (m.run id).givers, MayOwn g id
   codes : ∀ id, CodeTied id (m.run id).code
   commits : ∀ id, ∀ c ∈ (m.run id).trace, CommitTied c
+  heads : ∀ id, ∀ c ∈ (m.run id).trace, ∀ h ∈ c.heads, m.has h.id = true
   copies : ∀ f x, m.has (.copy f x) = true → ∃ a n, f = .made a n
   stack : m.stack.Pairwise fun a b => Over b a
   snaps : ∀ id, id ≠ .world → ∀ c t, (m.run id).trace = c :: t → Snap m.program c (m.run id)
@@ -105,6 +111,13 @@ theorem headsAt_eq (m : M) (id : Id) (event : Event) : ∃ l : List Id, l.Sublis
   · exact ⟨_, List.filter_sublist, rfl⟩
   · exact ⟨_, List.Sublist.refl _, rfl⟩
 
+theorem headsAt_has (m : M) (id : Id) (event : Event) : ∀ h ∈ m.headsAt id event, m.has h.id = true := by
+  obtain ⟨l, hl, e⟩ := m.headsAt_eq id event
+  intro h hh
+  rw [e] at hh
+  obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
+  exact Runs.has_of_mem_under (fun k hk => Runs.has_of_mem_kids (hl.subset hk)) hx
+
 theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) : CommitTied (m.commitOf id event s) := by
   obtain ⟨l, hl, e⟩ := m.headsAt_eq id event
   have heads : (m.commitOf id event s).heads = (Runs.under m.runs m.runs.length l).map m.headOf := e
@@ -130,14 +143,31 @@ theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) :
     rw [heads] at hh
     obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
     exact ⟨t.over_of_below (below x hx), (below x hx).ne t.forest⟩
-  · intro h hh
-    rw [heads] at hh ⊢
+  · have go : ∀ n siblings, (∀ x ∈ Runs.under m.runs n siblings, x ∈ Runs.under m.runs m.runs.length l) →
+        (∀ k ∈ siblings, k ∈ Runs.under m.runs m.runs.length l → (m.commitOf id event s).Stood k) →
+        ∀ x ∈ Runs.under m.runs n siblings, (m.commitOf id event s).Stood x := by
+      intro n
+      induction n with
+      | zero => exact fun _ _ _ x hx => absurd hx List.not_mem_nil
+      | succ n ih =>
+        intro siblings sub hs x hx
+        have sibling : ∀ k ∈ siblings, (m.commitOf id event s).Stood k := fun k hk =>
+          hs k hk (sub k (Runs.mem_under_succ.mpr ⟨k, hk, .inr rfl⟩))
+        obtain ⟨k, hk, hx⟩ := Runs.mem_under_succ.mp hx
+        rcases hx with hx | rfl
+        · refine ih (Runs.kids m.runs k) (fun y hy => sub y (Runs.mem_under_succ.mpr ⟨k, hk, .inl hy⟩)) (fun j hj hjl => ?_) x hx
+          refine .down (h := m.headOf j) (by rw [heads]; exact List.mem_map.mpr ⟨j, hjl, rfl⟩) ?_
+          have : (m.headOf j).owner = k :=
+            Option.some.inj ((owned j hjl).symm.trans ((Runs.mem_kids_iff t.forest.nodup).mp hj))
+          rw [this]
+          exact sibling k hk
+        · exact sibling x hk
+    intro h hh
+    rw [heads] at hh
     obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
-    rcases Runs.owner_of_mem_under t.forest.nodup hx with h | ⟨o, ho, h⟩
-    · left
-      exact Option.some.inj ((owned x hx).symm.trans (kid x h))
-    · refine .inr ⟨m.headOf o, List.mem_map.mpr ⟨o, ho, rfl⟩, ?_⟩
-      exact Option.some.inj (h.symm.trans (owned x hx))
+    refine go _ l (fun _ h => h) (fun k hk hkl => ?_) x hx
+    exact .top (h := m.headOf k) (by rw [heads]; exact List.mem_map.mpr ⟨k, hkl, rfl⟩)
+      (Option.some.inj ((owned k hkl).symm.trans (kid k hk)))
   · rw [heads, List.map_map]
     have : (Head.id ∘ m.headOf) = _root_.id := rfl
     rw [this, List.map_id]
@@ -150,17 +180,21 @@ theorem Tied.commit {m : M} (t : Tied m) (id : Id) (event : Event) (s : State) :
 theorem Tied.put {m n : M} (t : Tied m) (r : Run) (hr : n.runs = Runs.put m.runs r) (hs : n.stack = m.stack)
     (hp : n.program = m.program) (owner : ∀ o, r.owner = some o → MayOwn o r.id) (givers : ∀ g ∈ r.givers, MayOwn g r.id)
     (code : CodeTied r.id r.code) (commits : ∀ c ∈ r.trace, CommitTied c)
-    (copies : ∀ f x, r.id = .copy f x → ∃ a n, f = .made a n)
+    (heads : ∀ c ∈ r.trace, ∀ h ∈ c.heads, m.has h.id = true) (copies : ∀ f x, r.id = .copy f x → ∃ a n, f = .made a n)
     (snap : r.id ≠ .world → ∀ c u, r.trace = c :: u → Snap m.program c r) : Tied n := by
   have run : ∀ j, n.run j = if r.id = j then r else m.run j := fun j => by
     unfold M.run; rw [hr, Runs.find_put]
+  have up : ∀ {j}, m.has j = true → n.has j = true := fun {j} h => by
+    unfold M.has at h ⊢; rw [hr, Runs.has_put, h, Bool.or_true]
   have each : ∀ {p : Id → Run → Prop}, p r.id r → (∀ j, p j (m.run j)) → ∀ j, p j (n.run j) := fun {p} h g j => by
     rw [run]; split
     · next e => exact e ▸ h
     · exact g j
   refine ⟨⟨?_, ?_⟩, each (p := fun j x => ∀ g ∈ x.givers, MayOwn g j) givers t.givers,
     each (p := fun j x => CodeTied j x.code) code t.codes,
-    each (p := fun _ x => ∀ c ∈ x.trace, CommitTied c) commits t.commits, fun f x h => ?_, hs ▸ t.stack,
+    each (p := fun _ x => ∀ c ∈ x.trace, CommitTied c) commits t.commits,
+    each (p := fun _ x => ∀ c ∈ x.trace, ∀ h ∈ c.heads, n.has h.id = true) (fun c hc h hh => up (heads c hc h hh))
+      (fun j c hc h hh => up (t.heads j c hc h hh)), fun f x h => ?_, hs ▸ t.stack,
     each (p := fun j x => j ≠ .world → ∀ c u, x.trace = c :: u → Snap n.program c x) ?_ ?_⟩
   · rw [hr, Runs.ids_put]
     split
@@ -199,7 +233,7 @@ inductive Deeds (T F : Id → Prop) (m₀ : M) : M → Prop where
   | record {m : M} (id : Id) (event : Event) (s : State) : Deeds T F m₀ m → T id → m.has id = true → CodeTied id s.code →
       (∀ h ∈ s.handles, h ∈ (m.run id).handles ∨ F h) → Deeds T F m₀ (m.record id event s)
   | born {m : M} (r : Run) : Deeds T F m₀ m → T r.id → F r.id → (∀ o, r.owner = some o → MayOwn o r.id) →
-      (∀ g ∈ r.givers, MayOwn g r.id) → CodeTied r.id r.code → (∀ c ∈ r.trace, CommitTied c ∧ ∀ h ∈ c.handles, F h) →
+      (∀ g ∈ r.givers, MayOwn g r.id) → CodeTied r.id r.code → (∀ c ∈ r.trace, CommitTied c ∧ (∀ h ∈ c.handles, F h) ∧ ∀ h ∈ c.heads, m.has h.id = true) →
       (∀ h ∈ r.handles, F h) → (∀ f x, r.id = .copy f x → ∃ a n, f = .made a n) →
       (∀ c u, r.trace = c :: u → Snap m₀.program c r) → Deeds T F m₀ (m.put r)
   | stack {m : M} (stack : List Id) : Deeds T F m₀ m → (stack.Pairwise fun a b => Over b a) → Deeds T F m₀ { m with stack }
@@ -289,7 +323,7 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
   induction d with
   | refl => exact t
   | @code m id code d _ i hc hl ih =>
-    refine ih.put { m.run id with code } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_
+    refine ih.put { m.run id with code } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
     · rw [run_id]; exact fun o => ih.owner
     · rw [run_id]; exact ih.givers id
     · rw [run_id]; exact hc
@@ -300,7 +334,7 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
       have s := ih.snaps id ne c u hu
       exact ⟨s.code.trans (d.program ▸ hl.resolve_left ne), s.files, s.inbox⟩
   | @table m id handles made d _ i _ ih =>
-    refine ih.put { m.run id with handles, made } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_
+    refine ih.put { m.run id with handles, made } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
     · rw [run_id]; exact fun o => ih.owner
     · rw [run_id]; exact ih.givers id
     · rw [run_id]; exact ih.codes id
@@ -311,7 +345,7 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
       have s := ih.snaps id ne c u hu
       exact ⟨s.code, s.files, s.inbox⟩
   | @own m id o g d _ i ho hg ih =>
-    refine ih.put { m.run id with owner := some o, givers := g } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_
+    refine ih.put { m.run id with owner := some o, givers := g } rfl rfl rfl ?_ ?_ ?_ ?_ (ih.heads id) ?_ ?_
     · rw [run_id]; intro o' e; exact Option.some.inj e ▸ ho
     · rw [run_id]; exact hg
     · rw [run_id]; exact ih.codes id
@@ -323,7 +357,7 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
       exact ⟨s.code, s.files, s.inbox⟩
   | @record m id ev s d _ i hc _ ih =>
     refine ih.put { m.run id with code := s.code, files := s.files, handles := s.handles, inbox := s.inbox,
-                                  trace := m.commitOf id ev s :: (m.run id).trace } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_
+                                  trace := m.commitOf id ev s :: (m.run id).trace } rfl rfl rfl ?_ ?_ ?_ ?_ ?_ ?_ ?_
     · rw [run_id]; exact fun o => ih.owner
     · rw [run_id]; exact ih.givers id
     · rw [run_id]; exact hc
@@ -331,16 +365,20 @@ theorem tied {m₀ m : M} (t : Tied m₀) (d : Deeds T F m₀ m) : Tied m := by
       cases List.mem_cons.mp hc with
       | inl e => rw [e]; exact ih.commit id ev s
       | inr e => exact ih.commits id c e
+    · intro c hc
+      cases List.mem_cons.mp hc with
+      | inl e => rw [e]; exact m.headsAt_has id ev
+      | inr e => exact ih.heads id c e
     · rw [run_id]; exact ih.has_copies i
     · intro _ c u hu
       cases hu
       exact ⟨.refl, rfl, rfl⟩
   | @born m r d _ _ ho hg hc htr _ hcopy hs ih =>
-    exact ih.put r rfl rfl rfl ho hg hc (fun c hc => (htr c hc).1) hcopy
+    exact ih.put r rfl rfl rfl ho hg hc (fun c hc => (htr c hc).1) (fun c hc => (htr c hc).2.2) hcopy
       fun _ c u hu => d.program ▸ hs c u hu
-  | stack st d h ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.copies, h, ih.snaps⟩
-  | used u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.copies, ih.stack, ih.snaps⟩
-  | written u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.copies, ih.stack, ih.snaps⟩
+  | stack st d h ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, h, ih.snaps⟩
+  | used u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack, ih.snaps⟩
+  | written u d ih => exact ⟨ih.forest, ih.givers, ih.codes, ih.commits, ih.heads, ih.copies, ih.stack, ih.snaps⟩
 
 theorem tabled {m₀ m : M} (t : Tabled F m₀) (d : Deeds T F m₀ m) : Tabled F m := by
   have put : ∀ {m n : M} (r : Run), Tabled F m → (∀ j, n.run j = if r.id = j then r else m.run j) → (∀ h ∈ r.handles, F h) →
@@ -368,7 +406,7 @@ theorem tabled {m₀ m : M} (t : Tabled F m₀) (d : Deeds T F m₀ m) : Tabled 
     cases List.mem_cons.mp hc with
     | inl e => rw [e]; exact new
     | inr e => exact ih.kept id c e
-  | @born m r _ _ _ _ _ _ htr hh _ _ ih => exact put r ih (run' m _) hh fun c hc => (htr c hc).2
+  | @born m r _ _ _ _ _ _ htr hh _ _ ih => exact put r ih (run' m _) hh fun c hc => (htr c hc).2.1
   | stack st _ _ ih => exact ⟨ih.tables, ih.kept⟩
   | used u _ ih => exact ⟨ih.tables, ih.kept⟩
   | written u _ ih => exact ⟨ih.tables, ih.kept⟩

@@ -266,6 +266,44 @@ theorem gives_answerRun {m X : M} {asker : Id} {wt : Waiting} (a : Asks T m aske
       .table asker _ _ .refl a.self i fun h hh => (of_mem_hold hh).imp_right fun e : h = id => .inr (e ▸ new)
     exact e.trans (deeds_reply a.self (e.has i) _ _)
 
+/-- A new run, and what it is lent. -/
+theorem deeds_lends {m : M} (tab : Tabled m.Stamped m) {asker : Id} {wt : Waiting} (a : Asks T m asker wt) (r : Run)
+    (hid : r.id = .made asker (m.run asker).made) (ho : r.owner = some asker) (hg : r.givers = []) (hc : ∃ s, r.code = .settled s)
+    (ht : r.trace = []) (hh : ∀ h ∈ r.handles, m.Stamped h) {l : List Id} (hl : ∀ h ∈ l, m.Stamped h) :
+    Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m
+      (l.foldl (lend asker (.made asker (m.run asker).made)) (m.put r)) := by
+  have d₀ : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m (m.put r) := by
+    refine .born r .refl (hid ▸ a.may _ (MayOwn.made asker _).over) (.inr (.inl hid)) (fun o e => ?_)
+      (fun g h => absurd (hg ▸ h) List.not_mem_nil) (by obtain ⟨s, hs⟩ := hc; rw [hs]; trivial)
+      (fun c h => absurd (ht ▸ h) List.not_mem_nil) (fun h hx => .inl (hh h hx)) (fun _ _ e => ?_) fun c u hu => ?_
+    · rw [ho] at e; cases e; rw [hid]; exact .made asker _
+    · rw [hid] at e; cases e
+    · rw [ht] at hu; cases hu
+  refine d₀.trans (Deeds.foldl (d₀.tied a.tied) fun n x hx _ tn => ?_)
+  unfold lend
+  split
+  · next ho =>
+    have o := tn.owns ho
+    refine .own _ _ _ .refl (a.may x o.over) (has_of_owns ho) (.lent _ o (fun j e => ?_) fun j y e => ?_) fun g hg => ?_
+    · have := hl x hx
+      rw [e] at this; exact this
+    · have := hl x hx
+      rw [e] at this; exact this
+    · cases List.mem_cons.mp hg with
+      | inl e => rw [e]; exact o
+      | inr e => exact tn.givers x g e
+  · exact .refl
+
+/-- What is lent to a new run was given out. -/
+theorem stamped_given {m : M} (tab : Tabled m.Stamped m) (asker : Id) (args : List Value) :
+    ∀ h ∈ (Value.mapHandlesList (give (m.run asker).handles) [] args).1, m.Stamped h := by
+  refine Value.mapHandlesList_mem (P := fun l => ∀ h ∈ l, m.Stamped h) (fun l n hl h hh => ?_) _ _
+    fun h hh => absurd hh List.not_mem_nil
+  rcases of_mem_renumber hh with e | e | e
+  · exact hl h e
+  · exact tab.tables asker h e
+  · rw [e]; trivial
+
 theorem gives_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id} (absent : m.has (.made asker (m.run asker).made) = false)
     {wt : Waiting} (a : Asks T m asker wt) : Gives T m (m.spawn asker wt) := by
   have tnew : T (.made asker (m.run asker).made) := a.may _ (MayOwn.made asker _).over
@@ -284,51 +322,33 @@ theorem gives_spawn {m : M} (tab : Tabled m.Stamped m) {asker : Id} (absent : m.
       · exact a.gives _
       · next request _ =>
         simp only
-        generalize hgiven : Value.mapHandlesList (give (m.run asker).handles) [] _ = given
-        have stamped : ∀ h ∈ given.1, m.Stamped h := by
-          rw [← hgiven]
-          refine Value.mapHandlesList_mem (P := fun l => ∀ h ∈ l, m.Stamped h) (fun l n hl h hh => ?_) _ _
-            fun h hh => absurd hh List.not_mem_nil
-          rcases of_mem_renumber hh with e | e | e
-          · exact hl h e
-          · exact tab.tables asker h e
-          · rw [e]; trivial
-        refine fin _ (foldl_keeps (P := fun n => Deeds T (fun h => m.Stamped h ∨ Newly m asker h) m n ∧
-          n.has (.made asker (m.run asker).made) = true ∧ (n.run asker).made = (m.run asker).made) ⟨?_, ?_, ?_⟩
-          fun n x hx d => ?_) _ _ trivial
-        · exact .born _ .refl tnew (.inr (.inl rfl)) (fun o ho => Option.some.inj ho ▸ MayOwn.made asker _)
-            (fun g hg => absurd hg List.not_mem_nil) trivial
-            (fun c hc => absurd hc List.not_mem_nil) (fun h hh => .inl (stamped h hh)) (fun _ _ e => nomatch e)
-            fun c u hu => nomatch hu
-        · exact Runs.has_put_self _ _
-        · rw [run_put_ne]
-          intro e
-          have e : Id.made asker (m.run asker).made = asker := e
-          rw [e, a.has] at absent; cases absent
-        · have tn := d.1.tied a.tied
-          have e : Deeds T (fun h => m.Stamped h ∨ Newly m asker h) n (lend asker (.made asker (m.run asker).made) n x) := by
-            unfold lend
-            split
-            · next ho =>
-              have o := tn.owns ho
-              refine .own _ _ _ .refl (a.may x o.over) (has_of_owns ho)
-                (.lent _ o (fun j e => ?_) fun j y e => ?_) fun g hg => ?_
-              · have := stamped x hx
-                rw [e] at this; exact this
-              · have := stamped x hx
-                rw [e] at this; exact this
-              · cases List.mem_cons.mp hg with
-                | inl e => rw [e]; exact o
-                | inr e => exact tn.givers x g e
-            · exact .refl
-          refine ⟨d.1.trans e, e.has d.2.1, ?_⟩
+        refine fin _ ⟨?_, ?_, ?_⟩ _ _ trivial
+        · refine deeds_lends tab a _ ?_ ?_ ?_ ?_ ?_ ?_ ?_
+          · rfl
+          · rfl
+          · rfl
+          · exact ⟨_, rfl⟩
+          · rfl
+          · exact stamped_given tab asker _
+          · exact stamped_given tab asker _
+        · refine foldl_keeps (P := fun n => n.has (.made asker (m.run asker).made) = true) (Runs.has_put_self _ _) fun n x _ h => ?_
           unfold lend
           split
-          · rw [run_own]
+          · rw [has_own, h, Bool.or_true]
+          · exact h
+        · refine foldl_keeps (P := fun n => (n.run asker).made = (m.run asker).made) ?_ fun n x _ h => ?_
+          · show (M.run (M.put m _) asker).made = _
+            rw [run_put_ne]
+            intro e
+            have e : Id.made asker (m.run asker).made = asker := e
+            rw [e, a.has] at absent; cases absent
+          · unfold lend
             split
-            · next e => rw [← d.2.2, ← e]
-            · exact d.2.2
-          · exact d.2.2
+            · rw [run_own]
+              split
+              · next e => rw [← h, ← e]
+              · exact h
+            · exact h
   · exact a.gives _
 
 /-! ### Forks -/
@@ -339,7 +359,7 @@ theorem of_mem_forkParts {m : M} (td : Tied m) (nm : Named m) {id asker : Id} (i
       (MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ h.id ≠ id ∧ ∃ k, h.trace = (m.run h.old).trace.upTo k) := by
   unfold forkParts at hh
   rcases List.mem_append.mp hh with hh | hh
-  · have := td.heads nm i hc hh
+  · have := td.thens nm i hc hh
     refine .inr ⟨this.1, this.2.1, this.2.2.2, ?_⟩
     unfold M.heads at hh
     obtain ⟨x, _, rfl⟩ := List.mem_map.mp hh
@@ -388,7 +408,7 @@ theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab :
         · rw [List.mem_singleton.mp hg]; exact .copied asker _ _
       · exact lent g hg
     · have := trace.subset hc
-      exact ⟨td.commits old c this, fun x hx => fresh x (.inl (tab.kept old c this x hx))⟩
+      exact ⟨td.commits old c this, fun x hx => fresh x (.inl (tab.kept old c this x hx)), fun x hx => d.has (td.heads old c this x hx)⟩
     · unfold copyHandles at hx
       obtain ⟨y, hy, e⟩ := List.mem_map.mp hx
       simp only at e

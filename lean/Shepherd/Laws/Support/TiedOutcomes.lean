@@ -340,7 +340,7 @@ theorem today_copy_ne {r f old x : Id} (h : Id.copy f old ≠ r) : Id.today r (.
   rw [today_copy, if_neg h]
 
 /-- What stood below a run at an earlier event, today. -/
-theorem Tied.heads {m : M} (td : Tied m) (nm : Named m) {id : Id} (i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
+theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
     {h : Then} (hh : h ∈ m.heads id c) : MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ Over id h.id ∧ h.id ≠ id := by
   have ct := td.commits id c hc
   have today := nm.today id c hc
@@ -394,7 +394,7 @@ theorem deeds_restore {m : M} (td : Tied m) (nm : Named m) (fresh : ∀ h, m.Sta
       (d.of_has hh).elim (fresh' h) fun f => f
     have e₁ : Deeds T F m ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m) :=
       Deeds.foldl td fun n x hx d _ =>
-        have ht := td.heads nm i hm hx
+        have ht := td.thens nm i hm hx
         .own _ _ _ .refl (t _ ht.2.2.1) (d.has (heads_has hh x hx)) ht.1 ht.2.1
     have t₁ := e₁.tied td
     have tr : ∀ x ∈ m.heads id c, ∀ c ∈ x.trace, ∀ h ∈ c.handles, F h := by

@@ -117,7 +117,7 @@ theorem bound_asForked {m : M} (b : Bound m) (nm : Named m) (w : Wf m) {c : Comm
             rwa [beq_iff_eq.mp e] at this
           · exact h₁ id
     · exact h₁ id
-  have heads := fun h hh => td.heads nm (id := .root) hr hc (h := h) hh
+  have heads := fun h hh => td.thens nm (id := .root) hr hc (h := h) hh
   have asOfCode : ∀ r o g, (∃ s, (asOf r o g).code = .settled s) ∨ (asOf r o g).code = r.code := fun r o g => by
     unfold asOf
     split
@@ -150,7 +150,7 @@ theorem bound_asForked {m : M} (b : Bound m) (nm : Named m) (w : Wf m) {c : Comm
     · exact b.tabled.tables id h hh
     · next d t ht => exact b.tabled.kept id d (by rw [ht]; exact List.mem_cons_self) h hh
   have stamped : ∀ h, m.Stamped h → n.Stamped h := fun h => Stamped.mono (follows_asForked w c).2.made
-  refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, fun f x h => td.copies f x (hhas _ ▸ h), ?_, ?_⟩, ?_, ?_⟩
+  refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => td.copies f x (hhas _ ▸ h), ?_, ?_⟩, ?_, ?_⟩
   · show ((m.runs.map (m.asForked c)).map Run.id).Nodup
     rw [List.map_map, List.map_congr_left (f := Run.id ∘ m.asForked c) (g := Run.id) fun r _ => fid r]
     exact td.forest.nodup
@@ -171,6 +171,10 @@ theorem bound_asForked {m : M} (b : Bound m) (nm : Named m) (w : Wf m) {c : Comm
   · exact each (fun id r => CodeTied id r.code) td.codes trivial (asOfTied _ _ _) fun h _ => asOfTied _ _ _
   · exact each (fun id r => ∀ c ∈ r.trace, CommitTied c) td.commits (td.commits .world)
       (fun c hc => td.commits .root c (asOf_trace _ _ _ ▸ hc)) fun h _ c hc => td.commits h.id c (asOf_trace _ _ _ ▸ hc)
+  · have up : ∀ id, ∀ c ∈ (m.run id).trace, ∀ h ∈ c.heads, n.has h.id = true := fun id c hc h hh =>
+      (hhas _).trans (td.heads id c hc h hh)
+    exact each (fun id r => ∀ c ∈ r.trace, ∀ h ∈ c.heads, n.has h.id = true) up (up .world)
+      (fun c hc => up .root c (asOf_trace _ _ _ ▸ hc)) fun h _ c hc => up h.id c (asOf_trace _ _ _ ▸ hc)
   · refine List.pairwise_cons.mpr ⟨fun z hz => ?_, List.pairwise_singleton _ _⟩
     rw [List.mem_singleton.mp hz]
     exact MayOwn.root.over
@@ -228,13 +232,14 @@ theorem bound_start (i : Init) : Bound i.start := by
     exact MayOwn.root.over
   have nil : ∀ {α : Type} {p : α → Prop}, ∀ x ∈ ([] : List α), p x := fun x hx => absurd hx List.not_mem_nil
   have b : Bound m := by
-    refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, fun f x h => ?_, hs, ?_⟩, ?_, ?_⟩
+    refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => ?_, hs, ?_⟩, ?_, ?_⟩
     · show ([.world, .root] : List Id).Nodup
       decide
     · exact each (fun id r => ∀ o, r.owner = some o → MayOwn o id) nofun (fun o h => Option.some.inj h ▸ .root) fun _ => nofun
     · exact each (fun id r => ∀ g ∈ r.givers, MayOwn g id) nil nil fun _ => nil
     · exact each (fun id r => CodeTied id r.code) trivial trivial fun _ => trivial
     · exact each (fun id r => ∀ c ∈ r.trace, CommitTied c) nil nil fun _ => nil
+    · exact each (fun id r => ∀ c ∈ r.trace, ∀ h ∈ c.heads, m.has h.id = true) nil nil fun _ => nil
     · obtain ⟨x, hx, e⟩ := (Runs.has_iff _ _).mp h
       cases List.mem_cons.mp hx with
       | inl h => rw [h] at e; cases e
