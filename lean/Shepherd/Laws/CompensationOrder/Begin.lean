@@ -37,7 +37,8 @@ theorem region_within (m : M) (r : Id) : m.Region (m.Within r) r where
       | up h g => exact ⟨_, h, .inr g⟩
 
 theorem plan_eq {m : M} {id : Id} {to : Option Nat} {p : Plan} (h : m.plan id to = .ok p) : ∃ hs, p = m.planFor id to hs ∧
-    ((to = none ∧ hs = []) ∨ ∃ k c, to = some k ∧ (m.run id).trace.nth k = some c ∧ hs = m.heads id c) := by
+    ((to = none ∧ hs = []) ∨ ∃ k c, to = some k ∧ (m.run id).trace.nth k = some c ∧ hs = m.heads id c ∧
+      ∀ h ∈ m.heads id c, m.isBelow h.id id = true) := by
   unfold plan at h
   split at h
   · cases h; exact ⟨[], rfl, .inl ⟨rfl, rfl⟩⟩
@@ -48,9 +49,15 @@ theorem plan_eq {m : M} {id : Id} {to : Option Nat} {p : Plan} (h : m.plan id to
     · next c hc =>
       split at h
       · cases h
-      · split at h
+      · next hm =>
+        split at h
         · cases h
-        · cases h; exact ⟨_, rfl, .inr ⟨k, c, rfl, hc, rfl⟩⟩
+        · cases h
+          refine ⟨_, rfl, .inr ⟨k, c, rfl, hc, rfl, fun x hx => ?_⟩⟩
+          simp only [Bool.not_eq_true', Bool.not_eq_false, List.isEmpty_iff, moved, List.filter_eq_nil_iff] at hm
+          have := hm x hx
+          simp only [Bool.and_eq_true] at this
+          exact this.2
 
 /-- How taking back starts. -/
 def undoingOf (id : Id) (to : Option Nat) (p : Plan) : Undoing :=
@@ -61,7 +68,7 @@ namespace Good
 variable {R : Regions} {m : M} {a : Id} {rest : List Id}
 
 /-- The active run begins to take back one that it owns. -/
-theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (fil : Filled m) (h : m.stack = a :: rest) {c : Settled}
+theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen : Seen m) (h : m.stack = a :: rest) {c : Settled}
     (hc : (m.run a).code = .settled c) {id : Id} (ho : (m.run id).owner = some a) (root : a = .world → id = .root) {origin : Settled}
     (waits : Waits (m.run a).trace (.settled origin)) {to : Option Nat} {n : M} (hb : m.begin a origin id to = .ok n) :
     Good (R.with a (m.Within id)) n ∧ n.stack = m.stack ∧ ∃ u, (n.run a).code = .undoing u origin ∧ u.run = id := by
@@ -141,7 +148,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (fil :
       rcases Classical.em (b = a) with e | e
       · subst e; exact .inl ((Regions.with_self R _ _ x).mp hx)
       · exact .inr ⟨b, v, q, undoing b v q e hv, (Regions.with_ne R e _ x).mp hx⟩
-    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
+    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
     · rw [prog]
       exact three (by rw [runA]; exact k.fine a) (fun y hy => (runIn y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
     · exact three (by rw [runA]; exact waits) (fun y hy w' hw => absurd hw ((runIn y hy).idle w'))
@@ -162,6 +169,46 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (fil :
         rw [urun]
         exact ((region_within m id).congr fun x _ => owners x).iff (Regions.with_self R _ _)
       · exact ((k.region b v q (undoing b v q e hv)).congr fun x _ => owners x).iff (Regions.with_ne R e _)
+    · intro b v q hv k' e hto' hnth y hy
+      have stays : ∀ {v q}, (m.run b).code = .undoing v q → v.to = some k' → (n.run v.run).trace.nth k' = some e →
+          (m.run v.run).trace.nth k' = some e := fun {v q} hv hto' hnth => by
+        have cu := w.codes b
+        rw [hv] at cu
+        obtain ⟨e', he', _⟩ := cu.2.2.2 k' hto'
+        have grown : (n.run v.run).trace.nth k' = some e' := by
+          rcases Classical.em (m.Within id v.run) with hi | hi
+          · obtain ⟨s, hs'⟩ := (runIn _ hi).grew
+            have ix := (runIn _ hi).indexed (w.indexed _)
+            rw [hs'] at ix ⊢
+            exact Trace.nth_append ix he'
+          · rcases Classical.em (v.run = a) with e | e
+            · rw [e] at he' ⊢
+              rw [runA]; exact he'
+            · rw [runOut _ e hi]; exact he'
+        rw [grown] at hnth
+        exact hnth ▸ he'
+      rcases Classical.em (b = a) with eb | eb
+      · subst eb
+        rw [codeA] at hv
+        cases hv
+        refine (Regions.with_self R _ _ _).mpr ?_
+        rw [urun] at hnth ⊢
+        rcases hto with ⟨e₁, _⟩ | ⟨k₁, c', e₁, e₂, _, e₄⟩
+        · rw [uto, e₁] at hto'; cases hto'
+        · rw [uto, e₁] at hto'
+          cases hto'
+          have : (n.run id).trace.nth k' = some c' := by
+            obtain ⟨s, hs'⟩ := (runIn id (.inl rfl)).grew
+            have ix := (runIn id (.inl rfl)).indexed (w.indexed _)
+            rw [hs'] at ix ⊢
+            exact Trace.nth_append ix e₂
+          rw [this] at hnth
+          cases hnth
+          obtain ⟨t, ht, hid, _⟩ := heads_id (m := m) (id := id) hy
+          rw [← hid]
+          exact .inr (td.isBelow.mp (e₄ t ht))
+      · have hv := undoing b v q eb hv
+        exact (Regions.with_ne R eb _ _).mpr (k.heads b v q hv k' e hto' (stays hv hto' hnth) y hy)
     · intro b b' v v' q q' x hv hv' hx hx'
       rcases Classical.em (b = a) with e | e
       · rcases Classical.em (b' = a) with e' | e'
@@ -187,11 +234,11 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (fil :
         cases hv
         right
         have kept : ∀ x, keptFrom u.run u.to hs x = m.keptOf u x := fun x => by
-          rcases hto with ⟨e₁, e₂⟩ | ⟨k', c', e₁, e₂, e₃⟩
+          rcases hto with ⟨e₁, e₂⟩ | ⟨k', c', e₁, e₂, e₃, _⟩
           · unfold keptFrom keptOf
             rw [uto, e₁]
           · rw [uto, e₁, e₃, urun]
-            have := keptFrom_eq nm td fil (u := u) (uto.trans e₁) (urun ▸ e₂) x
+            have := keptFrom_eq nm seen (u := u) (uto.trans e₁) (urun ▸ e₂) x
             rw [urun] at this; exact this
         obtain ⟨p₁, p₂, p₃⟩ := planFor_owed k td w.indexed kept
         rw [urun, uto, ← utodo] at p₁ p₂ p₃

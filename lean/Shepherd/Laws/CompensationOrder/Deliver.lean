@@ -113,9 +113,9 @@ theorem Delivered.trans {m n p : M} {S T U : Id → Prop} (h : Delivered m S n) 
   handles := fun y => (g.handles y).trans (h.handles y)
   undoing := fun a => by
     refine ⟨fun u o hu => ?_, fun v p hv => ?_⟩
-    · obtain ⟨v, p, hv, e⟩ := (g.undoing a).1 u o hu
-      obtain ⟨v', p', hv', e'⟩ := (h.undoing a).1 v p hv
-      exact ⟨v', p', hv', e'.trans e⟩
+    · obtain ⟨v, p, hv, e, t⟩ := (g.undoing a).1 u o hu
+      obtain ⟨v', p', hv', e', t'⟩ := (h.undoing a).1 v p hv
+      exact ⟨v', p', hv', e'.trans e, t'.trans t⟩
     · obtain ⟨u, o, hu, e, t⟩ := (h.undoing a).2 v p hv
       obtain ⟨u', o', hu', e', t'⟩ := (g.undoing a).2 u o hu
       exact ⟨u', o', hu', e.trans e', t.trans t'⟩
@@ -168,7 +168,7 @@ theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m
       · subst e
         exact ⟨fun u o h => by (rw [code] at h; cases h), fun v p h => absurd h (nu v p)⟩
       · rw [other a e]
-        exact ⟨fun v p hv => ⟨v, p, hv, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
+        exact ⟨fun v p hv => ⟨v, p, hv, rfl, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
     · rcases Classical.em (id = a) with e | e
       · subst e; rw [code] at hw; cases hw
       · rw [other a e] at hw; exact hw
@@ -261,7 +261,7 @@ theorem delivered (g : Good R m) {n : M} {touched : Id → Prop} (h : m.stack = 
   top := (d.owner _).trans g.top
   table := (d.handles _).trans g.table
   world := fun u o hu => by
-    obtain ⟨v, p, hv, e⟩ := (d.undoing _).1 u o hu
+    obtain ⟨v, p, hv, e, _⟩ := (d.undoing _).1 u o hu
     exact e ▸ g.world v p hv
 
 /-- The active run's question is answered. -/

@@ -93,6 +93,10 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
   · intro a u o ha
     have ha := (codes a u o).mp ha
     exact (k.region a u o ha).congr fun x hx => by rw [same a u o ha x hx]
+  · intro a u o ha
+    have ha := (codes a u o).mp ha
+    rw [same a u o ha _ (k.region a u o ha).top]
+    exact k.heads a u o ha
   · intro a b u v o p x ha hb
     exact k.nested a b u v o p x ((codes a u o).mp ha) ((codes b v p).mp hb)
   · intro a u o ha
@@ -252,6 +256,9 @@ theorem Unwinds.same {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m 
   · intro a u o h
     rw [codes] at h
     exact (k.region a u o h).congr fun x _ => owners x
+  · intro a u o h
+    rw [codes] at h
+    rw [traces]; exact k.heads a u o h
   · intro a b u v o p x; rw [codes, codes]; exact k.nested a b u v o p x
   · intro a u o h
     rw [codes] at h

@@ -75,6 +75,8 @@ structure Unwinds (R : Regions) (m : M) (but : Option Id := none) : Prop where
   waits : ∀ id, Waits (m.run id).trace (m.run id).code
   owns : ∀ a u o, (m.run a).code = .undoing u o → (m.run u.run).owner = some a
   region : ∀ a u o, (m.run a).code = .undoing u o → m.Region (R a) u.run
+  heads : ∀ a u o, (m.run a).code = .undoing u o → ∀ k c, u.to = some k → (m.run u.run).trace.nth k = some c →
+    ∀ h ∈ c.heads, R a (Id.today c.run u.run h.id)
   nested : ∀ a b u v o p x, (m.run a).code = .undoing u o → (m.run b).code = .undoing v p → R a x → R b x → a = b ∨ R b a ∨ R a b
   live : ∀ a u o, (m.run a).code = .undoing u o → m.Held R a ∨ m.Live (R a) u
   pending : ∀ x v, Trace.Pending x (m.run x).trace v → (m.run x).trace.question = some v ∧

@@ -43,7 +43,7 @@ structure Delivered (m : M) (touched : Id → Prop) (n : M) : Prop where
   run : ∀ y, ¬ touched y → n.run y = m.run y
   owner : ∀ y, (n.run y).owner = (m.run y).owner
   handles : ∀ y, (n.run y).handles = (m.run y).handles
-  undoing : ∀ a, (∀ u o, (n.run a).code = .undoing u o → ∃ v p, (m.run a).code = .undoing v p ∧ v.run = u.run) ∧
+  undoing : ∀ a, (∀ u o, (n.run a).code = .undoing u o → ∃ v p, (m.run a).code = .undoing v p ∧ v.run = u.run ∧ v.to = u.to) ∧
     ∀ v p, (m.run a).code = .undoing v p → ∃ u o, (n.run a).code = .undoing u o ∧ v.run = u.run ∧ v.to = u.to
   passing : ∀ a chain op args w, (n.run a).code = .passing chain op args w → (m.run a).code = .passing chain op args w
   has : ∀ y, m.has y = true → n.has y = true
@@ -142,10 +142,10 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
         rcases Classical.em (a = b) with e | e
         · subst e
           refine ⟨fun v p hv => ?_, fun v p hv => ?_⟩
-          · rw [codeB] at hv; cases hv; exact ⟨u, o, hb, nextRun.symm⟩
+          · rw [codeB] at hv; cases hv; exact ⟨u, o, hb, nextRun.symm, nextTo.symm⟩
           · rw [hb] at hv; cases hv; exact ⟨_, _, codeB, nextRun.symm, nextTo.symm⟩
         · rw [codes a e]
-          exact ⟨fun v p hv => ⟨v, p, hv, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
+          exact ⟨fun v p hv => ⟨v, p, hv, rfl, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
       passing := fun a chain op args w' hw => by
         rcases Classical.em (a = b) with e | e
         · rw [e, codeB] at hw; cases hw
@@ -158,7 +158,7 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
     rw [hq] at hq'
     cases hq'
     rw [he] at e; cases e
-  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
+  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
   · intro y
     rw [delivered.prog]
     rcases Classical.em (y = d.run) with e | e
@@ -174,11 +174,25 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
       simp only [scode] at hw
       exact absurd hw (idle w')
   · intro a v p hv
-    obtain ⟨v', p', hv', e⟩ := (delivered.undoing a).1 v p hv
+    obtain ⟨v', p', hv', e, _⟩ := (delivered.undoing a).1 v p hv
     rw [owners, ← e]; exact k.owns a v' p' hv'
   · intro a v p hv
-    obtain ⟨v', p', hv', e⟩ := (delivered.undoing a).1 v p hv
+    obtain ⟨v', p', hv', e, _⟩ := (delivered.undoing a).1 v p hv
     rw [← e]; exact (k.region a v' p' hv').congr fun x _ => owners x
+  · intro a v p hv k' e hto hnth
+    obtain ⟨v', p', hv', hrun, hto'⟩ := (delivered.undoing a).1 v p hv
+    rw [← hrun] at hnth ⊢
+    have cu := w.codes a
+    rw [hv'] at cu
+    obtain ⟨e', he', _⟩ := cu.2.2.2 k' (hto'.trans hto)
+    have grown : (n.run v'.run).trace.nth k' = some e' := by
+      rcases Classical.em (v'.run = d.run) with e | e
+      · rw [e] at he'
+        rw [e, runD]; exact Trace.nth_append (s := [c]) indexed he'
+      · rw [traces _ e]; exact he'
+    rw [grown] at hnth
+    cases hnth
+    exact k.heads a v' p' hv' k' e (hto'.trans hto) he'
   · intro a a' v v' p p' x hv hv'
     obtain ⟨_, _, h₁, _⟩ := (delivered.undoing a).1 v p hv
     obtain ⟨_, _, h₂, _⟩ := (delivered.undoing a').1 v' p' hv'

@@ -1,4 +1,5 @@
 import Shepherd.Laws.CompensationOrder.Abandon
+import Shepherd.Laws.RevertRestores.Restore
 
 /-!
 # The plan lists what is owed
@@ -48,11 +49,6 @@ end Trace
 
 namespace M
 
-/-- Every run has recorded something, the outermost owner apart; and commits tell so of the runs below. -/
-structure Filled (m : M) : Prop where
-  runs : ∀ id, m.has id = true → id ≠ .world → (m.run id).trace ≠ []
-  heads : ∀ id, ∀ c ∈ (m.run id).trace, ∀ h ∈ c.heads, 0 < h.length ∨ h.id = c.run
-
 theorem size_upTo {t : Trace} (i : Trace.Indexed t) {n : Nat} (pos : 0 < n) (l : n ≤ t.length) : Trace.size (t.upTo (n - 1)) = n := by
   induction t with
   | nil => simp only [List.length_nil] at l; omega
@@ -69,7 +65,7 @@ theorem size_upTo {t : Trace} (i : Trace.Indexed t) {n : Nat} (pos : 0 < n) (l :
       exact ih i.2 (by omega)
 
 /-- The index from which on events are taken back, as the plan has it. -/
-theorem keptFrom_eq {m : M} (nm : Named m) (td : Tied m) (fil : Filled m) {u : Undoing} {k : Nat} (hto : u.to = some k) {c : Commit}
+theorem keptFrom_eq {m : M} (nm : Named m) (seen : Seen m) {u : Undoing} {k : Nat} (hto : u.to = some k) {c : Commit}
     (hc : (m.run u.run).trace.nth k = some c) (x : Id) : keptFrom u.run (some k) (m.heads u.run c) x = m.keptOf u x := by
   unfold keptFrom keptOf
   rw [hto]
@@ -87,7 +83,7 @@ theorem keptFrom_eq {m : M} (nm : Named m) (td : Tied m) (fil : Filled m) {u : U
       | none => rfl
       | some h =>
         have hm := List.mem_of_find?_eq_some hf
-        have pos := (fil.heads _ c mem h hm).resolve_right ((td.commits _ c mem).over h hm).2
+        have pos := (seen.length _ c mem h hm).1
         simp only [Option.map_some, Function.comp]
         rw [size_upTo (nm.indexed h.id) pos (nm.heads _ c mem h hm)]
     cases h₁ : (m.heads u.run c).find? fun h => h.id == x with

@@ -93,10 +93,10 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
         rcases Classical.em (a = b) with e | e
         · subst e
           refine ⟨fun v p hv => ?_, fun v p hv => ?_⟩
-          · rw [codeB] at hv; cases hv; exact ⟨u, o, hb, rfl⟩
+          · rw [codeB] at hv; cases hv; exact ⟨u, o, hb, rfl, rfl⟩
           · rw [hb] at hv; cases hv; exact ⟨_, _, codeB, rfl, rfl⟩
         · rw [codes a e]
-          exact ⟨fun v p hv => ⟨v, p, hv, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
+          exact ⟨fun v p hv => ⟨v, p, hv, rfl, rfl⟩, fun v p hv => ⟨v, p, hv, rfl, rfl⟩⟩
       passing := fun a chain op args w' hw => by
         rcases Classical.em (a = b) with e | e
         · rw [e, codeB] at hw; cases hw
@@ -107,7 +107,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
   have idleC : Trace.Idle (m.run d.run).trace c :=
     ⟨by rw [cevent]; exact fun _ _ => nofun, fun _ _ _ _ _ _ e => by rw [cevent] at e; cases e⟩
   have noOutcome : ∀ a ch b', c.event = .outcome a ch b' → c.event.isAbandoned = true := fun _ _ _ e => by rw [cevent] at e; cases e
-  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
+  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
   · intro y
     rw [delivered.prog]
     rcases Classical.em (y = d.run) with e | e
@@ -138,11 +138,25 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
     · rw [runD]
       exact fun w' hw => absurd hw (idle w')
   · intro a v p hv
-    obtain ⟨v', p', hv', e⟩ := (delivered.undoing a).1 v p hv
+    obtain ⟨v', p', hv', e, _⟩ := (delivered.undoing a).1 v p hv
     rw [owners, ← e]; exact k.owns a v' p' hv'
   · intro a v p hv
-    obtain ⟨v', p', hv', e⟩ := (delivered.undoing a).1 v p hv
+    obtain ⟨v', p', hv', e, _⟩ := (delivered.undoing a).1 v p hv
     rw [← e]; exact (k.region a v' p' hv').congr fun x _ => owners x
+  · intro a v p hv k' e hto hnth
+    obtain ⟨v', p', hv', hrun, hto'⟩ := (delivered.undoing a).1 v p hv
+    rw [← hrun] at hnth ⊢
+    have cu := w.codes a
+    rw [hv'] at cu
+    obtain ⟨e', he', _⟩ := cu.2.2.2 k' (hto'.trans hto)
+    have grown : (n.run v'.run).trace.nth k' = some e' := by
+      rcases Classical.em (v'.run = d.run) with e | e
+      · rw [e] at he'
+        rw [e, runD]; exact Trace.nth_append (s := [c]) indexed he'
+      · rw [traces _ e]; exact he'
+    rw [grown] at hnth
+    cases hnth
+    exact k.heads a v' p' hv' k' e (hto'.trans hto) he'
   · intro a a' v v' p p' x hv hv'
     obtain ⟨_, _, h₁, _⟩ := (delivered.undoing a).1 v p hv
     obtain ⟨_, _, h₂, _⟩ := (delivered.undoing a').1 v' p' hv'
