@@ -18,7 +18,7 @@ import Shepherd.Laws.CompensationOrder.Drives
 import Shepherd.Laws.CompensationOrder.Inside
 import Shepherd.Laws.CompensationOrder.Live
 import Shepherd.Laws.CompensationOrder.Owners
-import Shepherd.Laws.CompensationOrder.Pending
+import Shepherd.Laws.CompensationOrder.More
 import Shepherd.Laws.CompensationOrder.Steps
 import Shepherd.Laws.ConflictInert
 import Shepherd.Laws.FirstDivergence

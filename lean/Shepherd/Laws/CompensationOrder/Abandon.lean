@@ -15,7 +15,6 @@ structure Dropped (m : M) (y : Id) (r : Run) : Prop where
   handles : r.handles = (m.run y).handles
   fine : Fine m.program y r.trace
   idle : ∀ w, r.code.settle ≠ .waiting w
-  still : ∀ v, ¬ Trace.Pending y r.trace v
   shows : ∀ d, Trace.Shows m.program r.trace d ↔ Trace.Shows m.program (m.run y).trace d
   repaid : ∀ j, Trace.Repaid r.trace j ↔ Trace.Repaid (m.run y).trace j
   undoing : ∀ u o, r.code = .undoing u o → (m.run y).code = .undoing u o
@@ -52,7 +51,6 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
     Dropped m y ((n.abandonOne y).run y) ∧ (∀ x, y ≠ x → (n.abandonOne y).run x = n.run x) ∧ (n.abandonOne y).program = n.program ∧
       (n.abandonOne y).stack = n.stack := by
   have waits := k.waits y
-  have pend := k.pending y
   have keep : Dropped m y (n.run y) ↔ Dropped m y (m.run y) := by rw [same]
   -- A question that is given up.
   have drop : ∀ (q : Commit) (code : Code), (m.run y).trace.question = some q → (∀ w, code.settle ≠ .waiting w) →
@@ -70,26 +68,19 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
         indexed := fun i => ⟨by rw [← hc, commitOf_index, same, i.size], i⟩
         fine := (k.fine y).other no fun w hw => absurd (cc ▸ hw) (hi w)
         shows := fun d => Trace.shows_cons ⟨by rw [ce]; exact fun _ _ => nofun, fun _ _ _ _ _ _ _ => ab⟩ d
-        repaid := fun j => Trace.repaid_cons (fun _ _ _ _ => ab) j
-        still := fun v hp => by
-          rcases Trace.pending_cons hp with e | hp'
-          · obtain ⟨j, op, args, e'⟩ := hp.undo
-            rw [e] at e'; exact no j op args e'
-          · exact Trace.not_pending_answered ⟨_, _, _, ce⟩ (pend v hp').1 hp }
+        repaid := fun j => Trace.repaid_cons (fun _ _ _ _ => ab) j }
   -- Nothing is open.
-  have none' : (∀ w, (m.run y).code.settle ≠ .waiting w) → (∀ v, ¬ Trace.Pending y (m.run y).trace v) → Dropped m y (m.run y) :=
-    fun hi hs => ⟨rfl, rfl, k.fine y, hi, hs, fun _ => Iff.rfl, fun _ => Iff.rfl, fun _ _ h => h, ⟨[], rfl⟩, fun i => i⟩
+  have none' : (∀ w, (m.run y).code.settle ≠ .waiting w) → Dropped m y (m.run y) :=
+    fun hi => ⟨rfl, rfl, k.fine y, hi, fun _ => Iff.rfl, fun _ => Iff.rfl, fun _ _ h => h, ⟨[], rfl⟩, fun i => i⟩
   unfold abandonOne
   simp only
   rw [same]
   split
   · next hq =>
     have hq : (m.run y).trace.question = none := Option.map_eq_none_iff.mp hq
-    refine ⟨keep.mpr (none' (fun w hw => ?_) fun v hp => ?_), fun _ _ => rfl, rfl, rfl⟩
-    · obtain ⟨q, h, _⟩ := waits w hw
-      rw [hq] at h; cases h
-    · have := (pend v hp).1
-      rw [hq] at this; cases this
+    refine ⟨keep.mpr (none' fun w hw => ?_), fun _ _ => rfl, rfl, rfl⟩
+    obtain ⟨q, h, _⟩ := waits w hw
+    rw [hq] at h; cases h
   · next j op args hq =>
     obtain ⟨q, hq, he⟩ := Option.map_eq_some_iff.mp hq
     refine ⟨drop q _ hq (fun w hw => ?_) fun u o h => h, fun x e => run_recordCode_ne n _ _ e, rfl, rfl⟩
@@ -103,12 +94,7 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
     · next w hw =>
       exact ⟨drop q _ hq (fun _ h => nomatch h) (fun _ _ h => nomatch h), fun x e => run_recordCode_ne n _ _ e, rfl, rfl⟩
     · next hw =>
-      refine ⟨keep.mpr (none' hw fun v hp => ?_), fun _ _ => rfl, rfl, rfl⟩
-      have := (pend v hp).1
-      rw [hq] at this
-      cases this
-      obtain ⟨j, op, args, e'⟩ := hp.undo
-      exact hne j op args (he ▸ e')
+      exact ⟨keep.mpr (none' hw), fun _ _ => rfl, rfl, rfl⟩
 
 /-- The open questions of some runs are given up. -/
 theorem dropped_all {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {l : List Id} (nodup : l.Nodup) :

@@ -148,7 +148,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
       rcases Classical.em (b = a) with e | e
       · subst e; exact .inl ((Regions.with_self R _ _ x).mp hx)
       · exact .inr ⟨b, v, q, undoing b v q e hv, (Regions.with_ne R e _ x).mp hx⟩
-    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
+    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
     · rw [prog]
       exact three (by rw [runA]; exact k.fine a) (fun y hy => (runIn y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
     · exact three (by rw [runA]; exact waits) (fun y hy w' hw => absurd hw ((runIn y hy).idle w'))
@@ -270,25 +270,6 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
           rcases Classical.em (x = a) with e'' | e''
           · rw [e'', runA]
           · rw [runOut x e'' nx]
-    · intro x v hv
-      rcases Classical.em (m.Within id x) with e | e
-      · exact absurd hv ((runIn x e).still v)
-      · have tr : (n.run x).trace = (m.run x).trace := by
-          rcases Classical.em (x = a) with e' | e'
-          · rw [e', runA]
-          · rw [runOut x e' e]
-        rw [tr] at hv ⊢
-        obtain ⟨hq, b, v', q, d, ds, hb', hn, hr, hd, hx⟩ := k.pending x v hv
-        have ne : b ≠ a := fun e => by rw [e, hc] at hb'; cases hb'
-        have l := (k.live b v' q hb').resolve_left hn
-        have hR : R b x := hx ▸ ((l.owed d).mp (by rw [hd]; exact List.mem_cons_self)).1
-        have nb : ¬ m.Within id b := fun hi => e (by
-          have := ((k.region b v' q hb').within x hR).below (k.owns b v' q hb')
-          rcases hi with rfl | hi
-          · exact .inr this
-          · exact .inr (this.trans hi))
-        refine ⟨hq, b, v', q, d, ds, by rw [runOut b ne nb]; exact hb', fun hh => ?_, hr, hd, hx⟩
-        exact (ofHeld b hh).elim nb hn
     · intro x hx w' hw
       rcases Classical.em (m.Within id x) with e | e
       · exact (runIn x e).idle w' hw

@@ -117,7 +117,7 @@ theorem spawned (g : Good R m) (w : Wf m True) (h : m.stack = a :: rest) {wt : W
   have na : r.id ≠ a := fun e => by
     exact off (by rw [h, e]; exact List.mem_cons_self)
   have b : Good R (m.put r) := g.born r absent nw off _ code (by rw [trace]; exact .nil _ _)
-    (by rw [code]; exact waits_running) (fun v hp => by rw [trace] at hp; exact absurd hp.mem List.not_mem_nil)
+    (by rw [code]; exact waits_running)
   have b' : (m.put r).stack = a :: rest ∧ ((m.put r).run a).code = .settled s ∧ ((m.put r).run r.id).owner = some a ∧
       ((m.put r).run r.id).code = .settled (.running c [] [] 0) :=
     ⟨h, by rw [run_put_ne m na]; exact hc, by rw [run_put_same]; exact ho, by rw [run_put_same]; exact code⟩

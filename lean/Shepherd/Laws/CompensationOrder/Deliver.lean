@@ -140,12 +140,11 @@ theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m
   · subst e
     have waits : Waits ((m.record y event s).run y).trace ((m.record y event s).run y).code := by
       rw [code]; exact fun _ h => nomatch h
-    refine ⟨?_, waits, ?_⟩
-    · rw [same]
-      refine (k.fine y).other no fun w hw => ?_
-      have hw : s.code.settle = .waiting w := hw
-      rw [hs] at hw; cases hw
-    · rw [same]; exact Trace.still_cons (k.still free) no
+    refine ⟨?_, waits⟩
+    rw [same]
+    refine (k.fine y).other no fun w hw => ?_
+    have hw : s.code.settle = .waiting w := hw
+    rw [hs] at hw; cases hw
   · rcases Classical.em (id = a) with e | e
     · subst e; rw [code] at hw; cases hw
     · rw [other a e] at hw

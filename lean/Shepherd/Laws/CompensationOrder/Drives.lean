@@ -107,9 +107,9 @@ theorem alone (g : Good R m) (h : m.stack = a :: rest) : m.Alone a := (h ▸ g.p
 theorem one (g : Good R m) {n : M} (h : m.stack = a :: rest) {s t : Settled} (hc : (m.run a).code = .settled s)
     (hn : (n.run a).code = .settled t) (prog : n.program = m.program) (run : ∀ y, a ≠ y → n.run y = m.run y)
     (owner : (n.run a).owner = (m.run a).owner) (stack : n.stack = m.stack) (table : a = .world → (n.run a).handles = (m.run a).handles)
-    (fine : Fine m.program a (n.run a).trace) (waits : Waits (n.run a).trace (n.run a).code)
-    (still : ∀ v, ¬ Trace.Pending a (n.run a).trace v) : Good R n where
-  unwinds := g.unwinds.one prog run (g.free h) (fun u o => by rw [hc, hn]; exact ⟨nofun, nofun⟩) fine waits still
+    (fine : Fine m.program a (n.run a).trace) (waits : Waits (n.run a).trace (n.run a).code) :
+    Good R n where
+  unwinds := g.unwinds.one prog run (g.free h) (fun u o => by rw [hc, hn]; exact ⟨nofun, nofun⟩) fine waits
     (fun _ _ _ _ e => by rw [hn] at e; cases e) (.inl (g.alone h))
   path := by
     have p := g.path
@@ -138,12 +138,11 @@ theorem record (g : Good R m) (h : m.stack = a :: rest) {c t : Settled} (hc : (m
     (hs : s.code = .settled t) (no : event.NotUndo) (table : a = .world → s.handles = (m.run a).handles)
     (waits : Waits (m.commitOf a event s :: (m.run a).trace) s.code) : Good R (m.record a event s) := by
   have same := run_record_same m a event s
-  refine g.one h hc (t := t) (by rw [same]; exact hs) rfl (fun y e => run_record_ne m event s e) ?_ rfl ?_ ?_ ?_ ?_
+  refine g.one h hc (t := t) (by rw [same]; exact hs) rfl (fun y e => run_record_ne m event s e) ?_ rfl ?_ ?_ ?_
   · rw [same]
   · rw [same]; exact table
   · rw [same]; exact (g.unwinds.fine a).other no waits
   · rw [same]; exact waits
-  · rw [same]; exact Trace.still_cons (g.unwinds.still (g.free h)) no
 
 theorem recordCode (g : Good R m) (h : m.stack = a :: rest) {c t : Settled} (hc : (m.run a).code = .settled c) (event : Event)
     (no : event.NotUndo) (waits : Waits (m.commitOf a event { m.state a with code := .settled t } :: (m.run a).trace) (.settled t)) :

@@ -18,19 +18,17 @@ inductive Copied (m : M) (y : Id) (r : Run) : Prop where
       c.event = .forked x j → c.code = k.code → r.code.settle = k.code → (∀ v p, r.code ≠ .undoing v p) → Copied m y r
 
 theorem Copied.fine {R : Regions} {m : M} {y : Id} {r : Run} (k : Unwinds R m) (w : Wf m True) (new : m.has y = false)
-    (h : Copied m y r) : Fine m.program y r.trace ∧ Waits r.trace r.code ∧ (∀ v, ¬ Trace.Pending y r.trace v) ∧
-      ∀ v p, r.code ≠ .undoing v p := by
+    (h : Copied m y r) : Fine m.program y r.trace ∧ Waits r.trace r.code ∧ ∀ v p, r.code ≠ .undoing v p := by
   have foreign : ∀ o, ∀ s, s <:+ (m.run o).trace → ∀ c ∈ s, c.run ≠ y := fun o s hs c hc e => by
     have := w.recorders o c (hs.subset hc)
     rw [e, new] at this; cases this
   cases h with
   | absent e =>
     subst e
-    exact ⟨Fine.nil _ _, (fun _ hw => nomatch hw), (fun v hp => absurd hp.mem List.not_mem_nil), (fun _ _ e => nomatch e)⟩
+    exact ⟨Fine.nil _ _, (fun _ hw => nomatch hw), (fun _ _ e => nomatch e)⟩
   | made k' u o hs ht hc =>
     rw [ht, hc]
-    refine ⟨(k.fine o).inherit hs (foreign o _ hs), fun w hw => (k.fine o).waits k' u hs w hw, fun v hp => ?_, nofun⟩
-    exact foreign o _ hs v hp.mem hp.own
+    refine ⟨(k.fine o).inherit hs (foreign o _ hs), fun w hw => (k.fine o).waits k' u hs w hw, nofun⟩
   | marked c k' u o x j hs ht hc hcode hsettle hu =>
     have waits : ∀ w, k'.code = .waiting w → ∃ q, Trace.question (c :: k' :: u) = some q ∧ q.event = .intent w.op w.args := fun w hw => by
       obtain ⟨q, hq, he⟩ := (k.fine o).waits k' u hs w hw
@@ -38,8 +36,7 @@ theorem Copied.fine {R : Regions} {m : M} {y : Id} {r : Run} (k : Unwinds R m) (
       rw [Trace.question_cons, hc]; exact hq
     have no : c.event.NotUndo := by rw [hc]; exact fun _ _ _ => nofun
     rw [ht]
-    refine ⟨((k.fine o).inherit hs (foreign o _ hs)).other no fun w hw => waits w (hcode ▸ hw), fun w hw => waits w (hsettle ▸ hw),
-      Trace.still_cons (fun v hp => foreign o _ hs v hp.mem hp.own) no, hu⟩
+    refine ⟨((k.fine o).inherit hs (foreign o _ hs)).other no fun w hw => waits w (hcode ▸ hw), fun w hw => waits w (hsettle ▸ hw), hu⟩
 
 /-- What holds while a fork is made. -/
 structure Forks (m : M) (E : Id → Prop) (n : M) : Prop where
@@ -173,8 +170,7 @@ theorem forks (g : Good R m) (w : Wf m True) {E : Id → Prop} {n : M} (new : �
   have nu : ∀ y, E y → ∀ u o, (m.run y).code ≠ .undoing u o := fun y hy u o e => by
     rw [run_of_not_has (new y hy)] at e; cases e
   refine ⟨?_, ?_, ?_, ?_, ?_⟩
-  · refine g.unwinds.inside E h.prog h.run (fun y hy => ?_) (fun b u o => ?_) (fun y hy => ⟨(facts y hy).1, (facts y hy).2.1,
-      (facts y hy).2.2.1⟩) fun b chain op args w' hb _ => ?_
+  · refine g.unwinds.inside E h.prog h.run (fun y hy => ?_) (fun b u o => ?_) (fun y hy => ⟨(facts y hy).1, (facts y hy).2.1⟩) fun b chain op args w' hb _ => ?_
     · rintro ⟨b, u, o, hb, hr⟩
       rcases Classical.em (y = u.run) with e | e
       · have := g.unwinds.owns b u o hb
@@ -182,7 +178,7 @@ theorem forks (g : Good R m) (w : Wf m True) {E : Id → Prop} {n : M} (new : �
       · obtain ⟨z, hz, _⟩ := (g.unwinds.region b u o hb).closed y hr e
         rw [run_of_not_has (new y hy)] at hz; cases hz
     · rcases Classical.em (E b) with e | e
-      · exact ⟨fun hb => absurd hb ((facts b e).2.2.2 u o), fun hb => absurd hb (nu b e u o)⟩
+      · exact ⟨fun hb => absurd hb ((facts b e).2.2 u o), fun hb => absurd hb (nu b e u o)⟩
       · rw [h.run b e]
     · rcases Classical.em (E b) with e | e
       · exact .inl (h.passes b e _ _ _ _ hb)

@@ -65,8 +65,7 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
     (run : ∀ y, ¬ E y → n.run y = m.run y)
     (free : ∀ y, E y → ¬ m.Held R y)
     (codes : ∀ a u o, (n.run a).code = .undoing u o ↔ (m.run a).code = .undoing u o)
-    (fine : ∀ y, E y → Fine m.program y (n.run y).trace ∧ Waits (n.run y).trace (n.run y).code ∧
-      ∀ v, ¬ Trace.Pending y (n.run y).trace v)
+    (fine : ∀ y, E y → Fine m.program y (n.run y).trace ∧ Waits (n.run y).trace (n.run y).code)
     (passes : ∀ a chain op args w, (n.run a).code = .passing chain op args w → chain.head? ≠ but' ∨ but' = none →
       n.Passes a chain op args ∨
         ((m.run a).code = .passing chain op args w ∧ (chain.head? ≠ but ∨ but = none) ∧
@@ -84,7 +83,7 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
     · rw [prog, run id e]; exact k.fine id
   · intro id
     rcases Classical.em (E id) with e | e
-    · exact (fine id e).2.1
+    · exact (fine id e).2
     · rw [run id e]; exact k.waits id
   · intro a u o ha
     have ha := (codes a u o).mp ha
@@ -104,12 +103,6 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
     rcases k.live a u o ha with h | l
     · exact .inl ((held a).mpr h)
     · exact .inr (l.congr prog (k.region a u o ha).top fun x hx => by rw [same a u o ha x hx])
-  · intro x v hp
-    rcases Classical.em (E x) with e | e
-    · exact absurd hp ((fine x e).2.2 v)
-    · rw [run x e] at hp ⊢
-      obtain ⟨hq, a, u, o, d, ds, ha, hn, h⟩ := k.pending x v hp
-      exact ⟨hq, a, u, o, d, ds, (codes a u o).mpr ha, fun g => hn ((held a).mp g), h⟩
   · intro x h
     have h := (held x).mp h
     rw [run x fun e => free x e h]
@@ -133,23 +126,14 @@ theorem Unwinds.alone {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m b
   cases e
   exact h a ho _ _ _ _ ha
 
-/-- A run that nobody takes back has no undo open. -/
-theorem Unwinds.still {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {id : Id} (h : ¬ m.Held R id) (v : Commit) :
-    ¬ Trace.Pending id (m.run id).trace v := by
-  intro hp
-  obtain ⟨_, a, u, o, d, ds, ha, hn, _, hd, rfl⟩ := k.pending id v hp
-  have l := (k.live a u o ha).resolve_left hn
-  exact h ⟨a, u, o, ha, ((l.owed d).mp (by rw [hd]; exact List.mem_cons_self)).1⟩
-
 /-- One run changes, that nobody takes back. -/
 theorem Unwinds.one {R : Regions} {m n : M} (k : Unwinds R m) {id : Id} (prog : n.program = m.program) (run : ∀ y, id ≠ y → n.run y = m.run y)
     (free : ¬ m.Held R id)
     (codes : ∀ u o, (n.run id).code = .undoing u o ↔ (m.run id).code = .undoing u o)
     (fine : Fine m.program id (n.run id).trace) (waits : Waits (n.run id).trace (n.run id).code)
-    (still : ∀ v, ¬ Trace.Pending id (n.run id).trace v)
     (passes : ∀ chain op args w, (n.run id).code = .passing chain op args w → n.Passes id chain op args)
     (alone : m.Alone id ∨ ((n.run id).owner = (m.run id).owner ∧ (n.run id).code = (m.run id).code)) : Unwinds R n := by
-  refine k.inside (fun y => id = y) prog run (fun y e => e ▸ free) (fun a u o => ?_) (fun y e => e ▸ ⟨fine, waits, still⟩) fun a chain op args w ha _ => ?_
+  refine k.inside (fun y => id = y) prog run (fun y e => e ▸ free) (fun a u o => ?_) (fun y e => e ▸ ⟨fine, waits⟩) fun a chain op args w ha _ => ?_
   · rcases Classical.em (id = a) with e | e
     · subst e; exact codes u o
     · rw [run a e]
@@ -203,14 +187,6 @@ theorem Fine.other {P : Program} {id : Id} {c : Commit} {t : Trace} (h : Fine P 
     (waits : ∀ w, c.code = .waiting w → ∃ q, Trace.question (c :: t) = some q ∧ q.event = .intent w.op w.args) : Fine P id (c :: t) :=
   h.cons (fun _ => .of_not hc) (fun j op args e => absurd e (hc j op args)) waits
 
-theorem Trace.still_cons {id : Id} {c : Commit} {t : Trace} (h : ∀ v, ¬ Trace.Pending id t v) (hc : c.event.NotUndo) (v : Commit) :
-    ¬ Trace.Pending id (c :: t) v := by
-  intro hp
-  rcases Trace.pending_cons hp with rfl | hp
-  · obtain ⟨j, op, args, e⟩ := hp.undo
-    exact hc j op args e
-  · exact h v hp
-
 namespace M
 
 /-- A run that nobody takes back records an event that is no undo. -/
@@ -220,11 +196,10 @@ theorem Unwinds.record {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (event 
     (passes : ∀ chain op args w, s.code = .passing chain op args w → (m.record id event s).Passes id chain op args)
     (alone : m.Alone id ∨ s.code = (m.run id).code) : Unwinds R (m.record id event s) := by
   have same := run_record_same m id event s
-  refine k.one (id := id) rfl (fun y h => run_record_ne m event s h) free ?_ ?_ ?_ ?_ ?_ ?_
+  refine k.one (id := id) rfl (fun y h => run_record_ne m event s h) free ?_ ?_ ?_ ?_ ?_
   · rw [same]; exact codes
   · rw [same]; exact (k.fine id).other no waits
   · rw [same]; exact waits
-  · rw [same]; exact Trace.still_cons (k.still free) no
   · rw [same]; exact passes
   · rw [same]; exact alone.imp_right fun h => ⟨rfl, h⟩
 
@@ -234,11 +209,10 @@ theorem Unwinds.setCode {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (code 
     (passes : ∀ chain op args w, code = .passing chain op args w → (m.setCode id code).Passes id chain op args)
     (alone : m.Alone id) : Unwinds R (m.setCode id code) := by
   have same := run_setCode_same m id code
-  refine k.one (id := id) rfl (fun y h => run_setCode_ne m code h) free ?_ ?_ ?_ ?_ ?_ ?_
+  refine k.one (id := id) rfl (fun y h => run_setCode_ne m code h) free ?_ ?_ ?_ ?_ ?_
   · rw [same]; exact codes
   · rw [same]; exact k.fine id
   · rw [same]; exact waits
-  · rw [same]; exact k.still free
   · rw [same]; exact passes
   · exact .inl alone
 
@@ -263,10 +237,6 @@ theorem Unwinds.same {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m 
   · intro a u o h
     rw [codes] at h
     exact (k.live a u o h).imp (held a).mpr fun l => l.congr prog (k.region a u o h).top fun x _ => traces x
-  · intro x v h
-    rw [traces] at h ⊢
-    obtain ⟨hq, a, u, o, d, ds, ha, hn, h⟩ := k.pending x v h
-    exact ⟨hq, a, u, o, d, ds, (codes a).trans ha, fun g => hn ((held a).mp g), h⟩
   · intro x h
     rw [codes]; exact k.idle x ((held x).mp h)
   · intro a chain op args w h hb

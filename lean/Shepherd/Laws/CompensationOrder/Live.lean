@@ -1,4 +1,4 @@
-import Shepherd.Laws.CompensationOrder.Pending
+import Shepherd.Laws.CompensationOrder.More
 import Shepherd.Laws.Support.Below
 
 /-!
@@ -79,8 +79,6 @@ structure Unwinds (R : Regions) (m : M) (but : Option Id := none) : Prop where
     ∀ h ∈ c.heads, R a (Id.today c.run u.run h.id)
   nested : ∀ a b u v o p x, (m.run a).code = .undoing u o → (m.run b).code = .undoing v p → R a x → R b x → a = b ∨ R b a ∨ R a b
   live : ∀ a u o, (m.run a).code = .undoing u o → m.Held R a ∨ m.Live (R a) u
-  pending : ∀ x v, Trace.Pending x (m.run x).trace v → (m.run x).trace.question = some v ∧
-    ∃ a u o d ds, (m.run a).code = .undoing u o ∧ ¬ m.Held R a ∧ u.raised = true ∧ u.todo = d :: ds ∧ d.run = x
   idle : ∀ x, m.Held R x → ∀ w, (m.run x).code.settle ≠ .waiting w
   passes : ∀ a chain op args w, (m.run a).code = .passing chain op args w → chain.head? ≠ but ∨ but = none → m.Passes a chain op args
 

@@ -42,10 +42,9 @@ theorem own (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run 
   have codes := run_own_code m id o gs
   have traces := trace_own m id o gs
   refine ⟨?_, ?_, ?_, (run_own_handles m id o gs _).trans g.table, by rw [codes]; exact g.world⟩
-  · refine g.unwinds.one (id := id) rfl other (g.kid_free h (by rw [hc]; exact nofun) ho) (fun u p => by rw [codes]) ?_ ?_ ?_ ?_ (.inl ?_)
+  · refine g.unwinds.one (id := id) rfl other (g.kid_free h (by rw [hc]; exact nofun) ho) (fun u p => by rw [codes]) ?_ ?_ ?_ (.inl ?_)
     · rw [traces]; exact g.unwinds.fine id
     · rw [traces, codes]; exact g.unwinds.waits id
-    · rw [traces]; exact g.unwinds.still (g.kid_free h (by rw [hc]; exact nofun) ho)
     · intro chain op args w hw
       rw [codes] at hw
       obtain ⟨k, q, rfl, hk, hs, rfl, rfl⟩ := g.unwinds.passes id chain op args w hw (.inr rfl)
@@ -109,8 +108,8 @@ theorem ended (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) 
 
 /-- A run is put in that nobody knows of yet. -/
 theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ .world) (off : r.id ∉ m.stack) (t : Settled)
-    (code : r.code = .settled t) (fine : Fine m.program r.id r.trace) (waits : Waits r.trace r.code)
-    (still : ∀ v, ¬ Trace.Pending r.id r.trace v) : Good R (m.put r) := by
+    (code : r.code = .settled t) (fine : Fine m.program r.id r.trace) (waits : Waits r.trace r.code) :
+    Good R (m.put r) := by
   have absent : m.run r.id = Run.absent r.id := run_of_not_has new
   have other : ∀ y, r.id ≠ y → (m.put r).run y = m.run y := fun y e => run_put_ne m e
   have same := run_put_same m r
@@ -122,11 +121,10 @@ theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ 
     · obtain ⟨z, hz, _⟩ := (g.unwinds.region b u o hb).closed _ hr e
       rw [absent] at hz; cases hz
   refine ⟨?_, ?_, ?_, ?_, ?_⟩
-  · refine g.unwinds.one (id := r.id) rfl other free (fun u o => ?_) ?_ ?_ ?_ ?_ (.inl fun b hb => ?_)
+  · refine g.unwinds.one (id := r.id) rfl other free (fun u o => ?_) ?_ ?_ ?_ (.inl fun b hb => ?_)
     · rw [same, code, absent]; exact ⟨nofun, nofun⟩
     · rw [same]; exact fine
     · rw [same]; exact waits
-    · rw [same]; exact still
     · intro chain op args w hw
       rw [same, code] at hw; cases hw
     · rw [absent] at hb; cases hb

@@ -158,7 +158,7 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
     rw [hq] at hq'
     cases hq'
     rw [he] at e; cases e
-  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
+  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
   · intro y
     rw [delivered.prog]
     rcases Classical.em (y = d.run) with e | e
@@ -242,27 +242,6 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
         · exact ⟨b, u, o, hb, h⟩
       · refine (k.live a v p hv).imp (heldEq a).mpr fun l' => l'.congr delivered.prog (k.region a v p hv).top fun x hx => ?_
         exact traces x fun e' => hR (e' ▸ hx)
-  · intro x v hp
-    rcases Classical.em (x = d.run) with e | e
-    · subst e
-      rw [runD] at hp
-      simp only at hp
-      rcases Trace.pending_cons hp with e' | hp'
-      · obtain ⟨j, op, args, h⟩ := hp.undo
-        rw [e', cevent] at h; cases h
-      · have := (k.pending _ v hp').1
-        exact absurd hp (Trace.not_pending_answered ⟨_, _, _, cevent⟩ this)
-    · rw [traces x e] at hp ⊢
-      obtain ⟨hq', a, v', p, e', es, ha, hn, h₁, h₂, h₃⟩ := k.pending x v hp
-      refine ⟨hq', a, v', p, e', es, ?_, fun h => hn ((heldEq a).mp h), h₁, h₂, h₃⟩
-      rw [codes a fun e'' => ?_]
-      · exact ha
-      · subst e''
-        rw [hb] at ha
-        cases ha
-        rw [hd] at h₂
-        cases h₂
-        exact e h₃.symm
   · intro x hx w'
     have hx := (heldEq x).mp hx
     rw [codes x fun e => free (e ▸ hx)]

@@ -37,19 +37,6 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
   have idle := k.idle d.run held
   have below : Runs.Below m.runs d.run b := (region.within _ owed.1).below (k.owns b u o hb)
   have ne : d.run ≠ b := below.ne f
-  -- Nothing is pending in the run that owes.
-  have quiet : ∀ v, ¬ Trace.Pending d.run (m.run d.run).trace v := by
-    intro v hp
-    obtain ⟨_, a, u', o', e, es, ha, hn, hr', hd', he⟩ := k.pending d.run v hp
-    have l' := (k.live a u' o' ha).resolve_left hn
-    have hR : R a d.run := he ▸ ((l'.owed e).mp (by rw [hd']; exact List.mem_cons_self)).1
-    rcases k.nested b a u u' o o' d.run hb ha owed.1 hR with e | h | h
-    · subst e
-      rw [hb] at ha
-      cases ha
-      rw [hr] at hr'; cases hr'
-    · exact free ⟨a, u', o', ha, h⟩
-    · exact hn ⟨b, u, o, hb, h⟩
   have same := run_recordCode_same m d.run (.undo d.at d.op d.args) (m.run d.run).code
   have other : ∀ y, d.run ≠ y → (m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code).run y = m.run y :=
     fun y e => run_recordCode_ne m _ _ e
@@ -107,7 +94,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
   have idleC : Trace.Idle (m.run d.run).trace c :=
     ⟨by rw [cevent]; exact fun _ _ => nofun, fun _ _ _ _ _ _ e => by rw [cevent] at e; cases e⟩
   have noOutcome : ∀ a ch b', c.event = .outcome a ch b' → c.event.isAbandoned = true := fun _ _ _ e => by rw [cevent] at e; cases e
-  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
+  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, delivered⟩
   · intro y
     rw [delivered.prog]
     rcases Classical.em (y = d.run) with e | e
@@ -115,17 +102,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
       refine (k.fine d.run).cons (fun _ j op args e => ?_) (fun j op args e => ?_) fun w' hw => absurd (ccode ▸ hw) (idle w')
       · rw [cevent] at e
         cases e
-        refine ⟨⟨d.seq, owed.2.2.1⟩, owed.2.2.2, fun v hv hvr op' args' he => ?_⟩
-        have answered : ∃ x, Trace.Answers (m.run d.run).trace x v := by
-          rcases Classical.em (∃ x, Trace.Answers (m.run d.run).trace x v) with h | h
-          · exact h
-          · refine absurd ⟨hv, hvr, ⟨_, _, _, he⟩, fun x hx y j' e' => ?_, fun x hx => h ⟨x, hx⟩⟩ (quiet v)
-            exact Nat.lt_trans (owed.2.2.1.2 x hx y j' e') ((k.fine d.run).backward v hv _ _ _ he)
-        obtain ⟨x, hx⟩ := answered
-        refine ⟨x, hx, ?_⟩
-        cases hab : x.event.isAbandoned with
-        | true => rfl
-        | false => exact absurd ⟨x, v, op', args', hx, he, hab⟩ owed.2.2.2
+        exact ⟨⟨d.seq, owed.2.2.1⟩, owed.2.2.2⟩
       · rw [cevent] at e
         cases e
         rw [cindex, (w.indexed d.run).size]
@@ -197,24 +174,6 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
         · exact ⟨b, u, o, hb, h⟩
       · refine (k.live a v p hv).imp (heldEq a).mpr fun l' => l'.congr delivered.prog (k.region a v p hv).top fun x hx => ?_
         exact traces x fun e' => hR (e' ▸ hx)
-  · intro x v hp
-    rcases Classical.em (x = d.run) with e | e
-    · subst e
-      rw [runD] at hp ⊢
-      simp only at hp ⊢
-      rcases Trace.pending_cons hp with e' | hp'
-      · rw [e']
-        refine ⟨by rw [Trace.question_cons, cevent], b, _, o, d, ds, codeB, fun h => free ((heldEq b).mp h), rfl, hd, rfl⟩
-      · exact absurd hp' (quiet v)
-    · rw [traces x e] at hp ⊢
-      obtain ⟨hq', a, v', p, e', es, ha, hn, h₁, h₂, h₃⟩ := k.pending x v hp
-      refine ⟨hq', a, v', p, e', es, ?_, fun h => hn ((heldEq a).mp h), h₁, h₂, h₃⟩
-      rw [codes a fun e'' => ?_]
-      · exact ha
-      · subst e''
-        rw [hb] at ha
-        cases ha
-        rw [hr] at h₁; cases h₁
   · intro x hx w'
     have hx := (heldEq x).mp hx
     rw [codes x fun e => free (e ▸ hx)]

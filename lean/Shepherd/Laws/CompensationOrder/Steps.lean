@@ -43,10 +43,9 @@ theorem ne_world (g : Good R m) {id o : Id} (h : (m.run id).owner = some o) : id
 theorem setCode (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c) (t : Settled)
     (waits : Waits (m.run a).trace (.settled t)) : Good R (m.setCode a (.settled t)) := by
   have same := run_setCode_same m a (.settled t)
-  refine g.one h hc (t := t) (by rw [same]) rfl (fun y e => run_setCode_ne m _ e) (by rw [same]) rfl (fun _ => by rw [same]) ?_ ?_ ?_
+  refine g.one h hc (t := t) (by rw [same]) rfl (fun y e => run_setCode_ne m _ e) (by rw [same]) rfl (fun _ => by rw [same]) ?_ ?_
   · rw [same]; exact g.unwinds.fine a
   · rw [same]; exact waits
-  · rw [same]; exact g.unwinds.still (g.free h)
 
 theorem ask (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c) (op : String)
     (args : List Value) (K : Stack) : Good R (m.ask a op args K) := by

@@ -8,14 +8,6 @@ namespace Shepherd
 
 namespace Trace
 
-/-- The undo `u`, recorded by the run itself, is newer than every `forked` and has no outcome yet. -/
-structure Pending (id : Id) (t : Trace) (u : Commit) : Prop where
-  mem : u ∈ t
-  own : u.run = id
-  undo : ∃ j op args, u.event = .undo j op args
-  since : ∀ c ∈ t, ∀ x k, c.event = .forked x k → c.index < u.index
-  open' : ∀ o, ¬ Answers t o u
-
 theorem question_cons (c : Commit) (t : Trace) : question (c :: t) = match c.event with
     | .reverted k => questionFrom (some k) t
     | .intent .. | .undo .. => some c
@@ -85,38 +77,12 @@ theorem repaid_cons_undo {c u : Commit} {t : Trace} {j : Nat} {op : String} {arg
     · exact ⟨c, u, op, args, answers_cons.mpr (.inl ⟨rfl, ⟨a, ch, b, hc⟩, hu⟩), he, hn⟩
     · exact ⟨o, q, op', args', answers_cons.mpr (.inr ha), h⟩
 
-theorem Pending.tail {id : Id} {c u : Commit} {t : Trace} (h : Pending id (c :: t) u) (ne : u ≠ c) : Pending id t u where
-  own := h.own
-  mem := (List.mem_cons.mp h.mem).resolve_left ne
-  undo := h.undo
-  since := fun d hd => h.since d (List.mem_cons_of_mem _ hd)
-  open' := fun o ha => h.open' o (answers_cons.mpr (.inr ha))
-
-/-- What is pending after one more commit was pending before, or is that commit. -/
-theorem pending_cons {id : Id} {c u : Commit} {t : Trace} (h : Pending id (c :: t) u) : u = c ∨ Pending id t u :=
-  (Classical.em (u = c)).imp_right h.tail
-
-/-- Nothing is pending after an outcome that answers it. -/
-theorem not_pending_answered {id : Id} {c u : Commit} {t : Trace} (hc : ∃ a ch b, c.event = .outcome a ch b) (hq : question t = some u) :
-    ¬ Pending id (c :: t) u := fun h => h.open' c (answers_cons.mpr (.inl ⟨rfl, hc, hq⟩))
-
-/-- Nothing is pending after `forked`. -/
-theorem not_pending_forked {id : Id} {c u : Commit} {t : Trace} {x : Id} {k : Nat} (i : Indexed (c :: t)) (hc : c.event = .forked x k) :
-    ¬ Pending id (c :: t) u := by
-  intro h
-  have := h.since c List.mem_cons_self x k hc
-  rcases List.mem_cons.mp h.mem with rfl | hu
-  · omega
-  · have := i.lt u hu; omega
-
 /-! ## The history of a trace -/
 
-/-- What holds when a run records an undo: the trace before it shows the debt, no undo of it has an outcome, and every earlier undo of
-it by the same run was given up. -/
+/-- What holds when a run records an undo: the trace before it shows the debt, and no undo of it has an outcome, unless it was given
+up. -/
 def Due (P : Program) (id : Id) (t : Trace) (u : Commit) : Prop :=
-  ∀ j op args, u.event = .undo j op args →
-    (∃ seq, Shows P t ⟨id, j, op, args, seq⟩) ∧ ¬ Repaid t j ∧
-    ∀ v ∈ t, v.run = id → ∀ op' args', v.event = .undo j op' args' → ∃ o, Answers t o v ∧ o.event.isAbandoned = true
+  ∀ j op args, u.event = .undo j op args → (∃ seq, Shows P t ⟨id, j, op, args, seq⟩) ∧ ¬ Repaid t j
 
 theorem Due.of_not {P : Program} {id : Id} {t : Trace} {u : Commit} (h : ∀ j op args, u.event ≠ .undo j op args) : Due P id t u :=
   fun j op args e => absurd e (h j op args)
