@@ -47,10 +47,11 @@ theorem question_asks {t : Trace} {q : Commit} (h : t.question = some q) :
   exact go t _ h
 
 /-- One run's open question is given up. `n` may differ from `m` elsewhere. -/
-theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m but) {y : Id} (same : n.run y = m.run y) :
+theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m but) {y : Id} (nw : y ≠ .world)
+    (same : n.run y = m.run y) :
     Dropped m y ((n.abandonOne y).run y) ∧ (∀ x, y ≠ x → (n.abandonOne y).run x = n.run x) ∧ (n.abandonOne y).program = n.program ∧
       (n.abandonOne y).stack = n.stack := by
-  have waits := k.waits y
+  have waits := k.waits y nw
   have keep : Dropped m y (n.run y) ↔ Dropped m y (m.run y) := by rw [same]
   -- A question that is given up.
   have drop : ∀ (q : Commit) (code : Code), (m.run y).trace.question = some q → (∀ w, code.settle ≠ .waiting w) →
@@ -97,20 +98,21 @@ theorem dropped_abandonOne {R : Regions} {m n : M} {but : Option Id} (k : Unwind
       exact ⟨keep.mpr (none' hw), fun _ _ => rfl, rfl, rfl⟩
 
 /-- The open questions of some runs are given up. -/
-theorem dropped_all {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {l : List Id} (nodup : l.Nodup) :
+theorem dropped_all {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {l : List Id} (nw : ∀ y ∈ l, y ≠ .world)
+    (nodup : l.Nodup) :
     (∀ y ∈ l, Dropped m y ((l.foldl abandonOne m).run y)) ∧ (∀ x, x ∉ l → (l.foldl abandonOne m).run x = m.run x) ∧
       (l.foldl abandonOne m).program = m.program ∧ (l.foldl abandonOne m).stack = m.stack := by
-  have go : ∀ (l : List Id) (n : M), l.Nodup → (∀ y ∈ l, n.run y = m.run y) →
+  have go : ∀ (l : List Id) (n : M), l.Nodup → (∀ y ∈ l, y ≠ .world) → (∀ y ∈ l, n.run y = m.run y) →
       (∀ y ∈ l, Dropped m y ((l.foldl abandonOne n).run y)) ∧ (∀ x, x ∉ l → (l.foldl abandonOne n).run x = n.run x) ∧
       (l.foldl abandonOne n).program = n.program ∧ (l.foldl abandonOne n).stack = n.stack := by
     intro l
     induction l with
-    | nil => exact fun n _ _ => ⟨fun _ h => absurd h List.not_mem_nil, fun _ _ => rfl, rfl, rfl⟩
+    | nil => exact fun n _ _ _ => ⟨fun _ h => absurd h List.not_mem_nil, fun _ _ => rfl, rfl, rfl⟩
     | cons z l ih =>
-      intro n nodup same
+      intro n nodup nw same
       have nodup := List.nodup_cons.mp nodup
-      obtain ⟨h₁, h₂, h₃, h₄⟩ := dropped_abandonOne k (same z List.mem_cons_self)
-      obtain ⟨i₁, i₂, i₃, i₄⟩ := ih (n.abandonOne z) nodup.2 fun y hy => by
+      obtain ⟨h₁, h₂, h₃, h₄⟩ := dropped_abandonOne k (nw z List.mem_cons_self) (same z List.mem_cons_self)
+      obtain ⟨i₁, i₂, i₃, i₄⟩ := ih (n.abandonOne z) nodup.2 (fun y hy => nw y (List.mem_cons_of_mem _ hy)) fun y hy => by
         rw [h₂ y fun e => nodup.1 (e ▸ hy)]; exact same y (List.mem_cons_of_mem _ hy)
       rw [List.foldl_cons]
       refine ⟨fun y hy => ?_, fun x hx => ?_, i₃.trans h₃, i₄.trans h₄⟩
@@ -119,7 +121,7 @@ theorem dropped_all {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but
         · exact i₁ y hy
       · rw [List.mem_cons, not_or] at hx
         rw [i₂ x hx.2, h₂ x fun e => hx.1 e.symm]
-  exact go l m nodup fun _ _ => rfl
+  exact go l m nodup nw fun _ _ => rfl
 
 end M
 

@@ -91,7 +91,13 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
       rw [List.mem_singleton.mp hy]
       exact (td.mem_below.mp hx).ne f
     have mem : ∀ x, x ∈ m.family id ↔ m.Within id x := fun x => td.mem_family
-    obtain ⟨d₁, d₂, d₃, d₄⟩ := dropped_all g.unwinds nodup
+    have nw : ∀ y ∈ m.family id, y ≠ .world := fun y hy => by
+      rcases (mem y).mp hy with rfl | hy
+      · exact g.ne_world ho
+      · cases hy with
+        | own h => exact g.ne_world h
+        | up h _ => exact g.ne_world h
+    obtain ⟨d₁, d₂, d₃, d₄⟩ := dropped_all g.unwinds nw nodup
     have k := g.unwinds
     have path := g.path
     rw [h] at path
@@ -151,7 +157,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
     refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
     · rw [prog]
       exact three (by rw [runA]; exact k.fine a) (fun y hy => (runIn y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
-    · exact three (by rw [runA]; exact waits) (fun y hy w' hw => absurd hw ((runIn y hy).idle w'))
+    · exact three (by rw [runA]; exact fun _ => waits) (fun y hy _ w' hw => absurd hw ((runIn y hy).idle w'))
         fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.waits y
     · intro b v q hv
       rw [owners]

@@ -140,7 +140,7 @@ theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m
   · subst e
     have waits : Waits ((m.record y event s).run y).trace ((m.record y event s).run y).code := by
       rw [code]; exact fun _ h => nomatch h
-    refine ⟨?_, waits⟩
+    refine ⟨?_, fun _ => waits⟩
     rw [same]
     refine (k.fine y).other no fun w hw => ?_
     have hw : s.code.settle = .waiting w := hw

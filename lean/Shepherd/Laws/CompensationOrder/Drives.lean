@@ -109,7 +109,7 @@ theorem one (g : Good R m) {n : M} (h : m.stack = a :: rest) {s t : Settled} (hc
     (owner : (n.run a).owner = (m.run a).owner) (stack : n.stack = m.stack) (table : a = .world → (n.run a).handles = (m.run a).handles)
     (fine : Fine m.program a (n.run a).trace) (waits : Waits (n.run a).trace (n.run a).code) :
     Good R n where
-  unwinds := g.unwinds.one prog run (g.free h) (fun u o => by rw [hc, hn]; exact ⟨nofun, nofun⟩) fine waits
+  unwinds := g.unwinds.one prog run (g.free h) (fun u o => by rw [hc, hn]; exact ⟨nofun, nofun⟩) fine (fun _ => waits)
     (fun _ _ _ _ e => by rw [hn] at e; cases e) (.inl (g.alone h))
   path := by
     have p := g.path

@@ -170,7 +170,7 @@ theorem forks (g : Good R m) (w : Wf m True) {E : Id → Prop} {n : M} (new : �
   have nu : ∀ y, E y → ∀ u o, (m.run y).code ≠ .undoing u o := fun y hy u o e => by
     rw [run_of_not_has (new y hy)] at e; cases e
   refine ⟨?_, ?_, ?_, ?_, ?_⟩
-  · refine g.unwinds.inside E h.prog h.run (fun y hy => ?_) (fun b u o => ?_) (fun y hy => ⟨(facts y hy).1, (facts y hy).2.1⟩) fun b chain op args w' hb _ => ?_
+  · refine g.unwinds.inside E h.prog h.run (fun y hy => ?_) (fun b u o => ?_) (fun y hy => ⟨(facts y hy).1, fun _ => (facts y hy).2.1⟩) fun b chain op args w' hb _ => ?_
     · rintro ⟨b, u, o, hb, hr⟩
       rcases Classical.em (y = u.run) with e | e
       · have := g.unwinds.owns b u o hb

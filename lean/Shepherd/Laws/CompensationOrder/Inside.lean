@@ -65,7 +65,7 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
     (run : ∀ y, ¬ E y → n.run y = m.run y)
     (free : ∀ y, E y → ¬ m.Held R y)
     (codes : ∀ a u o, (n.run a).code = .undoing u o ↔ (m.run a).code = .undoing u o)
-    (fine : ∀ y, E y → Fine m.program y (n.run y).trace ∧ Waits (n.run y).trace (n.run y).code)
+    (fine : ∀ y, E y → Fine m.program y (n.run y).trace ∧ (y ≠ .world → Waits (n.run y).trace (n.run y).code))
     (passes : ∀ a chain op args w, (n.run a).code = .passing chain op args w → chain.head? ≠ but' ∨ but' = none →
       n.Passes a chain op args ∨
         ((m.run a).code = .passing chain op args w ∧ (chain.head? ≠ but ∨ but = none) ∧
@@ -81,10 +81,10 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
     rcases Classical.em (E id) with e | e
     · rw [prog]; exact (fine id e).1
     · rw [prog, run id e]; exact k.fine id
-  · intro id
+  · intro id ne
     rcases Classical.em (E id) with e | e
-    · exact (fine id e).2
-    · rw [run id e]; exact k.waits id
+    · exact (fine id e).2 ne
+    · rw [run id e]; exact k.waits id ne
   · intro a u o ha
     have ha := (codes a u o).mp ha
     rw [same a u o ha _ (k.region a u o ha).top]
@@ -130,7 +130,7 @@ theorem Unwinds.alone {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m b
 theorem Unwinds.one {R : Regions} {m n : M} (k : Unwinds R m) {id : Id} (prog : n.program = m.program) (run : ∀ y, id ≠ y → n.run y = m.run y)
     (free : ¬ m.Held R id)
     (codes : ∀ u o, (n.run id).code = .undoing u o ↔ (m.run id).code = .undoing u o)
-    (fine : Fine m.program id (n.run id).trace) (waits : Waits (n.run id).trace (n.run id).code)
+    (fine : Fine m.program id (n.run id).trace) (waits : id ≠ .world → Waits (n.run id).trace (n.run id).code)
     (passes : ∀ chain op args w, (n.run id).code = .passing chain op args w → n.Passes id chain op args)
     (alone : m.Alone id ∨ ((n.run id).owner = (m.run id).owner ∧ (n.run id).code = (m.run id).code)) : Unwinds R n := by
   refine k.inside (fun y => id = y) prog run (fun y e => e ▸ free) (fun a u o => ?_) (fun y e => e ▸ ⟨fine, waits⟩) fun a chain op args w ha _ => ?_
@@ -199,13 +199,13 @@ theorem Unwinds.record {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (event 
   refine k.one (id := id) rfl (fun y h => run_record_ne m event s h) free ?_ ?_ ?_ ?_ ?_
   · rw [same]; exact codes
   · rw [same]; exact (k.fine id).other no waits
-  · rw [same]; exact waits
+  · rw [same]; exact fun _ => waits
   · rw [same]; exact passes
   · rw [same]; exact alone.imp_right fun h => ⟨rfl, h⟩
 
 /-- A run that nobody takes back gets other code, and records nothing. -/
 theorem Unwinds.setCode {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (code : Code) (free : ¬ m.Held R id)
-    (codes : ∀ u o, code = .undoing u o ↔ (m.run id).code = .undoing u o) (waits : Waits (m.run id).trace code)
+    (codes : ∀ u o, code = .undoing u o ↔ (m.run id).code = .undoing u o) (waits : id ≠ .world → Waits (m.run id).trace code)
     (passes : ∀ chain op args w, code = .passing chain op args w → (m.setCode id code).Passes id chain op args)
     (alone : m.Alone id) : Unwinds R (m.setCode id code) := by
   have same := run_setCode_same m id code
@@ -225,7 +225,7 @@ theorem Unwinds.same {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m 
     simp only [codes]
   constructor
   · intro id; rw [prog, traces]; exact k.fine id
-  · intro id; rw [codes, traces]; exact k.waits id
+  · intro id ne; rw [codes, traces]; exact k.waits id ne
   · intro a u o; rw [codes, owners]; exact k.owns a u o
   · intro a u o h
     rw [codes] at h

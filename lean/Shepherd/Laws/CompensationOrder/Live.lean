@@ -72,7 +72,7 @@ structure Region (m : M) (region : Id → Prop) (r : Id) : Prop where
 it. -/
 structure Unwinds (R : Regions) (m : M) (but : Option Id := none) : Prop where
   fine : ∀ id, Fine m.program id (m.run id).trace
-  waits : ∀ id, Waits (m.run id).trace (m.run id).code
+  waits : ∀ id, id ≠ .world → Waits (m.run id).trace (m.run id).code
   owns : ∀ a u o, (m.run a).code = .undoing u o → (m.run u.run).owner = some a
   region : ∀ a u o, (m.run a).code = .undoing u o → m.Region (R a) u.run
   heads : ∀ a u o, (m.run a).code = .undoing u o → ∀ k c, u.to = some k → (m.run u.run).trace.nth k = some c →

@@ -89,7 +89,7 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
   refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _ notWorld).trans g.top, ?_, ?_⟩
   · rw [prog']
     exact three fine (fun y hy => by rw [runIn y hy]; exact (r.back y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
-  · exact three (by rw [code]; exact waits) (fun y hy => by rw [runIn y hy]; exact (r.back y hy).waits)
+  · exact three (by rw [code]; exact fun _ => waits) (fun y hy => by rw [runIn y hy]; exact fun _ => (r.back y hy).waits)
       fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.waits y
   · intro b v q hv
     obtain ⟨ne, nb, hv⟩ := elsewhere b v q hv

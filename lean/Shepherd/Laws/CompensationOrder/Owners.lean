@@ -124,7 +124,7 @@ theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ 
   · refine g.unwinds.one (id := r.id) rfl other free (fun u o => ?_) ?_ ?_ ?_ (.inl fun b hb => ?_)
     · rw [same, code, absent]; exact ⟨nofun, nofun⟩
     · rw [same]; exact fine
-    · rw [same]; exact waits
+    · rw [same]; exact fun _ => waits
     · intro chain op args w hw
       rw [same, code] at hw; cases hw
     · rw [absent] at hb; cases hb

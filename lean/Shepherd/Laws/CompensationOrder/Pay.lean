@@ -170,7 +170,7 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
       rw [hb] at this
       rw [runB]; exact this
     · rw [runD]
-      intro w' hw
+      intro _ w' hw
       simp only [scode] at hw
       exact absurd hw (idle w')
   · intro a v p hv

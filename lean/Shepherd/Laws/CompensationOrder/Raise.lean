@@ -113,7 +113,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
       rw [hb] at this
       rw [runB]; exact this
     · rw [runD]
-      exact fun w' hw => absurd hw (idle w')
+      exact fun _ w' hw => absurd hw (idle w')
   · intro a v p hv
     obtain ⟨v', p', hv', e, _⟩ := (delivered.undoing a).1 v p hv
     rw [owners, ← e]; exact k.owns a v' p' hv'

@@ -71,7 +71,8 @@ theorem drive (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.ru
   have ne : ∀ y ∈ rest, a ≠ y := p.ne (by rw [hc]; exact nofun)
   have k : Unwinds R (m.setCode a (.driving id w)) := by
     refine g.unwinds.setCode _ (g.free h) (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) ?_ (fun _ _ _ _ e => nomatch e) (g.alone h)
-    have := g.unwinds.waits a
+    intro nw
+    have := g.unwinds.waits a nw
     rw [hc] at this
     exact this
   have owners : ∀ y, ((m.setCode a (.driving id w)).run y).owner = (m.run y).owner := fun y => by
@@ -119,7 +120,8 @@ theorem pass (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.run
       have same := run_setCode_same m a (.passing (id :: q.path) q.op q.args w)
       have other := run_setCode_ne m (.passing (id :: q.path) q.op q.args w) ne
       refine ⟨g.unwinds.setCode _ (g.free h) (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) ?_ ?_ (g.alone h), ?_, ?_, ?_, ?_⟩
-      · have := g.unwinds.waits a
+      · intro nw
+        have := g.unwinds.waits a nw
         rw [hc] at this
         exact this
       · intro chain op args w' e
@@ -195,7 +197,7 @@ theorem picked (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.r
   g.recordCode h hc _ (outcome_notUndo _ _ _) waits_running
 
 /-- A message is put into a run that the active one owns. -/
-theorem note (g : Good R m) {id : Id} (free : ¬ m.Held R id) (v : Value) (inbox : List Value) :
+theorem note (g : Good R m) {id : Id} (nw : id ≠ .world) (free : ¬ m.Held R id) (v : Value) (inbox : List Value) :
     Good R (m.record id (.injected v) { m.state id with inbox }) := by
   have same := run_record_same m id (.injected v) { m.state id with inbox }
   have each : ∀ {α : Type} (f : Run → α),
@@ -210,7 +212,7 @@ theorem note (g : Good R m) {id : Id} (free : ¬ m.Held R id) (v : Value) (inbox
     g.path.congr (fun y _ => owners y) fun y _ => codes y, (owners _).trans g.top,
     (each Run.handles fun _ _ => rfl) _ |>.trans g.table, by rw [codes]; exact g.world⟩
   · intro w hw
-    obtain ⟨q, hq, he⟩ := g.unwinds.waits id w hw
+    obtain ⟨q, hq, he⟩ := g.unwinds.waits id nw w hw
     exact ⟨q, (Trace.question_cons _ _).trans hq, he⟩
   · intro chain op args w hw
     obtain ⟨c, q, rfl, ho, hs, rfl, rfl⟩ := g.unwinds.passes id chain op args w hw (.inr rfl)
@@ -229,7 +231,7 @@ theorem inject (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.r
       · split
         · exact g.reply h hc _ _
         · have ne := g.ne_kid h hc ho
-          refine (g.note (g.kid_free h (by rw [hc]; exact nofun) ho) _ _).reply h (c := .waiting w) ?_ _ _
+          refine (g.note (g.ne_world ho) (g.kid_free h (by rw [hc]; exact nofun) ho) _ _).reply h (c := .waiting w) ?_ _ _
           rw [run_record_ne _ _ _ ne.symm]; exact hc
   · exact g.wrong h hc w
 
