@@ -1,6 +1,6 @@
 """All benchmarks, as a table and in `bench/results.json`. Exits 0 whatever it finds.
 
-python -m bench [NAME …]        only these modules: core, store, scope, driver, cli
+python -m bench [NAME …]        only these modules: core, store, scope, driver, cli, lean
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-MODULES = ("core", "store", "scope", "driver", "cli")
+MODULES = ("core", "store", "scope", "driver", "cli", "lean")
 
 FAILED = {"name": "failed", "value": 0, "unit": "", "target": None, "direction": "higher", "met": False}
 """The row of a benchmark that could not be measured: it counts as missed."""
@@ -59,9 +59,9 @@ def _table(results: list[dict[str, Any]]) -> Table:
     for item in results:
         target, value = item["target"], item["value"]
         bound = "" if target is None else f"{'≥' if item['direction'] == 'higher' else '≤'} {target:g}"
-        ratio = "" if not target else f"{value / target:.2f}"
+        ratio = "" if not target or value is None else f"{value / target:.2f}"
         mark = {True: "[green]met[/green]", False: "[red]missed[/red]", None: ""}[item["met"]]
-        table.add_row(item["name"], f"{value:,.4g}", item["unit"], bound, ratio, mark)
+        table.add_row(item["name"], "" if value is None else f"{value:,.4g}", item["unit"], bound, ratio, mark)
     return table
 
 

@@ -54,7 +54,11 @@ title "4. Replay: nothing is performed, every hash is the same"
 sh_ shepherd replay 2
 sh_ shepherd replay 3
 
-title "5. It is all plain Git"
+title "5. The checker in Lean: could the program have produced what is recorded?"
+say "(Where it is not built yet, \`make lean\` builds it.)"
+sh_ shepherd verify 2 && sh_ shepherd verify 3 || [ $? = 2 ]
+
+title "6. It is all plain Git"
 sh_ git --git-dir=.shepherd/trace.git fsck --strict --no-dangling
 sh_ git --git-dir=.shepherd/trace.git log --oneline -5 refs/shepherd/runs/3/root
 sh_ shepherd runs

@@ -192,13 +192,31 @@ structure Ran where
   stop : String
   counts : Counts
 
-/-- What the script says to a run with so many events. -/
-def said (script : Script) (run : Id) (n : Nat) : Option Line := script.find? fun l => l.at' == n && l.run == run
+/-- A script by runs, each with its lines in the order in which they are asked for: so is the next one found at once. -/
+abbrev Lines := List (Id × List Line)
+
+/-- The lines of a script, by runs. -/
+def linesOf (script : Script) : Lines :=
+  (Wire.sortScript script).foldr (fun x found => match found with
+    | (run, lines) :: rest => if run == x.2.run then (run, x.2 :: lines) :: rest else (x.2.run, [x.2]) :: found
+    | [] => [(x.2.run, [x.2])]) []
+
+/-- What a script says to a run with so many events, and what is left of it: a trace only grows, so that what was said to a
+shorter one is not asked for again. -/
+def said (lines : Lines) (run : Id) (n : Nat) : Option (Line × Lines) :=
+  match lines with
+  | [] => none
+  | (id, mine) :: rest =>
+    if id == run then
+      match mine.dropWhile fun l => l.at' < n with
+      | l :: later => if l.at' == n then some (l, (id, later) :: rest) else none
+      | [] => none
+    else (said rest run n).map fun found => (found.1, (id, mine) :: found.2)
 
 /-- Go on with a tree until its script has no answer or its root run has ended. `fresh`: the tree stands right after an event. -/
-def go (r : Request) : Nat → M → List (Nat × Act) → Bool → Nat → Counts → Ran
-  | 0, m, _, _, _, counts => ⟨m, "more", counts⟩
-  | fuel + 1, m, acts, fresh, quiet, counts =>
+def go (r : Request) : Nat → M → List (Nat × Act) → Lines → Bool → Nat → Counts → Ran
+  | 0, m, _, _, _, _, counts => ⟨m, "more", counts⟩
+  | fuel + 1, m, acts, lines, fresh, quiet, counts =>
     let count (n : M) : Counts := if r.rules then counts.step m n else counts
     let act : Option (M × List (Nat × Act)) := match acts with
       | (n, a) :: rest =>
@@ -209,26 +227,26 @@ def go (r : Request) : Nat → M → List (Nat × Act) → Bool → Nat → Coun
         else none
       | [] => none
     match act with
-    | some (n, rest) => go r fuel n rest true 0 (count n)
+    | some (n, rest) => go r fuel n rest lines true 0 (count n)
     | none => match m.step with
       | some n =>
         let recorded := m.size < n.size
         if !recorded && r.bound < quiet + 1 then ⟨n, "more", counts⟩
-        else go r fuel n acts recorded (if recorded then 0 else quiet + 1) (count n)
+        else go r fuel n acts lines recorded (if recorded then 0 else quiet + 1) (count n)
       | none => match m.asked with
         | none => ⟨m, "ended", counts⟩
-        | some a => match said r.script a.run (m.run a.run).trace.size with
+        | some a => match said lines a.run (m.run a.run).trace.size with
           | none => ⟨m, "waits", counts⟩
-          | some l => match m.answer l.answer l.files with
+          | some (l, left) => match m.answer l.answer l.files with
             | none => ⟨m, "waits", counts⟩
-            | some n => go r fuel n acts true 0 (count n)
+            | some n => go r fuel n acts left true 0 (count n)
 
 /-- The most steps of one request. -/
 def mostSteps : Nat := 1000000000
 
 /-- The answer to a request that goes on with a tree. -/
 def goOn (r : Request) (m : M) (fresh : Bool) : Json :=
-  let ran := go r mostSteps m r.acts fresh 0 []
+  let ran := go r mostSteps m r.acts (linesOf r.script) fresh 0 []
   .obj ([("log", Wire.logToJson ran.m.entries)] ++
     (if r.rules then [("rules", Json.object (ran.counts.map fun p => (p.1, .int p.2)))] else []) ++
     [("runs", runsToJson ran.m), ("stop", .str ran.stop)])

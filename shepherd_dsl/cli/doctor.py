@@ -27,7 +27,10 @@ class Finding:
 
 
 def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
-    """All findings for the workspace that `folder` lies in, and for the machine. `quick` does not read the events."""
+    """All findings for the workspace that `folder` lies in, and for the machine.
+
+    `quick` reads no event and starts nothing.
+    """
     from shepherd_dsl import __version__
 
     found = [Finding("shepherd", "ok", f"{__version__} on Python {sys.version.split()[0]}")]
@@ -35,6 +38,7 @@ def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
     absent = Finding("git", "note", "not found; traces are written without it all the same")
     found.append(Finding("git", "ok", git) if git else absent)
     found += _workspace(folder, quick=quick)
+    found.append(_checker(quick=quick))
     found += _models()
     return found
 
@@ -85,6 +89,21 @@ def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:
             Finding("traces", "bad", f"run {name}: {each.where}: {each.what} [{each.code}]") for name, each in problems
         ]
     return [Finding("traces", "ok", f"{count(len(names), 'run')}{'' if quick else ', every event read'}")]
+
+
+def _checker(*, quick: bool) -> Finding:
+    """Whether `shepherd verify` has its checker."""
+    from shepherd_dsl.reference.find import find
+    from shepherd_dsl.reference.process import Reference
+
+    try:
+        command = find()
+        if not quick:
+            with Reference(command) as reference:
+                reference.ask("{}")
+    except ShepherdError as error:
+        return Finding("checker", "note", f"{error.what}; {error.hint}" if error.hint else error.what)
+    return Finding("checker", "ok", f"{command.name}{'' if quick else ', answers'}")
 
 
 def _models() -> list[Finding]:

@@ -58,7 +58,7 @@ def explain_command(code: str | None, as_json: bool) -> None:
 @workspace_option
 @json_option
 def doctor_command(quick: bool, folder: Path, as_json: bool) -> int:
-    """Say what works here: the workspace, its traces, copies of files, models, handlers, secrets.
+    """Say what works here: the workspace, its traces, copies of files, the checker, models, handlers, secrets.
 
     Exit status 1 where something will fail.
     """

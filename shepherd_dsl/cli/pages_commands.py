@@ -235,6 +235,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "An undo would have to make effects again that were compensated. `shepherd fork` makes a run from the "
         "earlier event instead.",
     ),
+    "run.discarded": (
+        "a run that was discarded",
+        "It has ended, and its effects were taken back as far as that goes. `shepherd undo` takes the discard back "
+        "unless compensations were made; `shepherd fork` makes a run from an earlier event.",
+    ),
     "run.empty": (
         "a run without events",
         "It was stopped before it began. Run the program again.",

@@ -40,9 +40,16 @@ def _existing(files: tuple[Path, ...]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise UserError("file.none", "there is no such file", where=str(path))
+            raise UserError(
+                "file.none", "there is no such file", where=str(path), hint="Name .shep files or folders of them."
+            )
     if not found:
-        raise UserError("file.none", "no .shep files there", where=", ".join(map(str, files)))
+        raise UserError(
+            "file.none",
+            "no .shep files there",
+            where=", ".join(map(str, files)),
+            hint="Name .shep files or folders of them.",
+        )
     return found
 
 

@@ -70,7 +70,7 @@ def _edited(workspace: Workspace, name: str, edited: str, *, as_json: bool) -> i
 
     path, _ = source_of(edited)
     if not path.is_file():
-        raise UserError("file.none", "there is no such file", where=str(path))
+        raise UserError("file.none", "there is no such file", where=str(path), hint="Name a .shep file.")
     found, recorded = replay_with(workspace, name, lower(load(path)).program)
     now = found.expected
     if as_json:

@@ -158,6 +158,11 @@ class Redactor:
         clean = self.data(data)
         return text if clean is data else clean.decode("utf-8", "surrogatepass")
 
+    def names(self, text: str) -> tuple[str, ...]:
+        """The names of the secrets that stand in `text`, each once, in the order in which they first do."""
+        data = text.encode("utf-8", "surrogatepass")
+        return tuple(dict.fromkeys(name for _, _, name in self._spans(data)))
+
     def value(self, value: V) -> V:
         """`value` without secrets in its texts, labels and constructor names. No recursion; any depth is fine."""
         if not self._forms:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shepherd_dsl.errors import ProgramError
 from shepherd_dsl.syntax.diagnostics import Diagnostic, program_error
-from shepherd_dsl.syntax.tree import Span
+from shepherd_dsl.syntax.span import Span
 
 if TYPE_CHECKING:
     from shepherd_dsl.lower.frame import Frame

@@ -25,7 +25,7 @@ from shepherd_dsl.lower.frame import RETURN_UNIT, Frame, Unit
 from shepherd_dsl.lower.walk import everything as nodes
 from shepherd_dsl.syntax import tree
 from shepherd_dsl.syntax.diagnostics import program_error
-from shepherd_dsl.syntax.tree import Lines, Span
+from shepherd_dsl.syntax.span import Lines, Span
 
 
 @attrs.frozen(slots=True, eq=False)

@@ -21,7 +21,7 @@ from shepherd_dsl.core.replay import Replayed, first_divergence
 from shepherd_dsl.core.run import ENDED, ROOT, WORLD, Commit, Discarded, Done, Failed, nth
 from shepherd_dsl.core.unwind import Plan, plan
 from shepherd_dsl.core.value import Con, Handle, Record, Value, err
-from shepherd_dsl.errors import RefusedError, RevisionError, ShepherdError
+from shepherd_dsl.errors import CorruptError, RefusedError, RevisionError, ShepherdError
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.protocol import Handler
 from shepherd_dsl.handlers.registry import Registry
@@ -30,7 +30,16 @@ from shepherd_dsl.runtime.attempts import Attempts
 from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
-from shepherd_dsl.runtime.merges import finish, gave, merge, merge_run, merged_files, merges, save_merges, undo_merge_of
+from shepherd_dsl.runtime.merges import (
+    finish,
+    gave,
+    merge,
+    merge_recorded,
+    merged_files,
+    merges,
+    save_merges,
+    undo_merge_of,
+)
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, recorded, replay_tree, start_tree
 from shepherd_dsl.runtime.workspace import Workspace
@@ -57,6 +66,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_OTHER_COMMIT = "the event is that of its program, but not its commit: what it says of files or its parent was changed"
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -138,11 +149,19 @@ def resume_run(
     again: bool = False,
     handlers: Mapping[str, Handler] | None = None,
 ) -> Ended:
-    """Go on with a recorded tree whose root run has not ended. See `Performer` for what becomes of interrupted
-    intents. Raises as `run_task`; LockedError where another process drives it."""
+    """Go on with a recorded tree. See `Performer` for what becomes of interrupted intents; a run that is done is only
+    merged. Raises as `run_task`; RefusedError where it was discarded; LockedError where another process drives it."""
     with _no_secrets(context.redactor):
         finish(workspace)
         opened = open_tree(workspace, name)
+        if isinstance(opened.tree.machine.runs[ROOT].code, Discarded):
+            opened.tree.writer.close()
+            raise RefusedError(
+                "run.discarded",
+                "the run was discarded: there is nothing to go on with",
+                where=f"run {name}",
+                hint=f"`shepherd undo {name}` takes the discard back.",
+            )
         registry = Registry(context, handlers=handlers)
         try:
             _require_of(opened.tree, registry)
@@ -410,6 +429,24 @@ def _merge_root(workspace: Workspace, tree: LiveTree, *, back: bool = False) -> 
     )
 
 
+def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
+    """Write what the root run of `name` changed into the workspace.
+
+    The trace may come from elsewhere: it is replayed first, so that only what its program can have written gets there.
+    Raises CorruptError, naming the first entry, where that fails; RefusedError, with the list, where the user has
+    changed the same files since; LockedError where other merges do not come to an end.
+    """
+    report = replay_run(workspace, name)
+    if not report.identical:
+        raise CorruptError(
+            "trace.diverges",
+            f"the trace is not one of its program: at entry {report.followed} of the log, {report.problem}",
+            where=f"run {name}",
+            hint="Nothing was merged. The trace was changed, or another version of shepherd made it.",
+        )
+    return merge_recorded(workspace, name, dry_run=dry_run)
+
+
 # ── forks and replays ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -425,7 +462,7 @@ def fork_run(workspace: Workspace, name: str, at: int) -> str:
 
 @attrs.frozen(slots=True, eq=False)
 class ReplayReport:
-    """A replay: the commits made again beside the recorded ones, oldest first; `problem` where the program differs."""
+    """A replay of `total` entries: the first `followed` gave the same commits; `problem` says why the next did not."""
 
     name: str
     followed: int
@@ -440,8 +477,12 @@ def replay_run(workspace: Workspace, name: str) -> ReplayReport:
     result = replay_tree(reader)
     recorded_ = list(reader.entries())
     again = made_again(reader, result)
-    identical = not result.problem and again == [item.commit for item in recorded_]
-    return ReplayReport(name, result.followed, len(recorded_), result.problem, identical)
+    if result.problem:
+        return ReplayReport(name, result.followed, len(recorded_), result.problem, identical=False)
+    for at, (made, item) in enumerate(zip(again, recorded_, strict=True)):
+        if made != item.commit:
+            return ReplayReport(name, at, len(recorded_), _OTHER_COMMIT, identical=False)
+    return ReplayReport(name, len(recorded_), len(recorded_), "", identical=True)
 
 
 def made_again(reader: TreeReader, result: Replayed) -> Sequence[str]:

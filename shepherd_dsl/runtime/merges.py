@@ -111,7 +111,7 @@ def merge(
     return _patiently(once)
 
 
-def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
+def merge_recorded(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
     """Write what the root run of `name` changed into the workspace. Errors as `merge`."""
     finish(workspace)
     reader = workspace.store().read(name)

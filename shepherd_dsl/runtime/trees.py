@@ -16,7 +16,7 @@ from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import ROOT, nth
 from shepherd_dsl.core.value import Value
-from shepherd_dsl.core.wire import WireError, parse, program_from, program_text
+from shepherd_dsl.core.wire import WireError, parse, program_from, program_text, value_text
 from shepherd_dsl.errors import CorruptError, RevisionError, UserError
 from shepherd_dsl.handlers.secrets import Redactor
 from shepherd_dsl.runtime.attempts import Attempts, attempts
@@ -66,14 +66,15 @@ def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Start
     if redactor.value(task.args) is not task.args:
         raise UserError(
             "args.secret",
-            "an argument contains the value of a secret; it would be kept in the trace for good",
+            f"an argument contains the value of {_named(redactor, value_text(task.args))}; "
+            "it would be kept in the trace for good",
             hint="Hand secrets over by environment variables of the handlers that need them.",
         )
     text = program_text(task.program)
     if redactor.text(text) is not text:
         raise UserError(
             "program.secret",
-            "the program contains the value of a secret; it would be kept in the trace for good",
+            f"the program contains the value of {_named(redactor, text)}; it would be kept in the trace for good",
             hint="Take it out of the source. Handlers take secrets from environment variables.",
         )
     try:
@@ -91,6 +92,11 @@ def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Start
         writer.close()
         raise
     return Started(LiveTree(machine, writer, recorded=0), left_out)
+
+
+def _named(redactor: Redactor, text: str) -> str:
+    """Which secrets stand in a text, in words."""
+    return f"the secret {', '.join(redactor.names(text))}"
 
 
 def _no_blob(name: str) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax import tree as t
 from shepherd_dsl.syntax.diagnostics import Diagnostic
+from shepherd_dsl.syntax.span import Span
 from shepherd_dsl.syntax.text import dedent, unescape
 from shepherd_dsl.syntax.token import Token
-from shepherd_dsl.syntax.tree import Span
 
 Children = Sequence[Any]
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import attrs
 
 from shepherd_dsl.errors import ProgramError
-from shepherd_dsl.syntax.tree import Lines, Span
+from shepherd_dsl.syntax.span import Lines, Span
 
 CODE_MODULES = ("shepherd_dsl.syntax.codes", "shepherd_dsl.check.codes", "shepherd_dsl.lower.codes")
 

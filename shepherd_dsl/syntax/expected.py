@@ -5,9 +5,9 @@ from __future__ import annotations
 from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.diagnostics import Diagnostic
 from shepherd_dsl.syntax.layout import DECLARATIONS, OPERATORS, RESERVED, SOFT, STATEMENTS
+from shepherd_dsl.syntax.span import Span
 from shepherd_dsl.syntax.table import END, FIXED
 from shepherd_dsl.syntax.token import Token, kinds
-from shepherd_dsl.syntax.tree import Span
 
 _COMPARISONS = frozenset({"EQ", "NE", "LT", "LE", "GT", "GE", "MATCHES"})
 _EXPRESSION = kinds(

@@ -10,9 +10,9 @@ import re
 
 from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.diagnostics import Diagnostic
+from shepherd_dsl.syntax.span import Span
 from shepherd_dsl.syntax.table import FIXED
 from shepherd_dsl.syntax.token import COMMENT, NL, Token
-from shepherd_dsl.syntax.tree import Span
 
 WORDS = {text: kind for kind, text in FIXED.items() if text.isalpha()}
 """Words with a meaning in the grammar."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shepherd_dsl.syntax import codes
 from shepherd_dsl.syntax.diagnostics import Diagnostic
-from shepherd_dsl.syntax.tree import Span
+from shepherd_dsl.syntax.span import Span
 
 
 def decode(data: bytes, *, file: str) -> tuple[str, tuple[Diagnostic, ...]]:

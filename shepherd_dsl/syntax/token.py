@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shepherd_dsl.syntax.tree import Span
+from shepherd_dsl.syntax.span import Span
 
 COMMENT, NL = "COMMENT", "NL"
 """Kinds that the formatter sees and the parser does not: a comment, the end of any line."""

@@ -21,7 +21,7 @@ from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.run import Commit, Discarded, Done, Failed
 from shepherd_dsl.core.value import Con, Record, Value, err, ok
 from shepherd_dsl.lower import Lowered, ScriptRule, TestInfo
-from shepherd_dsl.syntax.tree import Lines
+from shepherd_dsl.syntax.span import Lines
 
 MAX_ANSWERS = 10_000
 """A test asks its script at most so often."""

@@ -35,6 +35,9 @@ COMMIT: Final = b"commit"
 FOLDER_MODE: Final = b"40000"
 FILE_MODE: Final = b"100644"
 
+TREE_MODE: Final = 0o040000
+"""The mode of a folder, as `read_tree` gives it."""
+
 PERSON: Final = b"Shepherd <trace@shepherd.invalid>"
 EPOCH: Final = 946_684_800
 """Seconds since 1970 that stand for index 0. Commits are dated by index; real times are kept beside the trace."""

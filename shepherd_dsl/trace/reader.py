@@ -14,14 +14,13 @@ from shepherd_dsl.core.wire import WireError, event_from, parse
 from shepherd_dsl.errors import CorruptError, RevisionError
 from shepherd_dsl.trace.chain import Chain, Head, positions
 from shepherd_dsl.trace.log import Segment, read_segment
-from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject, State, read_commit, read_tree
+from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, TREE_MODE, GitObject, State, read_commit, read_tree
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.records import NoteItem
 from shepherd_dsl.trace.repository import Repository, damaged
 from shepherd_dsl.trace.snapshot import Snapshot
 
-_FOLDER: Final = 0o040000
-_MODES: Final = frozenset({_FOLDER, 0o100644, 0o100755, 0o120000})
+_MODES: Final = frozenset({TREE_MODE, 0o100644, 0o100755, 0o120000})
 _MANY: Final = 1 << 16
 """How many entries of one state are read before it is asked how many there are."""
 _LARGEST: Final = 1 << 22
@@ -269,7 +268,7 @@ class GitReader:
             oid = stack[-1]
             if oid not in inner:
                 entries = self.load_tree(oid)
-                inner[oid] = [found for _, mode, found in entries if mode == _FOLDER]
+                inner[oid] = [found for _, mode, found in entries if mode == TREE_MODE]
                 sizes[oid] = len(entries)
                 stack.extend(found for found in set(inner[oid]) if found not in inner)
                 continue

@@ -9,13 +9,11 @@ import attrs
 from shepherd_dsl.core.event import Forked, Outcome, Reverted, Start, Undo
 from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import StoreError
-from shepherd_dsl.trace.objects import BLOB, TREE, blobs_of, event_objects, object_id, read_tree, summary_of
+from shepherd_dsl.trace.objects import BLOB, TREE, TREE_MODE, blobs_of, event_objects, object_id, read_tree, summary_of
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.reader import GitReader
 from shepherd_dsl.trace.refs import log_ref, run_ref
 from shepherd_dsl.trace.store import GitStore
-
-_FOLDER = 0o040000
 
 
 @attrs.frozen(slots=True)
@@ -132,7 +130,7 @@ def _content_problems(
             body = reader.raw(oid, kind)
             if kind == TREE:
                 todo += [
-                    (TREE if mode == _FOLDER else BLOB, inner, f"{what}/{name.decode('utf-8', 'replace')}")
+                    (TREE if mode == TREE_MODE else BLOB, inner, f"{what}/{name.decode('utf-8', 'replace')}")
                     for name, mode, inner in read_tree(body)
                 ]
         except (StoreError, ValueError) as error:

@@ -8,26 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from shepherd_dsl.core.files import Files
-from shepherd_dsl.core.wire import event_text
 from shepherd_dsl.errors import StoreError
-from shepherd_dsl.trace.chain import Built, Chain, Head, place_of
+from shepherd_dsl.trace.chain import Built, Chain, Head
+from shepherd_dsl.trace.itemizer import Itemizer, Step
 from shepherd_dsl.trace.journal import Journal, Torn
 from shepherd_dsl.trace.lock import TreeLock
 from shepherd_dsl.trace.log import Segment, encode_segment, log_objects
-from shepherd_dsl.trace.objects import (
-    BLOB,
-    TREE,
-    GitObject,
-    State,
-    blobs_of,
-    git_object,
-    object_id,
-    read_tree,
-    summary_of,
-)
+from shepherd_dsl.trace.objects import BLOB, TREE, TREE_MODE, GitObject, git_object, object_id, read_tree
 from shepherd_dsl.trace.packs import PackWriter
 from shepherd_dsl.trace.points import reached
 from shepherd_dsl.trace.protocol import LogEntry
@@ -45,17 +32,6 @@ KEEP_MARK: Final = "shepherd tree "
 """What a `.keep` file of this store says before the name of the tree that it is for."""
 
 _FLUSH_BYTES: Final = 1 << 22
-_FOLDER: Final = 0o040000
-
-
-@attrs.frozen(slots=True)
-class _Step:
-    """What one append adds: objects by name, the blobs that are named now, and for each run its length and files."""
-
-    objects: dict[str, GitObject]
-    named: list[str]
-    lengths: dict[str, int]
-    files: dict[str, Files]
 
 
 class GitWriter:
@@ -97,8 +73,6 @@ class GitWriter:
         self._packed_count = 0
         # What is not packed: `_queue` has no commits yet.
         self._queue: list[EntryItem] = []
-        self._lengths = {run: head.length for run, head in chain.heads.items()}
-        self._files: dict[str, Files] = {}
         self._objects: dict[str, GitObject] = {self._program.oid: self._program, self._info.oid: self._info}
         self._order: list[str] = []
         self._times: list[int] = []
@@ -109,10 +83,7 @@ class GitWriter:
         # What is not in the journal.
         self._unwritten: list[Item] = []
         self._unwritten_size = 0
-        # What is known to be in the repository or above.
-        self._blobs: set[str] = set()
-        self._trees: set[str] = set()
-        self._states: dict[str, State] = {}
+        self._items = Itemizer(repo, _lengths(chain))
         self._pack_at, self._pack_bytes = PACK_ENTRIES, PACK_BYTES
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,8 +119,7 @@ class GitWriter:
         self._times += times
         self._notes += notes
         self._objects.update(objects)
-        self._blobs.update(oid for oid, item in objects.items() if item.kind == BLOB)
-        self._trees.update(oid for oid, item in objects.items() if item.kind == TREE)
+        self._items.know(objects.values())
         self._moved = dict.fromkeys(self._chain.heads)
 
     def resume(
@@ -161,20 +131,18 @@ class GitWriter:
         pack: bool,
     ) -> None:
         """Take up what was journaled and not packed; with `pack` all of it is packed and the journal begun anew."""
-        for oid, item in objects.items():
-            self._objects[oid] = item
-            if item.kind == BLOB:
-                self._blobs.add(oid)
-                self._loose[oid] = None
+        self._objects.update(objects)
+        self._items.know(objects.values())
+        self._loose.update((oid, None) for oid, item in objects.items() if item.kind == BLOB)
         for item in objects.values():
             if item.kind == TREE:
-                self._unloose(item.oid, item.body)
+                self._unloose(item.body)
         entries = list(items)
         for entry in entries:
             for blob in (*entry.blobs, *filter(None, (entry.state.manifest,))):
                 self._loose.pop(blob, None)
         self._take(self._chain.extend(entries)[0])
-        self._lengths = {run: head.length for run, head in self._chain.heads.items()}
+        self._items.set_lengths(_lengths(self._chain))
         self._notes += notes
         if pack:
             self._dirty = True
@@ -194,19 +162,18 @@ class GitWriter:
         """
         with self._mutex:
             self._check_open()
-            step = _Step({}, [], {}, {})
+            step = Step()
             now = self._clock()
             try:
-                items = [self._item(entry, now, step) for entry in entries]
+                items = [self._items.item(entry, now, step) for entry in entries]
                 place = self._write([*step.objects.values(), *items])
             except BaseException:
-                self._forget(step)
+                self._items.forget(step)
                 raise
             self._objects.update(step.objects)
             for oid in step.named:
                 self._loose.pop(oid, None)
-            self._lengths.update(step.lengths)
-            self._files.update(step.files)
+            self._items.keep(step)
             self._queue += items
             self._dirty = True
             journal = self._journal
@@ -222,14 +189,14 @@ class GitWriter:
         oid = object_id(BLOB, data)
         with self._mutex:
             self._check_open()
-            if oid in self._blobs:
+            if self._items.knows_blob(oid):
                 return oid
-            if not self._repo.contains(oid):
+            if not self._items.has_blob(oid):
                 item = GitObject(BLOB, oid, data)
                 self._unwritten.append(item)
                 self._unwritten_size += len(data)
                 self._objects[oid] = item
-            self._blobs.add(oid)
+                self._items.know((item,))
             self._loose[oid] = None
             self._dirty = True
             if self._unwritten_size >= _FLUSH_BYTES and self._journal is not None:
@@ -247,7 +214,7 @@ class GitWriter:
     def has_blob(self, hash: str) -> bool:
         """Whether the trace holds the blob."""
         with self._mutex:
-            return hash in self._blobs or self._repo.contains(hash)
+            return self._items.has_blob(hash)
 
     def note(self, run: str, index: int, name: str, text: str) -> None:
         """Keep a text beside an event, under a name; durable with the next durable append, at the latest on `close`."""
@@ -305,85 +272,11 @@ class GitWriter:
                     self._journal.close()
                 self._lock.release()
 
-    # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the chain and the journal ───────────────────────────────────────────────────────────────────────────────────
 
-    def _item(self, entry: LogEntry, now: int, step: _Step) -> EntryItem:
-        """The entry as an item; objects of its files that the repository lacks go to `step`."""
-        run = entry.run
-        text = event_text(entry.event)
-        blobs = blobs_of(entry.event, text)
-        for oid in blobs:
-            self._need_blob(oid, run)
-        step.named.extend(blobs)
-        state = self._states.get(entry.files.hash)
-        if state is None:
-            state = self._state(entry.files, run, step)
-        item = EntryItem(run, text.encode("utf-8"), summary_of(entry.event), state, blobs, now)
-
-        def length_of(other: str) -> int | None:
-            return step.lengths.get(other, self._lengths.get(other))
-
-        step.lengths[run] = place_of(item, length_of(run), length_of)[0] + 1
-        step.files[run] = entry.files
-        return item
-
-    def _state(self, files: Files, run: str, step: _Step) -> State:
-        before = step.files.get(run) or self._files.get(run)
-        if before is not None:
-            for path, entry in before.diff(files):
-                if entry is not None and entry.hash:
-                    self._need_blob(entry.hash, f"{run}: {path}")
-                    step.named.append(entry.hash)
-        for oid, body in files.tree_objects(lambda oid: oid in step.objects or self._has_tree(oid)):
-            if before is None:
-                for name, mode, inner in read_tree(body):
-                    if mode != _FOLDER:
-                        self._need_blob(inner, f"{run}: {name.decode('utf-8', 'replace')}")
-                        step.named.append(inner)
-            step.objects[oid] = GitObject(TREE, oid, body)
-        manifest = None
-        if files.manifest:
-            manifest = object_id(BLOB, files.manifest)
-            if manifest not in self._blobs:
-                step.objects[manifest] = GitObject(BLOB, manifest, files.manifest)
-        state = State(files.git_tree, manifest)
-        if len(self._states) >= 4096:
-            self._states.clear()
-        self._states[files.hash] = state
-        self._trees.update(oid for oid, item in step.objects.items() if item.kind == TREE)
-        self._blobs.update(oid for oid, item in step.objects.items() if item.kind == BLOB)
-        return state
-
-    def _forget(self, step: _Step) -> None:
-        """The objects of an append that failed are not there after all."""
-        self._states.clear()
-        self._trees.difference_update(step.objects)
-        self._blobs.difference_update(step.objects)
-
-    def _has_tree(self, oid: str) -> bool:
-        if oid in self._trees:
-            return True
-        if self._repo.contains(oid):
-            self._trees.add(oid)
-            return True
-        return False
-
-    def _need_blob(self, oid: str, where: str) -> None:
-        if oid in self._blobs:
-            return
-        if not self._repo.contains(oid):
-            raise StoreError(
-                "store.blob",
-                f"the blob {oid} was never put, so the event that names it cannot be recorded",
-                where=where,
-                hint="put_blob comes before the append that names it",
-            )
-        self._blobs.add(oid)
-
-    def _unloose(self, oid: str, body: bytes) -> None:
-        self._trees.add(oid)
-        for _, mode, inner in read_tree(body):
-            if mode != _FOLDER:
+    def _unloose(self, tree: bytes) -> None:
+        for _, mode, inner in read_tree(tree):
+            if mode != TREE_MODE:
                 self._loose.pop(inner, None)
 
     def _build(self) -> None:
@@ -497,6 +390,10 @@ class GitWriter:
         if before is not None:
             before.close()
         self._dirty = False
+
+
+def _lengths(chain: Chain) -> dict[str, int]:
+    return {run: head.length for run, head in chain.heads.items()}
 
 
 def now_ms() -> int:

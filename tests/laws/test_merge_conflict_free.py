@@ -22,7 +22,7 @@ entries = st.sampled_from([Entry(0o100644, git_blob_hash(data)) for data in (b"1
 changes = st.dictionaries(paths, entries | st.none(), max_size=4).map(lambda found: tuple(sorted(found.items())))
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def every_branch_is_reached() -> Iterator[None]:
     yield
     for branch in ("merged", "both changed", "same change", "path conflict", "clash", "nothing to do"):
@@ -36,6 +36,7 @@ def clash(left: dict[str, Entry], right: dict[str, Entry]) -> bool:
     )
 
 
+@pytest.mark.usefixtures("every_branch_is_reached")
 @MANY
 @given(st.lists(changes, max_size=2), changes, changes)
 def test_merge_conflict_free(start: list[Change], mine: Change, other: Change) -> None:

@@ -68,7 +68,10 @@ def test_an_argument_or_a_program_with_a_secret_is_refused(workspace: Path, capf
     (workspace / "good.shep").write_text("agent main(x: Text) -> Text { return x }\n")
     assert run_main(["run", "bad.shep", "x"]) == 2
     assert run_main(["run", "good.shep", SECRET]) == 2
-    assert SECRET not in "".join(capfd.readouterr())
+    seen = "".join(capfd.readouterr())
+    assert SECRET not in seen
+    assert "the program contains the value of the secret API_TOKEN;" in seen
+    assert "an argument contains the value of the secret API_TOKEN;" in seen
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from shepherd_dsl.cli.main import COMMANDS
+from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.trace.protocol import LogEntry
 from tests.support.cli import make_workspace, run_work, shepherd
+from tests.support.tamper import EDITS, Log, forge
 
 
 @pytest.fixture
@@ -65,6 +69,52 @@ def test_undoing_a_discard_leaves_the_workspace_alone(workspace: Path) -> None:
     assert not (workspace / "src" / "new.txt").exists()
     states = {item["run"]: item["state"] for item in shepherd("runs", "--json").json()["runs"]}
     assert states == {"1": "stopped", "2": "stopped"}
+
+
+def test_a_discarded_run_is_not_resumed(workspace: Path) -> None:
+    assert shepherd("discard", "1").status == 0
+    before = state(workspace)
+    printed = shepherd("resume", "1")
+    assert (printed.status, printed.out) == (2, "")
+    assert "[run.discarded]" in printed.err
+    assert "`shepherd undo 1` takes the discard back" in printed.err
+    assert state(workspace) == before
+    assert shepherd("undo", "1").status == 2  # it had to make a compensation
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+def test_a_run_that_its_program_cannot_have_produced_is_not_merged(
+    workspace: Path, edit: Callable[[Log], tuple[Log, int]], dry: list[str]
+) -> None:
+    name, at = forge(workspace, "1", edit)
+    (workspace / "src" / "new.txt").unlink()
+    before = state(workspace)
+    printed = shepherd("merge", name, *dry)
+    assert (printed.status, printed.out) == (1, "")
+    assert "[trace.diverges]" in printed.err
+    assert f"at entry {at} of the log" in printed.err
+    assert state(workspace) == before
+
+
+def test_files_that_no_event_explains_are_not_merged(workspace: Path) -> None:
+    store = Workspace(workspace).store()
+    reader = store.read("1")
+    writer = store.create(program=reader.program, info=reader.info)
+    entries = list(reader.entries())
+    last = entries[-1]
+    planted = last.files.apply((("planted.sh", last.files.get("check.sh")),))
+    writer.append([LogEntry(item.run, item.event, item.files) for item in entries[:-1]])
+    writer.append([LogEntry(last.run, last.event, planted)])
+    writer.close()
+    for line, why in ((["merge", "2"], "[trace.diverges]"), (["merge", "2", "--dry-run"], "[trace.diverges]")):
+        printed = shepherd(*line)
+        assert printed.status == 1
+        assert why in printed.err
+    assert not (workspace / "planted.sh").exists()
+    differs = shepherd("replay", "2")
+    assert differs.status == 1
+    assert f"entry {len(entries) - 1} of its log: the event is that of its program, but not its commit" in differs.out
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])

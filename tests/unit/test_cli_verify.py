@@ -82,6 +82,18 @@ def test_without_a_checker_the_error_says_what_to_do(folder: Path, monkeypatch: 
     assert "make lean" in printed.err
 
 
+def test_doctor_says_whether_there_is_a_checker(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"checker    {VARIABLE}, answers" in shepherd("doctor").out
+    assert f"checker    {VARIABLE}\n" in shepherd("doctor", "--quick").out
+    a_checker(monkeypatch, "import sys; sys.exit('no stack left')")
+    assert "no stack left" in shepherd("doctor").out
+    monkeypatch.setenv(VARIABLE, "/no/such/thing")
+    printed = shepherd("doctor")
+    assert printed.status == 0
+    assert "· checker" in printed.out
+    assert "names a command that is not there" in printed.out
+
+
 def test_a_checkout_that_is_not_built_is_the_same_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("PATH", str(folder))

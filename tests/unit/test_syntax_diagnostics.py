@@ -7,7 +7,7 @@ import pytest
 from shepherd_dsl.errors import ProgramError
 from shepherd_dsl.syntax import Diagnostic, parse, program_error, render
 from shepherd_dsl.syntax.diagnostics import Note, ordered, pages, register
-from shepherd_dsl.syntax.tree import Lines, Span
+from shepherd_dsl.syntax.span import Lines, Span
 
 
 def at(source: str, part: str, **more: object) -> Diagnostic:

@@ -1,6 +1,5 @@
-import Shepherd.Laws.Support.Marked
-import Shepherd.Laws.Support.Perform
-import Shepherd.Laws.Support.Files
+import Shepherd.Laws.Support.SeenReach
+import Shepherd.Laws.Support.Told
 
 /-!
 # Code and files fork together
@@ -10,30 +9,6 @@ namespace Shepherd
 
 open Id (MayOwn Over)
 
-/-- A run just held stands in the table where its handle says. -/
-theorem M.hold_get (table : List Id) (id : Id) : (hold table id).1[(hold table id).2]? = some id := by
-  unfold hold
-  split
-  · next j hj =>
-    obtain ⟨h, e, _⟩ := List.findIdx?_eq_some_iff_getElem.mp hj
-    rw [List.getElem?_eq_getElem h]
-    exact congrArg some (beq_iff_eq.mp e)
-  · exact List.getElem?_concat_length
-
-/-- What the asker is told of the run just made. -/
-theorem M.answerRun_told (m : M) (asker : Id) (wt : Waiting) (id : Id) : ∃ o, (m.answerRun asker wt id).log = o :: m.log ∧
-    o.run = asker ∧ (∃ j, o.event = .outcome (.ok (.run j)) [] .machine ∧ o.handles[j]? = some id) ∧
-    ((m.answerRun asker wt id).run asker).files = (m.run asker).files := by
-  unfold M.answerRun
-  simp only [M.reply_eq]
-  refine ⟨_, M.log_record _ _ _ _, rfl, ⟨_, rfl, ?_⟩, ?_⟩
-  · show ((M.put m _).run asker).handles[_]? = _
-    rw [M.run_put, if_pos (M.run_id _ _)]
-    exact M.hold_get _ _
-  · rw [M.run_record_same]
-    show ((M.put m _).run asker).files.apply [] = _
-    rw [Files.apply_nil, M.run_put, if_pos (M.run_id _ _)]
-
 /-- Code and files fork together.
 
 The tree `m` can be reached, and its active run `asker` does `run.fork(r, k)` for a run `r` that it owns; `c` is the commit of event
@@ -41,8 +16,9 @@ The tree `m` can be reached, and its active run `asker` does `run.fork(r, k)` fo
 
 - the copy of `r` has the code, the files, the inbox and the count that commit `c` holds, and the trace of `r` up to `c` with one
   `forked` on top, whose commit holds the same (`M.JustForked`); `asker` owns it;
-- so it is with each run `h` that stood below `r` at `c`: its copy is as that run was right after the last event that it then had,
-  and is owned by the copy of the one that owned it (where it was passing an intent, it is passing it again: `Code.settle`);
+- so it is with each run that stood below `r` at `c`: its copy is as that run was right after the last event that it then had (`e`,
+  which is the one before `h.length`), and is owned by the copy of the one that owned it; where its code is an open `run.pass` of a run
+  that it owns and that shows an intent, it is passing that intent (`M.takenUp`);
 - handles mean the copies, for runs that are copied, and what they meant before for all others (`M.copyHandles`);
 - the log has more, in this one step, the `forked` of the copies and then the outcome for `asker`, which is the copy;
 - every run that was there, but for `asker`, is literally what it was, and the files of `asker` are what they were.
@@ -60,8 +36,10 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
       (∃ t, (m.run r).trace.upTo k = c :: t ∧ n.JustForked (.copy f r) r c t) ∧
       (n.run (.copy f r)).code = .settled c.code ∧ (n.run (.copy f r)).owner = some asker ∧
       (n.run (.copy f r)).handles = M.copyHandles m r f c group c.handles ∧
-      (∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧
+      (∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧ h.length = e.index + 1 ∧
         n.JustForked (.copy f (Id.today c.run r h.id)) (Id.today c.run r h.id) e u ∧
+        (n.run (.copy f (Id.today c.run r h.id))).code = n.takenUp (.copy f (Id.today c.run r h.id))
+          (n.run (.copy f (Id.today c.run r h.id))).handles e.code ∧
         (n.run (.copy f (Id.today c.run r h.id))).owner = some (.copy f (Id.today c.run r h.owner)) ∧
         (n.run (.copy f (Id.today c.run r h.id))).handles = M.copyHandles m r f c group e.handles) ∧
       (∃ o ds, n.log = o :: (ds ++ m.log) ∧ o.run = asker ∧
@@ -110,10 +88,32 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
     rw [hgroup] at hh
     rw [same]
     exact ⟨⟨same ▸ j.code, same ▸ j.files, same ▸ j.inbox, same ▸ j.made, same ▸ j.trace⟩, hh, ho, hcode⟩
+  have told := fun z => M.owner_answerRun (m.copyTree r (c :: t) c f asker) asker w (.copy f r) z
+  have sn := s.after ((M.After.refl (ω := ω) m).step step)
+  have full : ∀ x ∈ m.forkParts r asker (c :: t) c, x.trace ≠ [] := by
+    intro x hx
+    unfold M.forkParts at hx
+    rcases List.mem_append.mp hx with hx | hx
+    · unfold M.heads at hx
+      obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hx
+      exact M.Trace.upTo_ne_nil (s.wf.indexed y.id) _ (nm.heads r c hc y hy)
+        (h.allMarked y.id (td.heads r c hc y hy) (s.wf.heads r c hc y hy)).1
+    · rw [List.mem_singleton.mp hx]; exact nofun
+  have again : ∀ x ∈ m.forkParts r asker (c :: t) c, x.id ≠ r → ∀ {e u}, x.trace = e :: u →
+      (((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).run (.copy f x.id)).code =
+        ((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).takenUp (.copy f x.id)
+          (((m.copyTree r (c :: t) c f asker).answerRun asker w (.copy f r)).run (.copy f x.id)).handles e.code := by
+    intro x hx nx e u hk
+    rw [M.run_answerRun (ne x.id), M.code_copyTree td nm ne (M.has_of_owned original) hc full hx nx hk]
+    refine (M.takenUp_same (fun child => ?_) (fun child hy => M.shown_same (M.run_answerRun ?_)) _ _).symm
+    · unfold M.owns; rw [told]
+    · rintro rfl
+      have may : MayOwn (.copy f x.id) asker := sn.bound.tied.owns (by unfold M.owns at hy ⊢; rw [told]; exact hy)
+      exact may.acyclic (MayOwn.copied asker _ x.id).over
   have top := below { id := r, old := c.run, owner := asker, givers := [], trace := c :: t }
     (List.mem_append_right _ (List.mem_singleton.mpr rfl)) (e := c) (u := t) rfl
   refine ⟨fun x => M.not_has_copy s.wf asker x, ⟨_, step, ⟨t, ht, top.1⟩, top.2.2.2 rfl, ?_, top.2.1, fun x hx => ?_, ?_,
-    fun y i e => ?_, ?_⟩, fun p hp g x i => (hp.allMarked _ i nofun).2 g x rfl⟩
+    fun y i e => ?_, ?_⟩, fun p hp g x i => (hp.allMarked _ i nofun).2.1 g x rfl⟩
   · have := top.2.2.1
     rwa [if_pos rfl] at this
   · have ix : m.has x.id = true := td.heads r c hc x hx
@@ -128,7 +128,13 @@ theorem fork_atomic {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start m) 
         exact ⟨_, List.mem_map.mpr ⟨x, hx, rfl⟩, rfl, rfl, rfl⟩
       have part := below y (List.mem_append_left _ hy) (ht.trans e)
       rw [if_neg (td.thens nm (M.has_of_owned original) hc hy).2.2.2, hid, ho] at part
-      exact ⟨d, u, rfl, part.1, part.2.2.1, part.2.1⟩
+      have index : x.length = d.index + 1 := by
+        have pos := (h.seen.length r c hc x hx).1
+        have : (m.run x.id).trace.nth (x.length - 1) = some d := by unfold Trace.nth; rw [e]; rfl
+        rw [Trace.nth_index this]; omega
+      have code := again y (List.mem_append_left _ hy) (td.thens nm (M.has_of_owned original) hc hy).2.2.2 (ht.trans e)
+      rw [hid] at code
+      exact ⟨d, u, rfl, index, part.1, code, part.2.2.1, part.2.1⟩
   · obtain ⟨ds, hl, hd⟩ := m.log_copyTree r (c :: t) c f asker
     obtain ⟨o, ho, hr, hj, _⟩ := (m.copyTree r (c :: t) c f asker).answerRun_told asker w (.copy f r)
     exact ⟨o, ds, by rw [ho, hl], hr, hj, hd⟩

@@ -10,19 +10,6 @@ open Id (MayOwn Over)
 
 namespace M
 
-theorem takenUp_cases (m : M) (id : Id) (handles : List Id) (s : Settled) : m.takenUp id handles s = .settled s ∨
-    ∃ chain op args w, m.takenUp id handles s = .passing chain op args w ∧ s = .waiting w := by
-  unfold takenUp
-  split
-  · split
-    · split
-      · split
-        · exact .inr ⟨_, _, _, _, rfl, rfl⟩
-        · exact .inl rfl
-      · exact .inl rfl
-    · exact .inl rfl
-  · exact .inl rfl
-
 theorem heads_ids {m : M} {id : Id} {c : Commit} : (m.heads id c).map Then.id = c.heads.map fun h => Id.today c.run id h.id := by
   unfold heads
   rw [List.map_map]
@@ -113,23 +100,31 @@ theorem below_owns {m : M} (td : Tied m) (nm : Named m) {r : Id} {c : Commit} (h
 
 /-! ## Then the runs below, each once -/
 
-theorem foldl_each {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
+/-- What comes later in the list does not change what `y` or any run before it has become. -/
+theorem foldl_each_in {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
     {y : Id} (hy : y ∈ l) {P : M → Prop} (h₀ : P m) (keep : ∀ n z, z ∈ l → P n → P (f n z)) :
-    ∃ n, P n ∧ n.run y = m.run y ∧ (l.foldl f m).run y = (f n y).run y := by
+    ∃ n s t, l = s ++ y :: t ∧ P n ∧ n.run y = m.run y ∧ (l.foldl f m).run y = (f n y).run y ∧
+      ∀ z, z ≠ y → z ∉ t → (l.foldl f m).run z = n.run z := by
   induction l generalizing m with
   | nil => exact absurd hy List.not_mem_nil
   | cons z l ih =>
     have nd := List.nodup_cons.mp nd
     rw [List.foldl_cons]
-    cases List.mem_cons.mp hy with
-    | inl e =>
-      subst e
-      refine ⟨m, h₀, rfl, ?_⟩
-      exact foldl_keeps (P := fun n => n.run y = (f m y).run y) rfl fun n x hx e =>
-        (other n x y (fun h => nd.1 (h ▸ hx))).trans e
-    | inr e =>
-      obtain ⟨n, hn, h₁, h₂⟩ := ih nd.2 e (keep m z List.mem_cons_self h₀) fun n x hx => keep n x (List.mem_cons_of_mem _ hx)
-      exact ⟨n, hn, h₁.trans (other m z y fun h => nd.1 (h ▸ e)), h₂⟩
+    by_cases e : y = z
+    · subst e
+      have rest : ∀ x, x ∉ l → (l.foldl f (f m y)).run x = (f m y).run x := fun x hx =>
+        foldl_keeps (P := fun n => n.run x = (f m y).run x) rfl fun n z hz e => (other n z x (fun h => hx (h ▸ hz))).trans e
+      exact ⟨m, [], l, rfl, h₀, rfl, rest y nd.1, fun x ne hx => (rest x hx).trans (other m y x (Ne.symm ne))⟩
+    · have hy := (List.mem_cons.mp hy).resolve_left e
+      obtain ⟨n, s, t, hl, hn, h₁, h₂, h₃⟩ := ih nd.2 hy (keep m z List.mem_cons_self h₀)
+        fun n x hx => keep n x (List.mem_cons_of_mem _ hx)
+      exact ⟨n, z :: s, t, by rw [hl]; rfl, hn, h₁.trans (other m z y (Ne.symm e)), h₂, h₃⟩
+
+theorem foldl_each {f : M → Id → M} (other : ∀ n z y, z ≠ y → (f n z).run y = n.run y) {l : List Id} {m : M} (nd : l.Nodup)
+    {y : Id} (hy : y ∈ l) {P : M → Prop} (h₀ : P m) (keep : ∀ n z, z ∈ l → P n → P (f n z)) :
+    ∃ n, P n ∧ n.run y = m.run y ∧ (l.foldl f m).run y = (f n y).run y := by
+  obtain ⟨n, _, _, _, h₀, h₁, h₂, _⟩ := foldl_each_in other nd hy h₀ keep
+  exact ⟨n, h₀, h₁, h₂⟩
 
 theorem run_discard_ne {n : M} {z y : Id} (h : z ≠ y) : (n.discard z).run y = n.run y := by
   unfold discard
@@ -175,6 +170,32 @@ theorem find_heads {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx
 theorem rewind_lower (n : M) (id : Id) (c : Commit) : n.rewind id c true = n.record id (.reverted c.index)
     { code := n.takenUp id (n.handlesToday id c) c.code, files := c.files, handles := n.handlesToday id c, inbox := c.inbox } := rfl
 
+theorem handlesToday_same {m n : M} (h : ∀ y, n.has y = m.has y) (id : Id) (c : Commit) :
+    n.handlesToday id c = m.handlesToday id c := by
+  unfold handlesToday
+  simp only [h]
+
+theorem has_restoreLower (hs : List Then) {n : M} {z : Id} (i : n.has z = true) (y : Id) :
+    (restoreLower hs n z).has y = n.has y := by
+  have same : (z == y || n.has y) = n.has y := by
+    by_cases e : z = y
+    · rw [← e, beq_self_eq_true, i]; rfl
+    · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or]
+  unfold restoreLower
+  split
+  · unfold discard
+    split
+    · rfl
+    · rw [recordCode_eq, has_record, same]
+  · split
+    · rfl
+    · simp only
+      split
+      · unfold rewind; rw [has_record, same]
+      · split
+        · rw [has_setCode, same]
+        · rfl
+
 /-- The run `y`, which stood below then and is in `m` as it is in `n`, is put back to the head `e` of its trace of then. -/
 theorem restoreLower_eq {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx : x ∈ hs) {e : Commit} {t : Trace}
     (ht : x.trace = e :: t) (n : M) : restoreLower hs n x.id =
@@ -197,42 +218,80 @@ theorem restoreLower_none {hs : List Then} {y : Id} (h : y ∉ hs.map Then.id) (
 
 /-- What a run that stood below is after the revert: as it was right after its commit `e`, with the trace `t` before. Either it has
 recorded that it was put back; or it had recorded nothing since, and is left where steps that record nothing have led it. -/
-structure Restored (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
+structure PutBack (m n : M) (y : Id) (e : Commit) (t : Trace) : Prop where
   files : (n.run y).files = e.files
   inbox : (n.run y).inbox = e.inbox
+  handles : (n.run y).handles = m.handlesToday y e
   code : ((∃ d, (n.run y).trace = d :: (m.run y).trace ∧ d.event = .reverted e.index) ∧
-      ((n.run y).code = .settled e.code ∨ ∃ chain op args w, (n.run y).code = .passing chain op args w ∧ e.code = .waiting w)) ∨
+      (n.run y).code = n.takenUp y (n.run y).handles e.code) ∨
     ((n.run y).trace = e :: t ∧ e.code.Leads m.program (n.run y).code.settle ∧ ∀ u o, (n.run y).code ≠ .undoing u o)
 
-theorem Restored.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y) (h : Restored m n y e t) :
-    Restored m p y e t := ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.code⟩
+/-- So it stays where neither the run nor one that it owns is changed. -/
+theorem PutBack.of_same {m n p : M} {y : Id} {e : Commit} {t : Trace} (same : p.run y = n.run y)
+    (own : ∀ child, p.owns y child = n.owns y child) (kids : ∀ child, n.owns y child = true → p.run child = n.run child)
+    (h : PutBack m n y e t) : PutBack m p y e t := by
+  refine ⟨same ▸ h.files, same ▸ h.inbox, same ▸ h.handles, ?_⟩
+  rw [same, takenUp_same own fun child hc => shown_same (kids child hc)]
+  exact h.code
+
+theorem owns_record (n : M) (id : Id) (ev : Event) (s : State) (asker child : Id) :
+    (n.record id ev s).owns asker child = n.owns asker child := by
+  unfold owns
+  rw [owner_record]
+
+theorem owner_restoreLower (hs : List Then) (n : M) (z y : Id) : ((restoreLower hs n z).run y).owner = (n.run y).owner := by
+  unfold restoreLower
+  split
+  · unfold discard
+    split
+    · rfl
+    · rw [recordCode_eq, owner_record]
+  · split
+    · rfl
+    · simp only
+      split
+      · unfold rewind; rw [owner_record]
+      · split
+        · rw [run_setCode]
+          split
+          · next e => subst e; rfl
+          · rfl
+        · rfl
 
 theorem restored_lower {m n : M} (td : Tied m) {hs : List Then} (nd : (hs.map Then.id).Nodup) {x : Then} (hx : x ∈ hs)
     {e : Commit} {t : Trace} (ht : x.trace = e :: t) (ne : x.id ≠ .world)
     (now : n.run x.id = { m.run x.id with owner := some x.owner, givers := x.givers })
-    (untouched : (m.run x.id).trace.size = Trace.size (e :: t) → (m.run x.id).trace = e :: t) :
-    Restored m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
+    (there : ∀ y, n.has y = m.has y) (self : ∀ child, n.owns x.id child = true → x.id ≠ child)
+    (untouched : (m.run x.id).trace.size = Trace.size (e :: t) → (m.run x.id).trace = e :: t ∧ e.run = x.id) :
+    PutBack m (restoreLower hs n x.id) x.id e t ∧ ((restoreLower hs n x.id).run x.id).owner = some x.owner ∧
       ((restoreLower hs n x.id).run x.id).givers = x.givers := by
   have tr : (n.run x.id).trace = (m.run x.id).trace := by rw [now]
   rw [restoreLower_eq nd hx ht]
   split
-  · have taken := n.takenUp_cases x.id (n.handlesToday x.id e) e.code
-    rw [rewind_lower]
-    refine ⟨⟨?_, ?_, .inl ⟨⟨_, trace_record_same _ _ _ _ |>.trans (congrArg _ tr), rfl⟩, ?_⟩⟩, ?_, ?_⟩
+  · rw [rewind_lower]
+    refine ⟨⟨?_, ?_, ?_, .inl ⟨⟨_, trace_record_same _ _ _ _ |>.trans (congrArg _ tr), rfl⟩, ?_⟩⟩, ?_, ?_⟩
     · rw [run_record_same]
     · rw [run_record_same]
-    · rw [run_record_same]; exact taken
+    · rw [run_record_same]; exact handlesToday_same there _ _
+    · rw [run_record_same]
+      exact (takenUp_same (owns_record n x.id _ _ x.id) (fun child hc => shown_same (run_record_ne n _ _ (self child hc))) _ _).symm
     · rw [run_record_same]; show (n.run x.id).owner = _; rw [now]
     · rw [run_record_same]; show (n.run x.id).givers = _; rw [now]
   · next hsz =>
-    have same := untouched (by rw [← tr]; exact Decidable.of_not_not hsz)
+    obtain ⟨same, own⟩ := untouched (by rw [← tr]; exact Decidable.of_not_not hsz)
     have s := td.snaps x.id ne e t same
     have code : (n.run x.id).code = (m.run x.id).code := by rw [now]
+    have handles : (n.run x.id).handles = m.handlesToday x.id e := by
+      rw [now]
+      unfold handlesToday
+      rw [if_pos own]
+      exact s.handles (by rw [run_id]; exact own)
     split
     · next u o hc =>
-      refine ⟨⟨?_, ?_, .inr ⟨?_, ?_, fun u o h => ?_⟩⟩, ?_, ?_⟩
+      refine ⟨⟨?_, ?_, ?_, .inr ⟨?_, ?_, fun u o h => ?_⟩⟩, ?_, ?_⟩
       · rw [run_setCode_same]; show (n.run x.id).files = _; rw [now]; exact s.files
       · rw [run_setCode_same]; show (n.run x.id).inbox = _; rw [now]; exact s.inbox
+      · rw [run_setCode_same]; exact handles
       · rw [trace_setCode, tr, same]
       · rw [run_setCode_same]
         have := s.code
@@ -242,9 +301,10 @@ theorem restored_lower {m n : M} (td : Tied m) {hs : List Then} (nd : (hs.map Th
       · rw [run_setCode_same]; show (n.run x.id).owner = _; rw [now]
       · rw [run_setCode_same]; show (n.run x.id).givers = _; rw [now]
     · next hc =>
-      refine ⟨⟨?_, ?_, .inr ⟨?_, ?_, fun u o h => hc u o h⟩⟩, ?_, ?_⟩
+      refine ⟨⟨?_, ?_, ?_, .inr ⟨?_, ?_, fun u o h => hc u o h⟩⟩, ?_, ?_⟩
       · rw [now]; exact s.files
       · rw [now]; exact s.inbox
+      · exact handles
       · rw [tr, same]
       · rw [code]; exact s.code
       · rw [now]

@@ -8,9 +8,11 @@ namespace Shepherd
 
 namespace M
 
-/-- The run has a trace; and where it is a copy, its trace says so, and of which commit. -/
+/-- The run has a trace, the last commit of which it has recorded itself; and where it is a copy, its trace says so, and of which
+commit. -/
 def Marked (m : M) (y : Id) : Prop :=
-  (m.run y).trace ≠ [] ∧ ∀ f x, y = .copy f x → ∃ d k t, d :: k :: t <:+ (m.run y).trace ∧ Forking d y x k
+  (m.run y).trace ≠ [] ∧ (∀ f x, y = .copy f x → ∃ d k t, d :: k :: t <:+ (m.run y).trace ∧ Forking d y x k) ∧
+    ∀ c t, (m.run y).trace = c :: t → c.run = y
 
 /-- All runs but the outermost owner. -/
 def AllMarked (m : M) : Prop := ∀ y, m.has y = true → y ≠ .world → Marked m y
@@ -18,14 +20,22 @@ def AllMarked (m : M) : Prop := ∀ y, m.has y = true → y ≠ .world → Marke
 /-- The runs that are new have a trace, and copies are marked. -/
 def New (m n : M) : Prop := ∀ y, n.has y = true → m.has y = true ∨ Marked n y
 
-theorem Marked.of_suffix {m n : M} {y : Id} (s : (m.run y).trace <:+ (n.run y).trace) (h : Marked m y) : Marked n y := by
-  refine ⟨fun e => h.1 ?_, fun f x e => ?_⟩
-  · rw [e] at s; exact List.suffix_nil.mp s
-  · obtain ⟨d, k, t, hs, hf⟩ := h.2 f x e
-    exact ⟨d, k, t, hs.trans s, hf⟩
+theorem Marked.grows {m n : M} {y : Id} (s : ∃ cs, (n.run y).trace = cs ++ (m.run y).trace ∧ ∀ c ∈ cs, c.run = y)
+    (h : Marked m y) : Marked n y := by
+  obtain ⟨cs, e, own⟩ := s
+  refine ⟨fun e' => h.1 ?_, fun f x hy => ?_, fun c t hc => ?_⟩
+  · rw [e'] at e; exact (List.append_eq_nil_iff.mp e.symm).2
+  · obtain ⟨d, k, t, hs, hf⟩ := h.2.1 f x hy
+    exact ⟨d, k, t, hs.trans ⟨cs, e.symm⟩, hf⟩
+  · rw [hc] at e
+    cases cs with
+    | nil => exact h.2.2 c t e.symm
+    | cons d cs => cases e; exact own c List.mem_cons_self
 
-theorem AllMarked.extends {m n : M} (a : AllMarked m) (e : Extends m n) (h : New m n) : AllMarked n := fun y i ne =>
-  (h y i).elim (fun i => (a y i ne).of_suffix (e.trace y)) fun h => h
+theorem AllMarked.extends {m n : M} (a : AllMarked m) (e : Extends m n) (h : New m n) : AllMarked n := fun y i ne => by
+  refine (h y i).elim (fun i => (a y i ne).grows ?_) fun h => h
+  obtain ⟨cs, _, _, ht⟩ := e.new
+  exact ⟨_, ht y i, fun c hc => beq_iff_eq.mp (List.mem_filter.mp hc).2⟩
 
 variable {B : Prop}
 
@@ -56,9 +66,12 @@ theorem new_spawn {m : M} (w : Wf m B) {asker : Id} (i : m.has asker = true) (hb
     have new : y = .made asker (m.run asker).made → m.has y = true ∨ Marked ((X.recordCode (.made asker (m.run asker).made) ev
         c).answerRun asker wt (.made asker (m.run asker).made)) y := by
       rintro rfl
-      refine .inr ⟨?_, fun f x e => nomatch e⟩
-      rw [run_answerRun ne, recordCode_eq, trace_record_same]
-      exact nofun
+      have e : ((X.recordCode (.made asker (m.run asker).made) ev c).answerRun asker wt (.made asker (m.run asker).made)).run
+          (.made asker (m.run asker).made) = (X.record (.made asker (m.run asker).made) ev
+            { X.state (.made asker (m.run asker).made) with code := c }).run (.made asker (m.run asker).made) := run_answerRun ne
+      refine .inr ⟨?_, fun f x e => (nomatch e), fun d t hd => ?_⟩
+      · rw [e, trace_record_same]; exact nofun
+      · rw [e, trace_record_same] at hd; cases hd; rfl
     rcases hy with hy | hy
     · exact new (beq_iff_eq.mp hy).symm
     · exact (hX y hy).elim .inl new
@@ -137,12 +150,15 @@ theorem new_fork {m : M} (td : Tied m) (nm : Named m) (w : Wf m B) {asker : Id} 
             have ne : asker ≠ .copy (.made asker (m.run asker).made) x.id := fun e => by
               have := not_has_copy w asker x.id
               rw [← e, i] at this; cases this
-            refine .inr ⟨?_, fun f x' e => ?_⟩
+            refine .inr ⟨?_, fun f x' e => ?_, fun d' t' e => ?_⟩
             · rw [run_answerRun ne, hd]; exact nofun
             · cases e
               refine ⟨d, k, u, ?_, hf⟩
               rw [run_answerRun ne, hd]
               exact List.suffix_refl _
+            · rw [run_answerRun ne, hd] at e
+              cases e
+              exact hf.run
   · exact reply _
 
 theorem new_perform {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) {asker : Id} (i : Asker B m asker) {wt : Waiting}
@@ -226,10 +242,7 @@ theorem allMarked_worldAsks {m n : M} (s : Sound m) (a : AllMarked m) {op : Stri
           have i : (after.setCode .world (m.run .world).code).has y = true := i
           rw [has_setCode, Bool.or_eq_true] at i
           have i : after.has y = true := i.elim (fun h => beq_iff_eq.mp h ▸ iw) fun h => h
-          refine (new i).imp old fun h => h.of_suffix ?_
-          show _ <:+ ((after.setCode .world (m.run .world).code).run y).trace
-          rw [trace_setCode]
-          exact List.suffix_refl _
+          exact (new i).imp old fun h => h.grows ⟨[], trace_setCode _ _ _ _, fun _ h => absurd h List.not_mem_nil⟩
         split at h
         · cases h; exact back _ rfl
         · split at h
@@ -273,11 +286,11 @@ theorem allMarked_start (i : Init) : AllMarked i.start := by
       | inl h => rw [h] at ne; exact absurd rfl ne
       | inr h => rw [List.mem_singleton.mp h]
   subst e
-  refine ⟨?_, fun f x e => nomatch e⟩
   unfold Init.start M.start
   simp only
-  rw [recordCode_eq, trace_record_same]
-  exact nofun
+  refine ⟨?_, fun f x e => (nomatch e), fun c t hc => ?_⟩
+  · rw [recordCode_eq, trace_record_same]; exact nofun
+  · rw [recordCode_eq, trace_record_same] at hc; cases hc; rfl
 
 /-- In every tree that can be reached, every run has recorded something, and every copy that it is one. -/
 theorem After.allMarked {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : AllMarked m := by

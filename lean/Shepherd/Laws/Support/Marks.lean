@@ -98,6 +98,82 @@ theorem run_copyTree_copy {m : M} (td : Tied m) (nm : Named m) {id asker fork : 
   · rw [hr]; rfl
   · rw [hr]; show d :: x.trace = _; rw [e]
 
+theorem owner_markCopy (id fork : Id) (n : M) (h : Then) (z : Id) : ((M.markCopy id fork n h).run z).owner = (n.run z).owner := by
+  unfold M.markCopy
+  split
+  · rfl
+  · rw [recordCode_eq, owner_record]
+
+/-- In what a fork copies, a run comes before its owner. -/
+theorem parts_before {m : M} {id asker : Id} {c : Commit} {t : Trace} (ct : CommitTied c) :
+    (m.forkParts id asker t c).Pairwise fun a b => b.id ≠ id → b.owner ≠ a.id := by
+  unfold forkParts
+  refine List.pairwise_append.mpr ⟨?_, List.pairwise_singleton _ _, fun a _ b hb ne => absurd ?_ ne⟩
+  · unfold M.heads
+    simp only
+    rw [List.pairwise_map]
+    exact ct.order.imp fun h _ e => h (Id.today_inj e)
+  · rw [List.mem_singleton.mp hb]
+
+/-- Which intent a copy below the top one passes again. -/
+theorem code_copyTree {m : M} (td : Tied m) (nm : Named m) {id asker fork : Id} (fresh : ∀ x, asker ≠ .copy fork x)
+    (i : m.has id = true) {c : Commit} {t : Trace} (hc : c ∈ (m.run id).trace)
+    (full : ∀ x ∈ m.forkParts id asker t c, x.trace ≠ []) {x : Then} (hx : x ∈ m.forkParts id asker t c) (ne : x.id ≠ id)
+    {k : Commit} {u : Trace} (e : x.trace = k :: u) :
+    ((m.copyTree id t c fork asker).run (.copy fork x.id)).code = (m.copyTree id t c fork asker).takenUp (.copy fork x.id)
+      ((m.copyTree id t c fork asker).run (.copy fork x.id)).handles k.code := by
+  rw [copyTree_eq]
+  have owner : ∀ w ∈ m.forkParts id asker t c, (((m.bornOf (m.forkParts id asker t c)).foldl
+      (M.copyOne m id fork asker c (m.forkParts id asker t c)) m).run (.copy fork w.id)).owner =
+        some (if w.id = id then asker else .copy fork w.owner) := by
+    intro w hw
+    cases hk : w.trace with
+    | nil => exact absurd hk (full w hw)
+    | cons d v =>
+      obtain ⟨_, e, _⟩ := run_bornOf (fork := fork) td nm hc hw hk
+      rw [e]; rfl
+  have order := parts_before (m := m) (id := id) (asker := asker) (t := t) (td.commits id c hc)
+  have nodup := nodup_ids nm hc (fun _ h => h) (forkParts_nodup (m := m) (asker := asker) (t := t) (td.commits id c hc))
+  have self : x.owner ≠ x.id := by
+    unfold forkParts at hx
+    rcases List.mem_append.mp hx with hx | hx
+    · exact (td.thens nm i hc hx).1.ne
+    · rw [List.mem_singleton.mp hx] at ne; exact absurd rfl ne
+  generalize (m.bornOf (m.forkParts id asker t c)).foldl (M.copyOne m id fork asker c (m.forkParts id asker t c)) m = N at owner ⊢
+  obtain ⟨front, back, hl⟩ := List.append_of_mem hx
+  have sub : ∀ w ∈ x :: back, w ∈ m.forkParts id asker t c := fun w hw => by
+    rw [hl]; exact List.mem_append_right _ hw
+  have order := (List.pairwise_cons.mp (List.pairwise_append.mp (hl ▸ order)).2.1).1
+  have nodup : x.id ∉ back.map Then.id := by
+    rw [hl, List.map_append, List.map_cons] at nodup
+    exact (List.nodup_cons.mp (List.nodup_append.mp nodup).2.1).1
+  rw [hl, List.foldl_append, List.foldl_cons]
+  have keep : ∀ (n : M) z, (∀ w ∈ back, Id.copy fork w.id ≠ z) → (back.foldl (M.markCopy id fork) n).run z = n.run z := fun n z h =>
+    foldl_keeps (P := fun n' => n'.run z = n.run z) rfl fun n' w hw e => (run_markCopy (h w hw)).trans e
+  have owners : ∀ (l : List Then) (n : M) z, ((l.foldl (M.markCopy id fork) n).run z).owner = (n.run z).owner := fun l n z =>
+    foldl_keeps (P := fun n' => (n'.run z).owner = (n.run z).owner) rfl fun n' w _ e => (owner_markCopy _ _ _ _ _).trans e
+  have own := fun z => owners front N z
+  generalize front.foldl (M.markCopy id fork) N = n' at own ⊢
+  have last := keep (M.markCopy id fork n' x) (.copy fork x.id) fun w hw e =>
+    nodup ((Id.copy.inj e).2 ▸ List.mem_map.mpr ⟨w, hw, rfl⟩)
+  have mark := markCopy_eq id fork n' e
+  rw [if_neg ne] at mark
+  rw [last, mark, run_recordCode_same, ← mark]
+  refine (takenUp_same (fun child => ?_) (fun child h => shown_same ?_) _ _).symm
+  · unfold M.owns; rw [owners, owner_markCopy]
+  · have off : ∀ w ∈ x :: back, Id.copy fork w.id ≠ child := by
+      rintro w hw rfl
+      have o := owner w (sub w hw)
+      rw [← own, beq_iff_eq.mp h] at o
+      split at o
+      · exact fresh _ (Option.some.inj o).symm
+      · next nw =>
+        have o := (Id.copy.inj (Option.some.inj o)).2
+        cases List.mem_cons.mp hw with
+        | inl e => subst e; exact self o.symm
+        | inr e => exact order w e nw o.symm
+    rw [keep _ _ fun w hw => off w (List.mem_cons_of_mem _ hw), run_markCopy (off x List.mem_cons_self)]
+
 /-- What a fork records. -/
 theorem log_copyTree (m : M) (id : Id) (t : Trace) (c : Commit) (fork owner : Id) : ∃ ds,
     (m.copyTree id t c fork owner).log = ds ++ m.log ∧ ∀ d ∈ ds, ∃ x k, d.run = .copy fork x ∧ d.event = .forked x k := by

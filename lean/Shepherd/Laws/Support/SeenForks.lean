@@ -150,13 +150,13 @@ theorem seen_copies {m : M} (b : Bound m) (nm : Named m) (w : Wf m B) (t : Seen 
         rw [← before_before l z.trace, (part z hz).2.1, before_before l]
 
 /-- What is needed for what is recorded. -/
-structure Ready (m : M) : Prop where
+structure Writable (m : M) : Prop where
   seen : Seen m
   indexed : ∀ id, Trace.Indexed (m.run id).trace
   owner : ∀ r ∈ m.runs, r.id = .world → r.owner = none
   filled : ∀ y, m.has y = true → y ≠ .world → (m.run y).trace ≠ []
 
-theorem Ready.record {m : M} (r : Ready m) {id : Id} (i : m.has id = true) (ev : Event) (s : State) : Ready (m.record id ev s) where
+theorem Writable.record {m : M} (r : Writable m) {id : Id} (i : m.has id = true) (ev : Event) (s : State) : Writable (m.record id ev s) where
   seen := r.seen.record r.indexed ev s i fun h hh => r.filled h.id (m.headsAt_has id ev h hh) (headsAt_ne_world r.owner h hh)
   indexed := fun y => by
     by_cases e : id = y
@@ -189,7 +189,7 @@ theorem seen_fork {m : M} (b : Bound m) (nm : Named m) (w : Wf m B) (a : AllMark
           · exact List.nil_suffix
         rw [ht]
         have hcm : c ∈ (m.run id).trace := hs.subset List.mem_cons_self
-        have r₁ : Ready ((m.bornOf (m.forkParts id asker (c :: u) c)).foldl
+        have r₁ : Writable ((m.bornOf (m.forkParts id asker (c :: u) c)).foldl
             (copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: u) c)) m) := by
           have old : ∀ j, m.has j = true → ((m.bornOf (m.forkParts id asker (c :: u) c)).foldl
               (copyOne m id (.made asker (m.run asker).made) asker c (m.forkParts id asker (c :: u) c)) m).run j = m.run j := fun j i =>
@@ -228,12 +228,12 @@ theorem seen_fork {m : M} (b : Bound m) (nm : Named m) (w : Wf m B) (a : AllMark
           · rcases each y iy with ⟨h, e⟩ | ⟨x, k, v, o, hk, _, e⟩
             · rw [e]; exact (a y h nw).1
             · rw [e, hk]; exact nofun
-        have r₂ : Ready (m.copyTree id (c :: u) c (.made asker (m.run asker).made) asker) ∧
+        have r₂ : Writable (m.copyTree id (c :: u) c (.made asker (m.run asker).made) asker) ∧
             (m.copyTree id (c :: u) c (.made asker (m.run asker).made) asker).has asker = true ∧
             ∀ x ∈ m.forkParts id asker (c :: u) c, x.trace ≠ [] →
               (m.copyTree id (c :: u) c (.made asker (m.run asker).made) asker).has (.copy (.made asker (m.run asker).made) x.id) = true := by
           rw [copyTree_eq]
-          refine foldl_keeps (P := fun n => Ready n ∧ n.has asker = true ∧ ∀ x ∈ m.forkParts id asker (c :: u) c, x.trace ≠ [] →
+          refine foldl_keeps (P := fun n => Writable n ∧ n.has asker = true ∧ ∀ x ∈ m.forkParts id asker (c :: u) c, x.trace ≠ [] →
             n.has (.copy (.made asker (m.run asker).made) x.id) = true) ⟨r₁, ?_, fun x hx nx => ?_⟩ fun n x hx h => ?_
           · exact foldl_keeps (P := fun n => n.has asker = true) i fun n x _ ih => has_copyOne _ _ _ _ _ _ _ _ _ (.inl ih)
           · cases hk : x.trace with

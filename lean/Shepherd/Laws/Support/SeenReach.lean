@@ -58,9 +58,9 @@ theorem seen_worldAsks {m n : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {o
             (.settled (.waiting { op, args, stack := [] }))) :=
           (((Narrow.refl s.granted.named).same (n := { m with stack := [.world] }) (fun _ => rfl) (fun _ => rfl) fun _ => rfl).record
             s.wf.world _ _).named
-        have r₀ : Ready ({ m with stack := [.world] } : M) :=
+        have r₀ : Writable ({ m with stack := [.world] } : M) :=
           ⟨t.unchanged (fun _ h => h) (fun _ => rfl) rfl, s.wf.indexed, s.wf.owner, fun y i nw => (a y i nw).1⟩
-        have r₁ : Ready ({ m with stack := [.world] }.recordCode .world (.intent op args)
+        have r₁ : Writable ({ m with stack := [.world] }.recordCode .world (.intent op args)
             (.settled (.waiting { op, args, stack := [] }))) := r₀.record s.wf.world _ _
         have a₁ : AllMarked ({ m with stack := [.world] }.recordCode .world (.intent op args)
             (.settled (.waiting { op, args, stack := [] }))) := a.extends k.ext fun y h => by
@@ -100,10 +100,10 @@ theorem seen_forkRoot {m n : M} (s : Sound m) (a : AllMarked m) (t : Seen m) (h 
     cases i : m.has y with
     | true => exact f.2.trace_eq rfl i
     | false => rw [run_of_not_has i, run_of_not_has ((hhas y).trans i)]
-  have r₁ : Ready { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } :=
+  have r₁ : Writable { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } :=
     ⟨t.unchanged (fun y h => (hhas y).symm.trans h) tr rfl, f.1.indexed, f.1.owner,
       fun y i nw => by rw [tr]; exact (a y ((hhas y).symm.trans i) nw).1⟩
-  refine (foldl_keeps (P := fun n => Ready n ∧ ∀ y,
+  refine (foldl_keeps (P := fun n => Writable n ∧ ∀ y,
     M.has { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } y = true → n.has y = true)
     ⟨r₁, fun _ h => h⟩ fun n x hx h => ?_).1.seen
   refine ⟨h.1.record (h.2 x (has_of_mem_family root hx)) _ _, fun y i => ?_⟩

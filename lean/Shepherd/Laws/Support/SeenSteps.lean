@@ -142,7 +142,7 @@ theorem seen_spawn {m : M} (b : Bound m) (w : Wf m B) (a : AllMarked m) (t : See
                   absurd ((run_id X x).symm.trans e) (ne_world_of_owns h.2.2.2.2.2 hx)
             · exact h
         refine (fun d h => fin _ (Deeds.tied b.tied d) h.1 h.2.1 h.2.2.1 h.2.2.2.1 h.2.2.2.2.1 h.2.2.2.2.2 _ _)
-          (deeds_lends b.tabled ask _ ?_ ?_ ?_ ?_ ?_ ?_ ?_) (lends _ _ ?_ ?_ ?_)
+          (deeds_lends ask _ ?_ ?_ ?_ ?_ ?_ ?_ ?_) (lends _ _ ?_ ?_ ?_)
         · rfl
         · rfl
         · rfl

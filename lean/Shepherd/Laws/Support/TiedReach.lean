@@ -132,7 +132,7 @@ theorem bound_asForked {m : M} (b : Bound m) (nm : Named m) (w : Wf m) {c : Comm
     rw [asOf_trace] at h
     unfold asOf
     rw [h]
-    exact ⟨.refl, rfl, rfl⟩
+    exact ⟨.refl, rfl, rfl, fun _ => rfl⟩
   have asOfOwner : ∀ id o g, (asOf (m.run id) o g).owner = o ∨ (asOf (m.run id) o g).owner = (m.run id).owner := fun id o g => by
     unfold asOf
     split
@@ -150,7 +150,7 @@ theorem bound_asForked {m : M} (b : Bound m) (nm : Named m) (w : Wf m) {c : Comm
     · exact b.tabled.tables id h hh
     · next d t ht => exact b.tabled.kept id d (by rw [ht]; exact List.mem_cons_self) h hh
   have stamped : ∀ h, m.Stamped h → n.Stamped h := fun h => Stamped.mono (follows_asForked w c).2.made
-  refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => td.copies f x (hhas _ ▸ h), ?_, ?_⟩, ?_, ?_⟩
+  refine ⟨⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => td.copies f x (hhas _ ▸ h), ?_⟩, ?_⟩, ?_, ?_⟩
   · show ((m.runs.map (m.asForked c)).map Run.id).Nodup
     rw [List.map_map, List.map_congr_left (f := Run.id ∘ m.asForked c) (g := Run.id) fun r _ => fid r]
     exact td.forest.nodup
@@ -232,7 +232,7 @@ theorem bound_start (i : Init) : Bound i.start := by
     exact MayOwn.root.over
   have nil : ∀ {α : Type} {p : α → Prop}, ∀ x ∈ ([] : List α), p x := fun x hx => absurd hx List.not_mem_nil
   have b : Bound m := by
-    refine ⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => ?_, hs, ?_⟩, ?_, ?_⟩
+    refine ⟨⟨⟨⟨?_, ?_⟩, ?_, ?_, ?_, ?_, fun f x h => ?_, hs⟩, ?_⟩, ?_, ?_⟩
     · show ([.world, .root] : List Id).Nodup
       decide
     · exact each (fun id r => ∀ o, r.owner = some o → MayOwn o id) nofun (fun o h => Option.some.inj h ▸ .root) fun _ => nofun

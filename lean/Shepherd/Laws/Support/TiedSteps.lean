@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.TiedOperations
+import Shepherd.Laws.Support.TiedForks
 import Shepherd.Laws.GrantNarrows.Steps
 
 /-!
@@ -68,7 +68,7 @@ theorem deeds_localMove {m : M} (td : Tied m) {id : Id} (t : ∀ x, Over id x �
     · next hs => exact fault _ (.inl hs)
     · exact deeds_ask (t id (.refl _)) i _ _ _
 
-theorem deeds_toOwner {m : M} (td : Tied m) (w : Wf m B) (tab : Tabled F m) (fresh : ∀ h, m.Stamped h → F h) {owner : Id}
+theorem deeds_toOwner {m : M} (w : Wf m B) (tab : Tabled F m) (fresh : ∀ h, m.Stamped h → F h) {owner : Id}
     (t : T owner) (id : Id) {rest : List Id} (st : (owner :: rest).Pairwise fun a b => Over b a) :
     Deeds T F m (m.toOwner owner id rest) := by
   unfold M.toOwner
@@ -77,8 +77,9 @@ theorem deeds_toOwner {m : M} (td : Tied m) (w : Wf m B) (tab : Tabled F m) (fre
     have i : m.has owner = true := has_of_code (by rw [hc]; exact nofun)
     have e₁ : Deeds T F m { m with stack := owner :: rest } := .stack _ .refl st
     have w₁ : Wf { m with stack := owner :: rest } B := Plain.wf (.stack _ .refl) w
-    have e₂ := e₁.trans (deeds_stopValue (m := { m with stack := owner :: rest }) w₁ ⟨tab.tables, tab.kept⟩ fresh t i id)
-    exact e₂.trans (deeds_reply t (e₂.has i) _ _)
+    obtain ⟨hs, e, hh⟩ := stopValue_table (m := { m with stack := owner :: rest }) w₁ ⟨tab.tables, tab.kept⟩ fresh i id
+    simp only [e]
+    exact e₁.trans (deeds_tell (m := { m with stack := owner :: rest }) t i hh _ _)
   · exact .refl
 
 theorem deeds_answerFile {m : M} (td : Tied m) {id : Id} {q : Question} (i : m.has q.asked = true) (t : T q.asked)
@@ -170,7 +171,7 @@ theorem deeds_atStop {m n : M} (td : Tied m) (w : Wf m B) (tab : Tabled F m) (fr
       have s := td.stack
       rw [st] at s
       have s := List.pairwise_cons.mp s
-      exact deeds_toOwner td w tab fresh (.inr ((s.1 owner List.mem_cons_self).trans (td.active st act))) id s.2
+      exact deeds_toOwner w tab fresh (.inr ((s.1 owner List.mem_cons_self).trans (td.active st act))) id s.2
     · exact file h
   · exact file h
 
