@@ -294,9 +294,9 @@ theorem goes_worldAsks (g : Good R m) (k : Known m) {op : String} {args : List V
             (.settled (.waiting { op, args, stack := [] }))) :=
           (((Narrow.refl s.granted.named).same (n := { m with stack := [.world] }) (fun _ => rfl) (fun _ => rfl) fun _ => rfl).record
             s.wf.world _ _).named
-        have r₀ : Ready ({ m with stack := [.world] } : M) :=
+        have r₀ : Writable ({ m with stack := [.world] } : M) :=
           ⟨k.seen.unchanged (fun _ h => h) (fun _ => rfl) rfl, s.wf.indexed, s.wf.owner, fun y i nw => (k.marked y i nw).1⟩
-        have r₁ : Ready ({ m with stack := [.world] }.recordCode .world (.intent op args)
+        have r₁ : Writable ({ m with stack := [.world] }.recordCode .world (.intent op args)
             (.settled (.waiting { op, args, stack := [] }))) := r₀.record s.wf.world _ _
         have asksGood := fun R' (g' : Good R' m) => good_asks g' hb nb op args
         have same := run_recordCode_same ({ m with stack := [.world] } : M) .world (.intent op args)
