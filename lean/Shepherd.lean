@@ -23,6 +23,7 @@ import Shepherd.Laws.CompensationOrder.Drives
 import Shepherd.Laws.CompensationOrder.Finish
 import Shepherd.Laws.CompensationOrder.Forks
 import Shepherd.Laws.CompensationOrder.Inside
+import Shepherd.Laws.CompensationOrder.Last
 import Shepherd.Laws.CompensationOrder.Live
 import Shepherd.Laws.CompensationOrder.More
 import Shepherd.Laws.CompensationOrder.Moves

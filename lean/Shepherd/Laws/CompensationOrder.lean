@@ -27,10 +27,10 @@ end M
 theorem undo_was_owed {ω : Oracle} {i : Init} {m : M} (h : M.Onward ω i.start m) {id : Id} {u : Commit} {t : Trace}
     (recorded : u :: t <:+ (m.run id).trace) (itself : u.run = id) {j : Nat} {op : String} {args : List Value}
     (undo : u.event = .undo j op args) :
-    (∃ o q change asked given, Trace.Answers t o q ∧ o.index = j ∧ o.event = .outcome (.con "Ok" args) change .world ∧
+    (∃ o q change asked given, Trace.AnswersTo t o q ∧ o.index = j ∧ o.event = .outcome (.con "Ok" args) change .world ∧
       q.event = .intent asked given ∧ m.program.undoOf asked = some op) ∧
     (∀ c ∈ t, ∀ x k, c.event = .forked x k → c.index < j) ∧
-    ∀ o q op' args', Trace.Answers t o q → q.event = .undo j op' args' → o.event.isAbandoned = true := by
+    ∀ o q op' args', Trace.AnswersTo t o q → q.event = .undo j op' args' → o.event.isAbandoned = true := by
   obtain ⟨R, g⟩ := h.good
   obtain ⟨⟨seq, ⟨o, q, ha, ho⟩, hf⟩, hn⟩ := (g.unwinds.fine id).due u t recorded itself j op args undo
   obtain ⟨change, hok⟩ := ho.ok

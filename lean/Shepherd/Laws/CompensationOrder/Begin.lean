@@ -26,7 +26,7 @@ theorem Live.iff {m : M} {p q : Id → Prop} {u : Undoing} (h : m.Live p u) (e :
   ⟨h.sorted, h.once, fun d => by rw [h.owed]; unfold Owed; rw [e], h.raised⟩
 
 /-- What a run takes back: all that stands below, when it begins. -/
-theorem region_within (m : M) (r : Id) : m.Region (m.Within r) r where
+theorem region_within (m : M) (r : Id) : m.Region (m.Covers r) r where
   top := .inl rfl
   within := fun _ h => h
   closed := fun x hx ne => by
@@ -71,7 +71,7 @@ variable {R : Regions} {m : M} {a : Id} {rest : List Id}
 theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen : Seen m) (h : m.stack = a :: rest) {c : Settled}
     (hc : (m.run a).code = .settled c) {id : Id} (ho : (m.run id).owner = some a) (root : a = .world → id = .root) {origin : Settled}
     (waits : Waits (m.run a).trace (.settled origin)) {to : Option Nat} {n : M} (hb : m.begin a origin id to = .ok n) :
-    Good (R.with a (m.Within id)) n ∧ n.stack = m.stack ∧ ∃ u, (n.run a).code = .undoing u origin ∧ u.run = id := by
+    Good (R.with a (m.Covers id)) n ∧ n.stack = m.stack ∧ ∃ u, (n.run a).code = .undoing u origin ∧ u.run = id := by
   have f := td.forest
   unfold M.begin at hb
   split at hb
@@ -90,7 +90,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
       refine List.nodup_append.mpr ⟨td.nodup_below _, List.pairwise_singleton _ _, fun x hx y hy => ?_⟩
       rw [List.mem_singleton.mp hy]
       exact (td.mem_below.mp hx).ne f
-    have mem : ∀ x, x ∈ m.family id ↔ m.Within id x := fun x => td.mem_family
+    have mem : ∀ x, x ∈ m.family id ↔ m.Covers id x := fun x => td.mem_family
     have nw : ∀ y ∈ m.family id, y ≠ .world := fun y hy => by
       rcases (mem y).mp hy with rfl | hy
       · exact g.ne_world ho
@@ -102,23 +102,23 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
     have path := g.path
     rw [h] at path
     -- Who takes back is above all that is taken back.
-    have below : ∀ x, m.Within id x → Runs.Below m.runs x a := fun x hx => hx.below ho
-    have out : ¬ m.Within id a := fun h => absurd rfl ((below a h).ne f)
+    have below : ∀ x, m.Covers id x → Runs.Below m.runs x a := fun x hx => hx.below ho
+    have out : ¬ m.Covers id a := fun h => absurd rfl ((below a h).ne f)
     have runA : n.run a = { m.run a with code := .undoing u origin } := by
       have e : (m.abandon id).run a = m.run a := d₂ a fun hx => out ((mem a).mp hx)
       rw [← hb, run_setCode_same, e]
-    have runIn : ∀ y, m.Within id y → Dropped m y (n.run y) := fun y hy => by
+    have runIn : ∀ y, m.Covers id y → Dropped m y (n.run y) := fun y hy => by
       rw [← hb, run_setCode_ne _ _ fun e : a = y => out (e ▸ hy)]
       exact d₁ y ((mem y).mpr hy)
-    have runOut : ∀ y, y ≠ a → ¬ m.Within id y → n.run y = m.run y := fun y ne hy => by
+    have runOut : ∀ y, y ≠ a → ¬ m.Covers id y → n.run y = m.run y := fun y ne hy => by
       rw [← hb, run_setCode_ne _ _ ne.symm]
       exact d₂ y fun hx => hy ((mem y).mp hx)
     have prog : n.program = m.program := by rw [← hb]; exact d₃
     have stack : n.stack = m.stack := by rw [← hb]; exact d₄
     have codeA : (n.run a).code = .undoing u origin := by rw [runA]
-    have three : ∀ {p : Id → Prop}, p a → (∀ y, m.Within id y → p y) → (∀ y, y ≠ a → ¬ m.Within id y → p y) → ∀ y, p y :=
+    have three : ∀ {p : Id → Prop}, p a → (∀ y, m.Covers id y → p y) → (∀ y, y ≠ a → ¬ m.Covers id y → p y) → ∀ y, p y :=
       fun {p} h₁ h₂ h₃ y => by
-        rcases Classical.em (m.Within id y) with e | e
+        rcases Classical.em (m.Covers id y) with e | e
         · exact h₂ y e
         · rcases Classical.em (y = a) with e' | e'
           · exact e' ▸ h₁
@@ -126,11 +126,11 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
     have owners : ∀ y, (n.run y).owner = (m.run y).owner :=
       three (by rw [runA]) (fun y hy => (runIn y hy).owner) fun y h₁ h₂ => by rw [runOut y h₁ h₂]
     have undoing : ∀ b v q, b ≠ a → (n.run b).code = .undoing v q → (m.run b).code = .undoing v q := fun b v q ne hv => by
-      rcases Classical.em (m.Within id b) with e | e
+      rcases Classical.em (m.Covers id b) with e | e
       · exact (runIn b e).undoing v q hv
       · rw [runOut b ne e] at hv; exact hv
     -- What is taken back by one that is not itself taken back now, is elsewhere.
-    have sealed' : ∀ b v q, (m.run b).code = .undoing v q → ∀ x, R b x → m.Within id x → m.Within id b := by
+    have sealed' : ∀ b v q, (m.run b).code = .undoing v q → ∀ x, R b x → m.Covers id x → m.Covers id b := by
       intro b v q hv x hx hi
       rcases meet f ho (k.owns b v q hv) hi ((k.region b v q hv).within x hx) with e | ⟨_, e⟩ | ⟨e, _⟩
       · subst e; rw [hc] at hv; cases hv
@@ -138,10 +138,10 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
         rw [hv] at hy; cases hy
       · exact e
     have free := g.free h
-    have heldOf : ∀ x, m.Held R x → ¬ m.Within id x → n.Held (R.with a (m.Within id)) x := by
+    have heldOf : ∀ x, m.Taken R x → ¬ m.Covers id x → n.Taken (R.with a (m.Covers id)) x := by
       rintro x ⟨b, v, q, hv, hx⟩ hi
       have ne : b ≠ a := fun e => by rw [e, hc] at hv; cases hv
-      have nb : ¬ m.Within id b := fun hb' => hi (by
+      have nb : ¬ m.Covers id b := fun hb' => hi (by
         have := (k.region b v q hv).within x hx
         rcases this.below (k.owns b v q hv) with _ | _
         all_goals
@@ -149,7 +149,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
           · exact .inr (this.below (k.owns b v q hv))
           · exact .inr ((this.below (k.owns b v q hv)).trans hb'))
       exact ⟨b, v, q, by rw [runOut b ne nb]; exact hv, (Regions.with_ne R ne _ x).mpr hx⟩
-    have ofHeld : ∀ x, n.Held (R.with a (m.Within id)) x → m.Within id x ∨ m.Held R x := by
+    have ofHeld : ∀ x, n.Taken (R.with a (m.Covers id)) x → m.Covers id x ∨ m.Taken R x := by
       rintro x ⟨b, v, q, hv, hx⟩
       rcases Classical.em (b = a) with e | e
       · subst e; exact .inl ((Regions.with_self R _ _ x).mp hx)
@@ -182,7 +182,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
         rw [hv] at cu
         obtain ⟨e', he', _⟩ := cu.2.2.2 k' hto'
         have grown : (n.run v.run).trace.nth k' = some e' := by
-          rcases Classical.em (m.Within id v.run) with hi | hi
+          rcases Classical.em (m.Covers id v.run) with hi | hi
           · obtain ⟨s, hs'⟩ := (runIn _ hi).grew
             have ix := (runIn _ hi).indexed (w.indexed _)
             rw [hs'] at ix ⊢
@@ -248,7 +248,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
             rw [urun] at this; exact this
         obtain ⟨p₁, p₂, p₃⟩ := planFor_owed k td w.indexed kept
         rw [urun, uto, ← utodo] at p₁ p₂ p₃
-        refine Live.iff (p := m.Within id) ⟨p₁, p₂, fun d => ?_, fun hr => by rw [uraised] at hr; cases hr⟩ (Regions.with_self R _ _)
+        refine Live.iff (p := m.Covers id) ⟨p₁, p₂, fun d => ?_, fun hr => by rw [uraised] at hr; cases hr⟩ (Regions.with_self R _ _)
         rw [p₃]
         unfold Owed
         refine and_congr_right fun hi => ?_
@@ -268,27 +268,27 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
             rw [this]
         rw [hk, prog, dr.shows, dr.repaid]
       · have hv := undoing b v q e hv
-        rcases Classical.em (m.Within id b) with e' | e'
+        rcases Classical.em (m.Covers id b) with e' | e'
         · exact .inl ⟨a, u, origin, codeA, (Regions.with_self R _ _ b).mpr e'⟩
         · refine (k.live b v q hv).imp (fun h => heldOf b h e') fun l => ?_
           refine Live.iff (l.congr prog (k.region b v q hv).top fun x hx => ?_) (Regions.with_ne R e _)
-          have nx : ¬ m.Within id x := fun hi => e' (sealed' b v q hv x hx hi)
+          have nx : ¬ m.Covers id x := fun hi => e' (sealed' b v q hv x hx hi)
           rcases Classical.em (x = a) with e'' | e''
           · rw [e'', runA]
           · rw [runOut x e'' nx]
     · intro x hx w' hw
-      rcases Classical.em (m.Within id x) with e | e
+      rcases Classical.em (m.Covers id x) with e | e
       · exact (runIn x e).idle w' hw
       · have hx := (ofHeld x hx).resolve_left e
         rw [runOut x (fun e => free (e ▸ hx)) e] at hw
         exact k.idle x hx w' hw
     · intro b chain op args w' hw _
-      have nb : ¬ m.Within id b := fun e => (runIn b e).idle w' (by rw [hw]; rfl)
+      have nb : ¬ m.Covers id b := fun e => (runIn b e).idle w' (by rw [hw]; rfl)
       have ne : b ≠ a := fun e => by rw [e, codeA] at hw; cases hw
       rw [runOut b ne nb] at hw
       obtain ⟨x, q, rfl, hx, hq, rfl, rfl⟩ := k.passes b chain op args w' hw (.inr rfl)
       have ox := owners x
-      have nx : ¬ m.Within id x := fun hi => by
+      have nx : ¬ m.Covers id x := fun hi => by
         rcases hi with rfl | hi
         · rw [ho] at hx; exact ne (Option.some.inj hx).symm
         · rcases above_owner hx hi with e | e

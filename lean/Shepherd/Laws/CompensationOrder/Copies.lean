@@ -90,7 +90,7 @@ theorem off_stack (g : Good R m) (w : m.has .world = true) {id : Id} (new : m.ha
   exact go _ g.path
 
 /-- A run off the stack, that nobody takes back, records an event; it stands at settled code before and after. -/
-theorem recordFree (g : Good R m) {id : Id} (off : id ∉ m.stack) (ne : id ≠ .world) (free : ¬ m.Held R id) (alone : m.Alone id)
+theorem recordFree (g : Good R m) {id : Id} (off : id ∉ m.stack) (ne : id ≠ .world) (free : ¬ m.Taken R id) (alone : m.Alone id)
     {c t : Settled} (hc : (m.run id).code = .settled c) (event : Event) (no : event.NotUndo)
     (waits : Waits (m.commitOf id event { m.state id with code := .settled t } :: (m.run id).trace) (.settled t)) :
     Good R (m.recordCode id event (.settled t)) := by

@@ -12,7 +12,7 @@ namespace Shepherd
 namespace Trace
 
 /-- `o` is an outcome in the trace, and `q` is the intent or undo that it answers. -/
-def Answers (t : Trace) (o q : Commit) : Prop :=
+def AnswersTo (t : Trace) (o q : Commit) : Prop :=
   ∃ before, o :: before <:+ t ∧ (∃ answer change by', o.event = .outcome answer change by') ∧ question before = some q
 
 /-- The outcome `o` of `q` is one for which `d.op(d.args)` is owed: the world answered `Ok`, and what had been asked is declared
@@ -25,11 +25,11 @@ structure Owing (P : Program) (o q : Commit) (d : Debt) : Prop where
 
 /-- The trace has the outcome for which `d` is owed, and it is newer than every `forked`. -/
 def Shows (P : Program) (t : Trace) (d : Debt) : Prop :=
-  (∃ o q, Answers t o q ∧ Owing P o q d) ∧ ∀ c ∈ t, ∀ x k, c.event = .forked x k → c.index < d.at
+  (∃ o q, AnswersTo t o q ∧ Owing P o q d) ∧ ∀ c ∈ t, ∀ x k, c.event = .forked x k → c.index < d.at
 
 /-- An undo of the outcome `j` has an outcome, but for `abandoned`. -/
 def Repaid (t : Trace) (j : Nat) : Prop :=
-  ∃ o q op args, Answers t o q ∧ q.event = .undo j op args ∧ o.event.isAbandoned = false
+  ∃ o q op args, AnswersTo t o q ∧ q.event = .undo j op args ∧ o.event.isAbandoned = false
 
 /-- Every undo is of an earlier event. -/
 def Backward (t : Trace) : Prop := ∀ c ∈ t, ∀ j op args, c.event = .undo j op args → j < c.index
@@ -65,8 +65,8 @@ theorem questionFrom_mem {want : Option Nat} {t : Trace} {q : Commit} (h : quest
 
 theorem question_mem {t : Trace} {q : Commit} (h : question t = some q) : q ∈ t := questionFrom_mem h
 
-theorem answers_cons {c : Commit} {t : Trace} {o q : Commit} : Answers (c :: t) o q ↔
-    (o = c ∧ (∃ answer change by', c.event = .outcome answer change by') ∧ question t = some q) ∨ Answers t o q := by
+theorem answers_cons {c : Commit} {t : Trace} {o q : Commit} : AnswersTo (c :: t) o q ↔
+    (o = c ∧ (∃ answer change by', c.event = .outcome answer change by') ∧ question t = some q) ∨ AnswersTo t o q := by
   constructor
   · intro ⟨before, hs, ho, hq⟩
     cases List.suffix_cons_iff.mp hs with
@@ -77,14 +77,14 @@ theorem answers_cons {c : Commit} {t : Trace} {o q : Commit} : Answers (c :: t) 
     · exact ⟨t, List.suffix_refl _, ho, hq⟩
     · exact ⟨before, hs.trans (List.suffix_cons _ _), ho, hq⟩
 
-theorem Answers.mem {t : Trace} {o q : Commit} (h : Answers t o q) : o ∈ t ∧ q ∈ t := by
+theorem AnswersTo.mem {t : Trace} {o q : Commit} (h : AnswersTo t o q) : o ∈ t ∧ q ∈ t := by
   obtain ⟨before, hs, _, hq⟩ := h
   exact ⟨hs.subset List.mem_cons_self, hs.subset (List.mem_cons_of_mem _ (question_mem hq))⟩
 
 /-- What the fold has, before what was inherited is left out. -/
 theorem mem_owed {P : Program} {id : Id} {t : Trace} {start : Nat} (i : Indexed t) (b : Backward t) (d : Debt) :
     d ∈ (answered start t).foldr (owe P id) [] ↔
-      d.run = id ∧ start ≤ d.at ∧ (∃ o q, Answers t o q ∧ Owing P o q d) ∧ ¬ Repaid t d.at := by
+      d.run = id ∧ start ≤ d.at ∧ (∃ o q, AnswersTo t o q ∧ Owing P o q d) ∧ ¬ Repaid t d.at := by
   induction t with
   | nil =>
     simp only [answered, List.foldr_nil, List.not_mem_nil, false_iff]
@@ -95,7 +95,7 @@ theorem mem_owed {P : Program} {id : Id} {t : Trace} {start : Nat} (i : Indexed 
     -- A commit that owes nothing and repays nothing changes nothing.
     have same : (∀ q, question t = some q → (∃ a ch b, c.event = .outcome a ch b) → ¬ Owing P c q d ∧
         ((∃ op args, q.event = .undo d.at op args) → c.event.isAbandoned = true)) →
-        ((∃ o q, Answers (c :: t) o q ∧ Owing P o q d) ↔ ∃ o q, Answers t o q ∧ Owing P o q d) ∧
+        ((∃ o q, AnswersTo (c :: t) o q ∧ Owing P o q d) ↔ ∃ o q, AnswersTo t o q ∧ Owing P o q d) ∧
         (Repaid (c :: t) d.at ↔ Repaid t d.at) := by
       intro h
       refine ⟨⟨fun ⟨o, q, ha, ho⟩ => ?_, fun ⟨o, q, ha, ho⟩ => ⟨o, q, answers_cons.mpr (.inr ha), ho⟩⟩,

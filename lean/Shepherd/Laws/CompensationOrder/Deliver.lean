@@ -72,7 +72,7 @@ theorem Unwinds.chain {R : Regions} {m : M} (k : Unwinds R m) {id : Id} {q : Que
 
 /-- All of a chain but its first run stand below that. -/
 theorem Unwinds.path_below {R : Regions} {m : M} (k : Unwinds R m) {id : Id} {q : Question} (h : Chain m id q)
-    (free : ¬ m.Held R id) : ∀ y ∈ q.path, Runs.Below m.runs y id := by
+    (free : ¬ m.Taken R id) : ∀ y ∈ q.path, Runs.Below m.runs y id := by
   induction h with
   | here _ => exact fun y hy => absurd hy List.not_mem_nil
   | @undo id u o d ds hc hr hd =>
@@ -81,7 +81,7 @@ theorem Unwinds.path_below {R : Regions} {m : M} (k : Unwinds R m) {id : Id} {q 
     have l := (k.live id u o hc).resolve_left free
     exact ((k.region id u o hc).within _ ((l.owed d).mp (by rw [hd]; exact List.mem_cons_self)).1).below (k.owns id u o hc)
   | @pass id c q w hc ho _ ih =>
-    have freec : ¬ m.Held R c := by
+    have freec : ¬ m.Taken R c := by
       rintro ⟨b, u, o, hb, hr⟩
       rcases Classical.em (c = u.run) with e | e
       · have := k.owns b u o hb
@@ -104,8 +104,8 @@ theorem deliver_pass (m : M) (id c : Id) (asked : Id) (op : String) (args : List
   unfold deliver
   simp only [List.dropLast_cons₂, List.reverse_cons, List.foldl_append, List.foldl_cons, List.foldl_nil]
 
-theorem Delivered.trans {m n p : M} {S T U : Id → Prop} (h : Delivered m S n) (g : Delivered n T p) (hs : ∀ y, S y → U y)
-    (ht : ∀ y, T y → U y) : Delivered m U p where
+theorem Passed.trans {m n p : M} {S T U : Id → Prop} (h : Passed m S n) (g : Passed n T p) (hs : ∀ y, S y → U y)
+    (ht : ∀ y, T y → U y) : Passed m U p where
   prog := g.prog.trans h.prog
   stack := g.stack.trans h.stack
   run := fun y hy => (g.run y fun e => hy (ht y e)).trans (h.run y fun e => hy (hs y e))
@@ -123,11 +123,11 @@ theorem Delivered.trans {m n p : M} {S T U : Id → Prop} (h : Delivered m S n) 
   has := fun y i => g.has y (h.has y i)
 
 /-- A run records the outcome that it waits for. -/
-theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {id : Id} (free : ¬ m.Held R id)
+theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) {id : Id} (free : ¬ m.Taken R id)
     (nu : ∀ u o, (m.run id).code ≠ .undoing u o) (event : Event) (s : State) (no : event.NotUndo)
     {c : Comp} {K : Stack} (hs : s.code = .settled (.running c [] K 0)) (hh : s.handles = (m.run id).handles)
     (only : ∀ a chain op args w, (m.run a).code = .passing chain op args w → chain.head? = but → a = id ∨ but = none) :
-    Unwinds R (m.record id event s) (some id) ∧ Delivered m (fun y => y = id) (m.record id event s) := by
+    Unwinds R (m.record id event s) (some id) ∧ Passed m (fun y => y = id) (m.record id event s) := by
   have same := run_record_same m id event s
   have other : ∀ y, id ≠ y → (m.record id event s).run y = m.run y := fun y e => run_record_ne m event s e
   have code : ((m.record id event s).run id).code = .settled (.running c [] K 0) := by rw [same]; exact hs
@@ -176,9 +176,9 @@ theorem Unwinds.outcome {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m
 /-- An outcome is delivered along the chain. -/
 theorem Unwinds.deliver {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f : Runs.Forest m.runs) {answer : Value}
     {change : Change} {by' : By} (given : (Event.outcome answer change by').isAbandoned = false) {id : Id} {q : Question}
-    (h : Chain m id q) (free : ¬ m.Held R id) :
+    (h : Chain m id q) (free : ¬ m.Taken R id) :
     Unwinds R (m.deliver id q answer change by') (some id) ∧
-      Delivered m (fun y => y ∈ id :: q.path) (m.deliver id q answer change by') := by
+      Passed m (fun y => y ∈ id :: q.path) (m.deliver id q answer change by') := by
   induction h with
   | @here id wt hc =>
     have e : m.deliver id ⟨id, wt.op, wt.args, []⟩ answer change by' = m.answerAsked id answer change by' := rfl
@@ -202,7 +202,7 @@ theorem Unwinds.deliver {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) 
     · exact e ▸ List.mem_cons_self
     · exact e ▸ List.mem_cons_of_mem _ List.mem_cons_self
   | @pass id c q wt hc ho hq ih =>
-    have freec : ¬ m.Held R c := by
+    have freec : ¬ m.Taken R c := by
       rintro ⟨b, u, o, hb, hr⟩
       rcases Classical.em (c = u.run) with e | e
       · have := k.owns b u o hb
@@ -239,7 +239,7 @@ theorem Unwinds.deliver {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) 
 
 /-- Where nobody passes the run that showed the question, all is well again. -/
 theorem Unwinds.settled {R : Regions} {m n : M} {id : Id} (k : Unwinds R m) (k' : Unwinds R n (some id)) {touched : Id → Prop}
-    (h : Delivered m touched n) (alone : m.Alone id) : Unwinds R n :=
+    (h : Passed m touched n) (alone : m.Alone id) : Unwinds R n :=
   { k' with
     passes := fun a chain op args w hw _ => k'.passes a chain op args w hw
       (.inl (k.alone alone (h.passing a chain op args w hw) (.inr rfl))) }
@@ -249,7 +249,7 @@ namespace Good
 variable {R : Regions} {m : M} {a : Id} {rest : List Id}
 
 /-- The runs of a chain from a run that the active one owns, or from itself, are not those that drive. -/
-theorem delivered (g : Good R m) {n : M} {touched : Id → Prop} (h : m.stack = a :: rest) (k : Unwinds R n) (d : Delivered m touched n)
+theorem delivered (g : Good R m) {n : M} {touched : Id → Prop} (h : m.stack = a :: rest) (k : Unwinds R n) (d : Passed m touched n)
     (off : ∀ y ∈ rest, ¬ touched y) : Good R n where
   unwinds := k
   path := by

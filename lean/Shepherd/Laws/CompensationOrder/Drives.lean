@@ -58,7 +58,7 @@ theorem Drives.above {m : M} (top : (m.run .world).owner = none) {a b : Id} {res
 
 /-- Nobody takes back the active run, nor those that drive it. -/
 theorem Drives.free {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m but) (top : (m.run .world).owner = none) {a : Id}
-    {rest : List Id} (p : m.Drives (a :: rest)) : ¬ m.Held R a := by
+    {rest : List Id} (p : m.Drives (a :: rest)) : ¬ m.Taken R a := by
   rintro ⟨b, u, o, hb, hr⟩
   obtain ⟨_, c, w, hc⟩ := p.above top (((k.region b u o hb).within a hr).below (k.owns b u o hb))
   rw [hb] at hc; cases hc
@@ -99,7 +99,7 @@ namespace Good
 
 variable {R : Regions} {m : M} {a : Id} {rest : List Id}
 
-theorem free (g : Good R m) (h : m.stack = a :: rest) : ¬ m.Held R a := (h ▸ g.path).free g.unwinds g.top
+theorem free (g : Good R m) (h : m.stack = a :: rest) : ¬ m.Taken R a := (h ▸ g.path).free g.unwinds g.top
 
 theorem alone (g : Good R m) (h : m.stack = a :: rest) : m.Alone a := (h ▸ g.path).alone g.top
 

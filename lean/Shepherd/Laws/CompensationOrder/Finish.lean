@@ -9,11 +9,11 @@ namespace Shepherd
 namespace M
 
 /-- What taking back leaves: all within is as it may be, everything else is as it was. -/
-structure Restored' (m : M) (r : Id) (n : M) : Prop where
+structure Restores (m : M) (r : Id) (n : M) : Prop where
   prog : n.program = m.program
   stack : n.stack = m.stack
-  run : ∀ y, ¬ m.Within r y → n.run y = m.run y
-  back : ∀ y, m.Within r y → Back m n y
+  run : ∀ y, ¬ m.Covers r y → n.run y = m.run y
+  back : ∀ y, m.Covers r y → Back m n y
   owner : (n.run r).owner = (m.run r).owner
 
 theorem Back.of_same {m n p : M} {x : Id} (h : Back m n x) (same : p.run x = n.run x)
@@ -29,9 +29,9 @@ theorem program_discard (n : M) (y : Id) : (n.discard y).program = n.program ∧
   · exact ⟨rfl, rfl, fun x => by rw [recordCode_eq, owner_record]⟩
 
 /-- Discarding all. -/
-theorem restored_none {R : Regions} {m : M} (k : Unwinds R m) (td : Tied m) (r : Id) : Restored' m r (m.restore r none) := by
-  show Restored' m r ((m.family r).foldl discard m)
-  have mem : ∀ y, y ∈ m.family r ↔ m.Within r y := fun y => td.mem_family
+theorem restored_none {R : Regions} {m : M} (k : Unwinds R m) (td : Tied m) (r : Id) : Restores m r (m.restore r none) := by
+  show Restores m r ((m.family r).foldl discard m)
+  have mem : ∀ y, y ∈ m.family r ↔ m.Covers r y := fun y => td.mem_family
   have all := foldl_keeps (P := fun n => n.program = m.program ∧ n.stack = m.stack ∧ ∀ x, (n.run x).owner = (m.run x).owner)
     (f := discard) (l := m.family r) ⟨rfl, rfl, fun _ => rfl⟩ fun n x _ ⟨h₁, h₂, h₃⟩ => by
       obtain ⟨g₁, g₂, g₃⟩ := program_discard n x
@@ -83,7 +83,7 @@ theorem back_left {R : Regions} {m n : M} (k : Unwinds R m) {x : Id} (idle : ∀
 /-- Putting all back to an event. -/
 theorem restored_some {R : Regions} {m : M} (k : Unwinds R m) (s : Sound m) (a : AllMarked m) (t : Seen m) {b : Id} {u : Undoing}
     {o : Settled} (hb : (m.run b).code = .undoing u o) {j : Nat} (hto : u.to = some j) :
-    Restored' m u.run (m.restore u.run (some j)) := by
+    Restores m u.run (m.restore u.run (some j)) := by
   have td := s.bound.tied
   have nm := s.granted.named
   have ok := s.wf.codes b
@@ -132,14 +132,14 @@ theorem restored_some {R : Regions} {m : M} (k : Unwinds R m) (s : Sound m) (a :
   have code₁ := fun y => (ownsCode (m.heads u.run c) m y).1
   have trace₁ := fun y => (ownsCode (m.heads u.run c) m y).2
   have prog₁ := ownsProg (m.heads u.run c) m
-  have same₁ : ∀ y, ¬ m.Within u.run y → ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).run y = m.run y :=
+  have same₁ : ∀ y, ¬ m.Covers u.run y → ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).run y = m.run y :=
     fun y hy => run_owns_ne fun h => by
       obtain ⟨x, hx, rfl⟩ := idsOf y h
       exact hy (region.within _ (inR x hx))
   have top₁ : ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).run u.run = m.run u.run := run_owns_ne notIn
   -- What stands below then stood within before.
   have within' : ∀ y top, Runs.Below ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).runs y top →
-      top = u.run → m.Within u.run y := by
+      top = u.run → m.Covers u.run y := by
     intro y top hy
     induction hy with
     | @own y z h =>
@@ -163,7 +163,7 @@ theorem restored_some {R : Regions} {m : M} (k : Unwinds R m) (s : Sound m) (a :
         rcases up with e | g
         · exact .inr (.own (e ▸ h))
         · exact .inr (.up h g)
-  have within : ∀ y, ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).Below y u.run → m.Within u.run y :=
+  have within : ∀ y, ((m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m).Below y u.run → m.Covers u.run y :=
     fun y hy => within' y _ hy rfl
   clear within'
   generalize hm₁ : (m.heads u.run c).foldl (fun m h => m.own h.id h.owner h.givers) m = m₁ at t₁ below code₁ trace₁ prog₁ same₁ top₁ within ⊢

@@ -11,14 +11,14 @@ namespace Shepherd
 namespace M
 
 /-- A copy while a fork is made: not there yet; as its original was after a commit; or with its `forked`. -/
-inductive Copied (m : M) (y : Id) (r : Run) : Prop where
-  | absent : r = Run.absent y → Copied m y r
-  | made (k : Commit) (u : Trace) (o : Id) : k :: u <:+ (m.run o).trace → r.trace = k :: u → r.code = .settled k.code → Copied m y r
+inductive Cloned (m : M) (y : Id) (r : Run) : Prop where
+  | absent : r = Run.absent y → Cloned m y r
+  | made (k : Commit) (u : Trace) (o : Id) : k :: u <:+ (m.run o).trace → r.trace = k :: u → r.code = .settled k.code → Cloned m y r
   | marked (c k : Commit) (u : Trace) (o x : Id) (j : Nat) : k :: u <:+ (m.run o).trace → r.trace = c :: k :: u →
-      c.event = .forked x j → c.code = k.code → r.code.settle = k.code → (∀ v p, r.code ≠ .undoing v p) → Copied m y r
+      c.event = .forked x j → c.code = k.code → r.code.settle = k.code → (∀ v p, r.code ≠ .undoing v p) → Cloned m y r
 
-theorem Copied.fine {R : Regions} {m : M} {y : Id} {r : Run} (k : Unwinds R m) (w : Wf m True) (new : m.has y = false)
-    (h : Copied m y r) : Fine m.program y r.trace ∧ Waits r.trace r.code ∧ ∀ v p, r.code ≠ .undoing v p := by
+theorem Cloned.fine {R : Regions} {m : M} {y : Id} {r : Run} (k : Unwinds R m) (w : Wf m True) (new : m.has y = false)
+    (h : Cloned m y r) : Fine m.program y r.trace ∧ Waits r.trace r.code ∧ ∀ v p, r.code ≠ .undoing v p := by
   have foreign : ∀ o, ∀ s, s <:+ (m.run o).trace → ∀ c ∈ s, c.run ≠ y := fun o s hs c hc e => by
     have := w.recorders o c (hs.subset hc)
     rw [e, new] at this; cases this
@@ -43,7 +43,7 @@ structure Forks (m : M) (E : Id → Prop) (n : M) : Prop where
   prog : n.program = m.program
   stack : n.stack = m.stack
   run : ∀ y, ¬ E y → n.run y = m.run y
-  copied : ∀ y, E y → Copied m y (n.run y)
+  copied : ∀ y, E y → Cloned m y (n.run y)
   passes : ∀ y, E y → ∀ chain op args w, (n.run y).code = .passing chain op args w → n.Passes y chain op args
 
 namespace Forks

@@ -63,7 +63,7 @@ theorem Region.congr {m n : M} {region : Id → Prop} {r : Id} (h : m.Region reg
 theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwinds R m but) (E : Id → Prop)
     (prog : n.program = m.program)
     (run : ∀ y, ¬ E y → n.run y = m.run y)
-    (free : ∀ y, E y → ¬ m.Held R y)
+    (free : ∀ y, E y → ¬ m.Taken R y)
     (codes : ∀ a u o, (n.run a).code = .undoing u o ↔ (m.run a).code = .undoing u o)
     (fine : ∀ y, E y → Fine m.program y (n.run y).trace ∧ (y ≠ .world → Waits (n.run y).trace (n.run y).code))
     (passes : ∀ a chain op args w, (n.run a).code = .passing chain op args w → chain.head? ≠ but' ∨ but' = none →
@@ -71,8 +71,8 @@ theorem Unwinds.inside {R : Regions} {m n : M} {but but' : Option Id} (k : Unwin
         ((m.run a).code = .passing chain op args w ∧ (chain.head? ≠ but ∨ but = none) ∧
           ∀ c, chain.head? = some c → (n.run c).owner = (m.run c).owner ∧ (n.run c).code = (m.run c).code)) :
     Unwinds R n but' := by
-  have held : ∀ x, n.Held R x ↔ m.Held R x := fun x => by
-    unfold Held
+  have held : ∀ x, n.Taken R x ↔ m.Taken R x := fun x => by
+    unfold Taken
     simp only [codes]
   have same : ∀ a u o, (m.run a).code = .undoing u o → ∀ x, R a x → n.run x = m.run x := fun a u o ha x hx =>
     run x fun e => free x e ⟨a, u, o, ha, hx⟩
@@ -128,7 +128,7 @@ theorem Unwinds.alone {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m b
 
 /-- One run changes, that nobody takes back. -/
 theorem Unwinds.one {R : Regions} {m n : M} (k : Unwinds R m) {id : Id} (prog : n.program = m.program) (run : ∀ y, id ≠ y → n.run y = m.run y)
-    (free : ¬ m.Held R id)
+    (free : ¬ m.Taken R id)
     (codes : ∀ u o, (n.run id).code = .undoing u o ↔ (m.run id).code = .undoing u o)
     (fine : Fine m.program id (n.run id).trace) (waits : id ≠ .world → Waits (n.run id).trace (n.run id).code)
     (passes : ∀ chain op args w, (n.run id).code = .passing chain op args w → n.Passes id chain op args)
@@ -190,7 +190,7 @@ theorem Fine.other {P : Program} {id : Id} {c : Commit} {t : Trace} (h : Fine P 
 namespace M
 
 /-- A run that nobody takes back records an event that is no undo. -/
-theorem Unwinds.record {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (event : Event) (s : State) (free : ¬ m.Held R id)
+theorem Unwinds.record {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (event : Event) (s : State) (free : ¬ m.Taken R id)
     (codes : ∀ u o, s.code = .undoing u o ↔ (m.run id).code = .undoing u o) (no : event.NotUndo)
     (waits : Waits (m.commitOf id event s :: (m.run id).trace) s.code)
     (passes : ∀ chain op args w, s.code = .passing chain op args w → (m.record id event s).Passes id chain op args)
@@ -204,7 +204,7 @@ theorem Unwinds.record {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (event 
   · rw [same]; exact alone.imp_right fun h => ⟨rfl, h⟩
 
 /-- A run that nobody takes back gets other code, and records nothing. -/
-theorem Unwinds.setCode {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (code : Code) (free : ¬ m.Held R id)
+theorem Unwinds.setCode {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (code : Code) (free : ¬ m.Taken R id)
     (codes : ∀ u o, code = .undoing u o ↔ (m.run id).code = .undoing u o) (waits : id ≠ .world → Waits (m.run id).trace code)
     (passes : ∀ chain op args w, code = .passing chain op args w → (m.setCode id code).Passes id chain op args)
     (alone : m.Alone id) : Unwinds R (m.setCode id code) := by
@@ -220,8 +220,8 @@ theorem Unwinds.setCode {R : Regions} {m : M} (k : Unwinds R m) {id : Id} (code 
 theorem Unwinds.same {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m but) (prog : n.program = m.program)
     (codes : ∀ y, (n.run y).code = (m.run y).code) (traces : ∀ y, (n.run y).trace = (m.run y).trace)
     (owners : ∀ y, (n.run y).owner = (m.run y).owner) : Unwinds R n but := by
-  have held : ∀ x, n.Held R x ↔ m.Held R x := fun x => by
-    unfold Held
+  have held : ∀ x, n.Taken R x ↔ m.Taken R x := fun x => by
+    unfold Taken
     simp only [codes]
   constructor
   · intro id; rw [prog, traces]; exact k.fine id

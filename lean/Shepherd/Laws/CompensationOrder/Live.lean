@@ -13,13 +13,13 @@ namespace Shepherd
 namespace M
 
 /-- `x` is `r` or stands below it. -/
-def Within (m : M) (r x : Id) : Prop := x = r ∨ Runs.Below m.runs x r
+def Covers (m : M) (r x : Id) : Prop := x = r ∨ Runs.Below m.runs x r
 
 /-- Which runs a run takes back, while it is `undoing`: what stood below when it began, and the run itself. -/
 abbrev Regions := Id → Id → Prop
 
 /-- Run `x` is being taken back. -/
-def Held (R : Regions) (m : M) (x : Id) : Prop := ∃ b u o, (m.run b).code = .undoing u o ∧ R b x
+def Taken (R : Regions) (m : M) (x : Id) : Prop := ∃ b u o, (m.run b).code = .undoing u o ∧ R b x
 
 /-- The index from which on the events of run `x` are taken back by `u`: after the event to which the run itself goes back; after
 the last event that a run below it had then; all events of a run that was not below it then. -/
@@ -65,7 +65,7 @@ def Passes (m : M) (a : Id) (chain : List Id) (op : String) (args : List Value) 
 /-- The region of a run that is undoing: the run that is taken back, and runs below it, with all that stand between. -/
 structure Region (m : M) (region : Id → Prop) (r : Id) : Prop where
   top : region r
-  within : ∀ x, region x → m.Within r x
+  within : ∀ x, region x → m.Covers r x
   closed : ∀ x, region x → x ≠ r → ∃ o, (m.run x).owner = some o ∧ region o
 
 /-- What holds of every tree that can be reached. `but`: a run whose intent has just been answered, and whose owner may still pass
@@ -78,14 +78,14 @@ structure Unwinds (R : Regions) (m : M) (but : Option Id := none) : Prop where
   heads : ∀ a u o, (m.run a).code = .undoing u o → ∀ k c, u.to = some k → (m.run u.run).trace.nth k = some c →
     ∀ h ∈ c.heads, R a (Id.today c.run u.run h.id)
   nested : ∀ a b u v o p x, (m.run a).code = .undoing u o → (m.run b).code = .undoing v p → R a x → R b x → a = b ∨ R b a ∨ R a b
-  live : ∀ a u o, (m.run a).code = .undoing u o → m.Held R a ∨ m.Live (R a) u
-  idle : ∀ x, m.Held R x → ∀ w, (m.run x).code.settle ≠ .waiting w
+  live : ∀ a u o, (m.run a).code = .undoing u o → m.Taken R a ∨ m.Live (R a) u
+  idle : ∀ x, m.Taken R x → ∀ w, (m.run x).code.settle ≠ .waiting w
   passes : ∀ a chain op args w, (m.run a).code = .passing chain op args w → chain.head? ≠ but ∨ but = none → m.Passes a chain op args
 
-theorem Within.self (m : M) (r : Id) : m.Within r r := .inl rfl
+theorem Covers.self (m : M) (r : Id) : m.Covers r r := .inl rfl
 
 /-- Who is above a run within is within, or above. -/
-theorem Within.above {m : M} {r x b : Id} (h : m.Within r x) (g : Runs.Below m.runs x b) : m.Within r b ∨ Runs.Below m.runs r b := by
+theorem Covers.above {m : M} {r x b : Id} (h : m.Covers r x) (g : Runs.Below m.runs x b) : m.Covers r b ∨ Runs.Below m.runs r b := by
   rcases h with rfl | h
   · exact .inr g
   · rcases h.linear g with rfl | h | h
@@ -101,16 +101,16 @@ theorem above_owner {m : M} {x o b : Id} (h : (m.run x).owner = some o) (g : Run
   | up g g' => rw [g] at h; cases h; exact .inr g'
 
 /-- Who takes a run back is above all that is within. -/
-theorem Within.below {m : M} {r x a : Id} (h : m.Within r x) (ho : (m.run r).owner = some a) : Runs.Below m.runs x a := by
+theorem Covers.below {m : M} {r x a : Id} (h : m.Covers r x) (ho : (m.run r).owner = some a) : Runs.Below m.runs x a := by
   rcases h with rfl | h
   · exact .own ho
   · exact h.trans (.own ho)
 
 /-- Of two that take runs back, where one run is within both, one stands within what the other takes back. -/
 theorem meet {m : M} (f : Runs.Forest m.runs) {a b x r s : Id} (oa : (m.run r).owner = some a) (ob : (m.run s).owner = some b)
-    (hx : m.Within r x) (hy : m.Within s x) : a = b ∨ (m.Within s a ∧ Runs.Below m.runs a b) ∨ (m.Within r b ∧ Runs.Below m.runs b a) := by
-  have lower : ∀ {a b s : Id}, (m.run s).owner = some b → m.Within s x → Runs.Below m.runs x a → Runs.Below m.runs a b →
-      m.Within s a := by
+    (hx : m.Covers r x) (hy : m.Covers s x) : a = b ∨ (m.Covers s a ∧ Runs.Below m.runs a b) ∨ (m.Covers r b ∧ Runs.Below m.runs b a) := by
+  have lower : ∀ {a b s : Id}, (m.run s).owner = some b → m.Covers s x → Runs.Below m.runs x a → Runs.Below m.runs a b →
+      m.Covers s a := by
     intro a b s ob hy xa h
     rcases hy.above xa with hw | hw
     · exact hw

@@ -30,7 +30,7 @@ theorem blocked_ne {files : Files} {path : String} {e : Value} (h : blocked file
       · cases hp; exact err_ne (by decide) _
       · cases hp; exact err_ne (by decide) _
 
-theorem perform_ne (files : Files) (readBlob : String → Option Content) (op : String) (args : List Value) :
+theorem perform_not_abandoned (files : Files) (readBlob : String → Option Content) (op : String) (args : List Value) :
     (perform files readBlob op args).1 ≠ abandoned := by
   unfold perform
   split
@@ -81,7 +81,7 @@ theorem Regions.trim_iff {R : Regions} {m : M} {b : Id} {v : Undoing} {q : Settl
 
 theorem Good.trim {R : Regions} {m : M} (g : Good R m) : Good (R.trim m) m := by
   have k := g.unwinds
-  have held : ∀ x, m.Held (R.trim m) x ↔ m.Held R x := fun x => by
+  have held : ∀ x, m.Taken (R.trim m) x ↔ m.Taken R x := fun x => by
     constructor
     · rintro ⟨b, v, q, hv, hx⟩; exact ⟨b, v, q, hv, hx.2⟩
     · rintro ⟨b, v, q, hv, hx⟩; exact ⟨b, v, q, hv, (Regions.trim_iff hv x).mpr hx⟩
@@ -258,7 +258,7 @@ theorem good_answerFile (g : Good R m) (k : Known m) (h : m.stack = a :: rest) {
       (FileOps.perform (m.run q.asked).files m.content q.op q.args).2 .machine).isAbandoned = false := by
     unfold Event.isAbandoned
     simp only
-    exact beq_eq_false_iff_ne.mpr (FileOps.perform_ne _ _ _ _)
+    exact beq_eq_false_iff_ne.mpr (FileOps.perform_not_abandoned _ _ _ _)
   unfold M.answerFile
   simp only
   split

@@ -9,15 +9,15 @@ namespace Shepherd
 namespace M
 
 /-- One move: a step of the tree, an answer of the oracle, or an operation of the outermost owner. -/
-def Move' (ω : Oracle) (m n : M) : Prop :=
+def Turn (ω : Oracle) (m n : M) : Prop :=
   m.step = some n ∨ m.outer ω = some n ∨ ∃ op args, m.worldAsks op args = some n
 
 /-- `n` is what becomes of `m` by such moves, in any number: the whole tree is not forked from outside. -/
 inductive Onward (ω : Oracle) : M → M → Prop where
   | refl (m : M) : Onward ω m m
-  | move {m n p : M} : Onward ω m n → Move' ω n p → Onward ω m p
+  | move {m n p : M} : Onward ω m n → Turn ω n p → Onward ω m p
 
-theorem Move'.after {ω : Oracle} {m n p : M} (h : After ω m n) (g : Move' ω n p) : After ω m p := by
+theorem Turn.after {ω : Oracle} {m n p : M} (h : After ω m n) (g : Turn ω n p) : After ω m p := by
   rcases g with g | g | ⟨op, args, g⟩
   · exact h.step g
   · exact h.answer g
@@ -30,7 +30,7 @@ theorem Onward.after {ω : Oracle} {m n : M} (h : Onward ω m n) : After ω m n 
 
 theorem After.known {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : Known m := ⟨h.sound, h.allMarked, h.seen⟩
 
-theorem goes_move {R : Regions} {ω : Oracle} {m n : M} (g : Good R m) (k : Known m) (h : Move' ω m n) : Goes R m n := by
+theorem goes_move {R : Regions} {ω : Oracle} {m n : M} (g : Good R m) (k : Known m) (h : Turn ω m n) : Goes R m n := by
   rcases h with h | h | ⟨op, args, h⟩
   · exact goes_step g k h
   · exact .of_good g fun R' g' => good_outer g' k h
@@ -38,13 +38,13 @@ theorem goes_move {R : Regions} {ω : Oracle} {m n : M} (g : Good R m) (k : Know
 
 /-- Run `a` is taking back, and `family` is the run that it takes back with all that stood below when it began. -/
 inductive TakesBack (ω : Oracle) (i : Init) (a : Id) (family : List Id) : M → Prop where
-  | begins {m n : M} {u : Undoing} {o : Settled} : Onward ω i.start m → (∀ v p, (m.run a).code ≠ .undoing v p) → Move' ω m n →
+  | begins {m n : M} {u : Undoing} {o : Settled} : Onward ω i.start m → (∀ v p, (m.run a).code ≠ .undoing v p) → Turn ω m n →
       (n.run a).code = .undoing u o → family = m.family u.run → TakesBack ω i a family n
-  | goesOn {m n : M} {u : Undoing} {o : Settled} : TakesBack ω i a family m → Move' ω m n → (n.run a).code = .undoing u o →
+  | goesOn {m n : M} {u : Undoing} {o : Settled} : TakesBack ω i a family m → Turn ω m n → (n.run a).code = .undoing u o →
       TakesBack ω i a family n
 
 theorem good_start (i : Init) : Good (fun _ _ => False) i.start := by
-  have held : ∀ {m : M} x, ¬ m.Held (fun _ _ => False) x := fun x ⟨_, _, _, _, h⟩ => h
+  have held : ∀ {m : M} x, ¬ m.Taken (fun _ _ => False) x := fun x ⟨_, _, _, _, h⟩ => h
   unfold Init.start M.start
   simp only
   generalize hroot : (Run.mk .root (some .world) [] i.agent i.args (bodyOf i.agent i.args) i.files i.files

@@ -14,7 +14,7 @@ variable {R : Regions} {m : M} {a : Id} {rest : List Id}
 
 /-- The active run has taken back what it wanted to. -/
 theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {u : Undoing} {o : Settled}
-    (hc : (m.run a).code = .undoing u o) {N n : M} (r : Restored' m u.run N) (prog : n.program = N.program) (stack : n.stack = N.stack)
+    (hc : (m.run a).code = .undoing u o) {N n : M} (r : Restores m u.run N) (prog : n.program = N.program) (stack : n.stack = N.stack)
     (run : ∀ y, a ≠ y → n.run y = N.run y) (owner : (n.run a).owner = (m.run a).owner) (handles : (n.run a).handles = (m.run a).handles)
     {t : Settled} (code : (n.run a).code = .settled t) (fine : Fine m.program a (n.run a).trace)
     (waits : Waits (n.run a).trace (.settled t)) : Good R n := by
@@ -22,23 +22,23 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
   have path := g.path
   rw [h] at path
   have ho := k.owns a u o hc
-  have below : ∀ x, m.Within u.run x → Runs.Below m.runs x a := fun x hx => hx.below ho
-  have out : ¬ m.Within u.run a := fun h => absurd rfl ((below a h).ne f)
+  have below : ∀ x, m.Covers u.run x → Runs.Below m.runs x a := fun x hx => hx.below ho
+  have out : ¬ m.Covers u.run a := fun h => absurd rfl ((below a h).ne f)
   have free := g.free h
-  have runIn : ∀ y, m.Within u.run y → n.run y = N.run y := fun y hy => run y fun e => out (e ▸ hy)
-  have runOut : ∀ y, y ≠ a → ¬ m.Within u.run y → n.run y = m.run y := fun y ne hy => (run y ne.symm).trans (r.run y hy)
-  have owners : ∀ y, ¬ m.Within u.run y → (n.run y).owner = (m.run y).owner := fun y hy => by
+  have runIn : ∀ y, m.Covers u.run y → n.run y = N.run y := fun y hy => run y fun e => out (e ▸ hy)
+  have runOut : ∀ y, y ≠ a → ¬ m.Covers u.run y → n.run y = m.run y := fun y ne hy => (run y ne.symm).trans (r.run y hy)
+  have owners : ∀ y, ¬ m.Covers u.run y → (n.run y).owner = (m.run y).owner := fun y hy => by
     rcases Classical.em (y = a) with e | e
     · rw [e]; exact owner
     · rw [runOut y e hy]
   -- Who is undoing yet is elsewhere, and so is what it takes back.
-  have elsewhere : ∀ b v q, (n.run b).code = .undoing v q → b ≠ a ∧ ¬ m.Within u.run b ∧ (m.run b).code = .undoing v q := by
+  have elsewhere : ∀ b v q, (n.run b).code = .undoing v q → b ≠ a ∧ ¬ m.Covers u.run b ∧ (m.run b).code = .undoing v q := by
     intro b v q hv
     have ne : b ≠ a := fun e => by rw [e, code] at hv; cases hv
-    have nb : ¬ m.Within u.run b := fun hi => by
+    have nb : ¬ m.Covers u.run b := fun hi => by
       rw [runIn b hi] at hv; exact (r.back b hi).undoing v q hv
     exact ⟨ne, nb, by rw [runOut b ne nb] at hv; exact hv⟩
-  have apart : ∀ b v q, (m.run b).code = .undoing v q → b ≠ a → ¬ m.Within u.run b → ∀ x, R b x → ¬ m.Within u.run x ∧ x ≠ a := by
+  have apart : ∀ b v q, (m.run b).code = .undoing v q → b ≠ a → ¬ m.Covers u.run b → ∀ x, R b x → ¬ m.Covers u.run x ∧ x ≠ a := by
     intro b v q hv ne nb x hx
     have hw := (k.region b v q hv).within x hx
     have up : ¬ Runs.Below m.runs a b := fun hb => by
@@ -51,18 +51,18 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
       · exact nb e
     · subst e
       exact up (hw.below (k.owns b v q hv))
-  have same : ∀ b v q, (m.run b).code = .undoing v q → b ≠ a → ¬ m.Within u.run b → ∀ x, R b x → n.run x = m.run x :=
+  have same : ∀ b v q, (m.run b).code = .undoing v q → b ≠ a → ¬ m.Covers u.run b → ∀ x, R b x → n.run x = m.run x :=
     fun b v q hv ne nb x hx => by
       obtain ⟨h₁, h₂⟩ := apart b v q hv ne nb x hx
       exact runOut x h₂ h₁
-  have ofHeld : ∀ x, n.Held R x → m.Held R x ∧ ¬ m.Within u.run x ∧ x ≠ a := by
+  have ofHeld : ∀ x, n.Taken R x → m.Taken R x ∧ ¬ m.Covers u.run x ∧ x ≠ a := by
     rintro x ⟨b, v, q, hv, hx⟩
     obtain ⟨ne, nb, hv⟩ := elsewhere b v q hv
     exact ⟨⟨b, v, q, hv, hx⟩, apart b v q hv ne nb x hx⟩
-  have toHeld : ∀ x, m.Held R x → ¬ m.Within u.run x → n.Held R x := by
+  have toHeld : ∀ x, m.Taken R x → ¬ m.Covers u.run x → n.Taken R x := by
     rintro x ⟨b, v, q, hv, hx⟩ hi
     have hw := ((k.region b v q hv).within x hx).below (k.owns b v q hv)
-    have nb : ¬ m.Within u.run b := fun hb => hi (by
+    have nb : ¬ m.Covers u.run b := fun hb => hi (by
       rcases hb with rfl | hb
       · exact .inr hw
       · exact .inr (hw.trans hb))
@@ -72,14 +72,14 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
       cases hv
       exact hi ((k.region b u o hc).within x hx)
     exact ⟨b, v, q, by rw [runOut b ne nb]; exact hv, hx⟩
-  have three : ∀ {p : Id → Prop}, p a → (∀ y, m.Within u.run y → p y) → (∀ y, y ≠ a → ¬ m.Within u.run y → p y) → ∀ y, p y :=
+  have three : ∀ {p : Id → Prop}, p a → (∀ y, m.Covers u.run y → p y) → (∀ y, y ≠ a → ¬ m.Covers u.run y → p y) → ∀ y, p y :=
     fun {p} h₁ h₂ h₃ y => by
-      rcases Classical.em (m.Within u.run y) with e | e
+      rcases Classical.em (m.Covers u.run y) with e | e
       · exact h₂ y e
       · rcases Classical.em (y = a) with e' | e'
         · exact e' ▸ h₁
         · exact h₃ y e' e
-  have notWorld : ¬ m.Within u.run .world := by
+  have notWorld : ¬ m.Covers u.run .world := by
     rintro (e | e)
     · rw [← e, g.top] at ho; cases ho
     · cases e with
@@ -113,7 +113,7 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
     rw [runOut x h₂ h₁] at hw
     exact k.idle x hx w' hw
   · intro b chain op args w' hw _
-    rcases Classical.em (m.Within u.run b) with e | e
+    rcases Classical.em (m.Covers u.run b) with e | e
     · rw [runIn b e] at hw
       obtain ⟨z, q, rfl, hz, hs, rfl, rfl⟩ := (r.back b e).passes _ _ _ _ hw
       have nz : a ≠ z := fun e' => by
@@ -125,7 +125,7 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
     · have ne : b ≠ a := fun e' => by rw [e', code] at hw; cases hw
       rw [runOut b ne e] at hw
       obtain ⟨z, q, rfl, hz, hs, rfl, rfl⟩ := k.passes b chain op args w' hw (.inr rfl)
-      have nz : ¬ m.Within u.run z := fun hi => by
+      have nz : ¬ m.Covers u.run z := fun hi => by
         rcases hi with rfl | hi
         · rw [ho] at hz; exact ne (Option.some.inj hz).symm
         · rcases above_owner hz hi with e' | e'
@@ -155,11 +155,11 @@ theorem finish (g : Good R m) (s : Sound m) (am : AllMarked m) (t : Seen m) (h :
       ((m.restore u.run u.to).run u.run).owner = some a := by
   have td := s.bound.tied
   have f := td.forest
-  have r : Restored' m u.run (m.restore u.run u.to) := by
+  have r : Restores m u.run (m.restore u.run u.to) := by
     cases hto : u.to with
     | none => exact restored_none g.unwinds td u.run
     | some j => exact restored_some g.unwinds s am t hc hto
-  have out : ¬ m.Within u.run a := fun h => absurd rfl ((h.below (g.unwinds.owns a u o hc)).ne f)
+  have out : ¬ m.Covers u.run a := fun h => absurd rfl ((h.below (g.unwinds.owns a u o hc)).ne f)
   have ra : (m.restore u.run u.to).run a = m.run a := r.run a out
   refine ⟨fun w v e => ?_, fun e => ?_, r.owner.trans (g.unwinds.owns a u o hc)⟩
   · rw [reply_eq]

@@ -113,7 +113,7 @@ theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ 
   have absent : m.run r.id = Run.absent r.id := run_of_not_has new
   have other : ∀ y, r.id ≠ y → (m.put r).run y = m.run y := fun y e => run_put_ne m e
   have same := run_put_same m r
-  have free : ¬ m.Held R r.id := by
+  have free : ¬ m.Taken R r.id := by
     rintro ⟨b, u, o, hb, hr⟩
     rcases Classical.em (r.id = u.run) with e | e
     · have := g.unwinds.owns b u o hb

@@ -37,7 +37,7 @@ theorem mem_rest {d e : Debt} {ds : List Debt} (once : (d :: ds).Pairwise fun a 
     · exact he
 
 /-- What two trees have in common where only some runs have got an outcome. -/
-structure Delivered (m : M) (touched : Id → Prop) (n : M) : Prop where
+structure Passed (m : M) (touched : Id → Prop) (n : M) : Prop where
   prog : n.program = m.program
   stack : n.stack = m.stack
   run : ∀ y, ¬ touched y → n.run y = m.run y
@@ -48,7 +48,7 @@ structure Delivered (m : M) (touched : Id → Prop) (n : M) : Prop where
   passing : ∀ a chain op args w, (n.run a).code = .passing chain op args w → (m.run a).code = .passing chain op args w
   has : ∀ y, m.has y = true → n.has y = true
 
-theorem Delivered.held {R : Regions} {m n : M} {touched : Id → Prop} (h : Delivered m touched n) (x : Id) : n.Held R x ↔ m.Held R x := by
+theorem Passed.held {R : Regions} {m n : M} {touched : Id → Prop} (h : Passed m touched n) (x : Id) : n.Taken R x ↔ m.Taken R x := by
   constructor
   · rintro ⟨b, u, o, hb, hr⟩
     obtain ⟨v, p, hv, _⟩ := (h.undoing b).1 u o hb
@@ -69,17 +69,17 @@ theorem answerAsked_idle {m : M} {id : Id} (idle : ∀ w, (m.run id).code.settle
 
 /-- The undo that was raised gets its outcome, and the run that takes back goes on to its next debt. -/
 theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f : Runs.Forest m.runs) {b : Id} {u : Undoing} {o : Settled}
-    (hb : (m.run b).code = .undoing u o) (free : ¬ m.Held R b) {d : Debt} {ds : List Debt} (hr : u.raised = true) (hd : u.todo = d :: ds)
+    (hb : (m.run b).code = .undoing u o) (free : ¬ m.Taken R b) {d : Debt} {ds : List Debt} (hr : u.raised = true) (hd : u.todo = d :: ds)
     {answer : Value} {change : Change} {by' : By} (given : (Event.outcome answer change by').isAbandoned = false) :
     Unwinds R ((m.answerAsked d.run answer change by').relay b answer by') (some b) ∧
-      Delivered m (fun y => y = b ∨ y = d.run) ((m.answerAsked d.run answer change by').relay b answer by') := by
+      Passed m (fun y => y = b ∨ y = d.run) ((m.answerAsked d.run answer change by').relay b answer by') := by
   have l := (k.live b u o hb).resolve_left free
   have region := k.region b u o hb
   have owed := (l.owed d).mp (by rw [hd]; exact List.mem_cons_self)
   obtain ⟨d', ds', q, hd', hq, he⟩ := l.raised hr
   rw [hd] at hd'
   cases hd'
-  have held : m.Held R d.run := ⟨b, u, o, hb, owed.1⟩
+  have held : m.Taken R d.run := ⟨b, u, o, hb, owed.1⟩
   have idle := k.idle d.run held
   have below : Runs.Below m.runs d.run b := (region.within _ owed.1).below (k.owns b u o hb)
   have ne : d.run ≠ b := below.ne f
@@ -132,7 +132,7 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
   have nextTo := next_to u answer
   have nextTodo : (u.next answer).todo = ds := by unfold Undoing.next; rw [hd]; simp only; split <;> rfl
   have nextRaised : (u.next answer).raised = false := by unfold Undoing.next; rw [hd]; simp only; split <;> rfl
-  have delivered : Delivered m (fun y => y = b ∨ y = d.run) n :=
+  have delivered : Passed m (fun y => y = b ∨ y = d.run) n :=
     { prog := by rw [← hn', ← hn]; rfl
       stack := by rw [← hn', ← hn]; rfl
       run := fun y h => runY y (fun e => h (.inl e)) fun e => h (.inr e)
@@ -151,7 +151,7 @@ theorem Unwinds.pay {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f :
         · rw [e, codeB] at hw; cases hw
         · rw [codes a e] at hw; exact hw
       has := fun y h => by rw [← hn', has_setCode, ← hn, has_record, h, Bool.or_true, Bool.or_true] }
-  have heldEq : ∀ x, n.Held R x ↔ m.Held R x := delivered.held
+  have heldEq : ∀ x, n.Taken R x ↔ m.Taken R x := delivered.held
   have indexed : Trace.Indexed (c :: (m.run d.run).trace) := ⟨by rw [cindex, (w.indexed d.run).size], w.indexed d.run⟩
   have idleC : Trace.Idle (m.run d.run).trace c := by
     refine ⟨by rw [cevent]; exact fun _ _ => nofun, fun q' hq' ⟨op, args, e⟩ => ?_⟩

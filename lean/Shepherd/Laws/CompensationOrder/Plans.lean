@@ -103,7 +103,7 @@ theorem planFor_owed {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m bu
     (ix : ∀ y, Trace.Indexed (m.run y).trace) {u : Undoing} {hs : List Then} (kept : ∀ x, keptFrom u.run u.to hs x = m.keptOf u x) :
     ((m.planFor u.run u.to hs).debts.Pairwise fun a b => b.seq ≤ a.seq) ∧
       ((m.planFor u.run u.to hs).debts.Pairwise fun a b => ¬(a.run = b.run ∧ a.at = b.at)) ∧
-      ∀ d, d ∈ (m.planFor u.run u.to hs).debts ↔ m.Owed (m.Within u.run) u d := by
+      ∀ d, d ∈ (m.planFor u.run u.to hs).debts ↔ m.Owed (m.Covers u.run) u d := by
   unfold planFor
   simp only
   have run : ∀ x, ∀ d ∈ debts m.program x (m.run x).trace (keptFrom u.run u.to hs x), d.run = x := fun x d hd =>
@@ -127,7 +127,7 @@ theorem planFor_owed {R : Regions} {m : M} {but : Option Id} (k : Unwinds R m bu
       refine nodup.imp fun {x y} ne d hd e he g => ne ?_
       rw [← run x d hd, ← run y e he]; exact g.1
   · rw [List.mem_mergeSort, List.mem_flatMap]
-    unfold Owed Within
+    unfold Owed Covers
     constructor
     · rintro ⟨x, hx, hd⟩
       have h := (Trace.mem_debts (ix x) (k.fine x).backward d).mp hd

@@ -25,15 +25,15 @@ theorem shows_lt {P : Program} {t : Trace} {d : Debt} (h : Trace.Shows P t d) (i
 
 /-- A run that takes back, and that nobody takes back, raises the undo of its first debt. -/
 theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f : Runs.Forest m.runs) {b : Id} {u : Undoing} {o : Settled}
-    (hb : (m.run b).code = .undoing u o) (free : ¬ m.Held R b) (alone : m.Alone b) {d : Debt} {ds : List Debt} (hr : u.raised = false)
+    (hb : (m.run b).code = .undoing u o) (free : ¬ m.Taken R b) (alone : m.Alone b) {d : Debt} {ds : List Debt} (hr : u.raised = false)
     (hd : u.todo = d :: ds) :
     Unwinds R ((m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code).setCode b (.undoing { u with raised := true } o)) ∧
-      Delivered m (fun y => y = b ∨ y = d.run)
+      Passed m (fun y => y = b ∨ y = d.run)
         ((m.recordCode d.run (.undo d.at d.op d.args) (m.run d.run).code).setCode b (.undoing { u with raised := true } o)) := by
   have l := (k.live b u o hb).resolve_left free
   have region := k.region b u o hb
   have owed := (l.owed d).mp (by rw [hd]; exact List.mem_cons_self)
-  have held : m.Held R d.run := ⟨b, u, o, hb, owed.1⟩
+  have held : m.Taken R d.run := ⟨b, u, o, hb, owed.1⟩
   have idle := k.idle d.run held
   have below : Runs.Below m.runs d.run b := (region.within _ owed.1).below (k.owns b u o hb)
   have ne : d.run ≠ b := below.ne f
@@ -70,7 +70,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
   have owners : ∀ y, (n.run y).owner = (m.run y).owner :=
     cases' (by rw [runB]) (by rw [runD]) fun y h₁ h₂ => by rw [runY y h₁ h₂]
   have codeB : (n.run b).code = .undoing { u with raised := true } o := by rw [runB]
-  have delivered : Delivered m (fun y => y = b ∨ y = d.run) n :=
+  have delivered : Passed m (fun y => y = b ∨ y = d.run) n :=
     { prog := by rw [← hn', ← hn]; rfl
       stack := by rw [← hn', ← hn]; rfl
       run := fun y h => runY y (fun e => h (.inl e)) fun e => h (.inr e)
@@ -89,7 +89,7 @@ theorem Unwinds.raise {R : Regions} {m : M} (k : Unwinds R m) (w : Wf m True) (f
         · rw [e, codeB] at hw; cases hw
         · rw [codes a e] at hw; exact hw
       has := fun y h => by rw [← hn', has_setCode, ← hn, recordCode_eq, has_record, h, Bool.or_true, Bool.or_true] }
-  have heldEq : ∀ x, n.Held R x ↔ m.Held R x := delivered.held
+  have heldEq : ∀ x, n.Taken R x ↔ m.Taken R x := delivered.held
   have indexed : Trace.Indexed (c :: (m.run d.run).trace) := ⟨by rw [cindex, (w.indexed d.run).size], w.indexed d.run⟩
   have idleC : Trace.Idle (m.run d.run).trace c :=
     ⟨by rw [cevent]; exact fun _ _ => nofun, fun _ _ _ _ _ _ e => by rw [cevent] at e; cases e⟩

@@ -46,7 +46,7 @@ end Runs
 
 namespace Trace
 
-theorem questionFrom_some (t : Trace) (k : Nat) : questionFrom (some k) t = question (t.upTo k) := by
+theorem questionFrom_upTo (t : Trace) (k : Nat) : questionFrom (some k) t = question (t.upTo k) := by
   induction t with
   | nil => rfl
   | cons c t ih =>
@@ -127,7 +127,7 @@ theorem back_rewind {R : Regions} {m n : M} {but : Option Id} (k : Unwinds R m b
       refine ⟨q, ?_, h⟩
       rw [Trace.question_cons, ce]
       simp only
-      rw [Trace.questionFrom_some, Trace.upTo_index ix he]; exact hq
+      rw [Trace.questionFrom_upTo, Trace.upTo_index ix he]; exact hq
   refine ⟨(k.fine x).other no fun w hw => waits w (by rw [← settle, ← cc]; exact hw), fun w hw => waits w (settle ▸ hw), fun u o h => ?_⟩
   rw [← hcode] at h
   split at h

@@ -23,7 +23,7 @@ theorem ne_kid (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.r
 
 /-- Nobody takes back what the active run owns, where that takes nothing back. -/
 theorem kid_free (g : Good R m) (h : m.stack = a :: rest) (hc : ∀ u o, (m.run a).code ≠ .undoing u o) {id : Id}
-    (ho : (m.run id).owner = some a) : ¬ m.Held R id := by
+    (ho : (m.run id).owner = some a) : ¬ m.Taken R id := by
   rintro ⟨b, u, o, hb, hr⟩
   rcases Classical.em (id = u.run) with e | e
   · have := g.unwinds.owns b u o hb
@@ -197,7 +197,7 @@ theorem picked (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.r
   g.recordCode h hc _ (outcome_notUndo _ _ _) waits_running
 
 /-- A message is put into a run that the active one owns. -/
-theorem note (g : Good R m) {id : Id} (nw : id ≠ .world) (free : ¬ m.Held R id) (v : Value) (inbox : List Value) :
+theorem note (g : Good R m) {id : Id} (nw : id ≠ .world) (free : ¬ m.Taken R id) (v : Value) (inbox : List Value) :
     Good R (m.record id (.injected v) { m.state id with inbox }) := by
   have same := run_record_same m id (.injected v) { m.state id with inbox }
   have each : ∀ {α : Type} (f : Run → α),

@@ -93,7 +93,7 @@ theorem goes_step (g : Good R m) (k : Known m) (hn : m.step = some n) : Goes R m
               subst e
               exact (congrArg (fun x => ((m.restore u.run u.to).run x).owner) (g'.world u o hc)).symm.trans f₃
             have stack : (m.restore u.run u.to).stack = m.stack := by
-              have : Restored' m u.run (m.restore u.run u.to) := by
+              have : Restores m u.run (m.restore u.run u.to) := by
                 cases hto : u.to with
                 | none => exact restored_none g'.unwinds k.sound.bound.tied u.run
                 | some j => exact restored_some g'.unwinds k.sound k.marked k.seen hc hto
