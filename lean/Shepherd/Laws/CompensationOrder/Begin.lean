@@ -154,7 +154,7 @@ theorem begin (g : Good R m) (w : Wf m True) (td : Tied m) (nm : Named m) (seen 
       rcases Classical.em (b = a) with e | e
       · subst e; exact .inl ((Regions.with_self R _ _ x).mp hx)
       · exact .inr ⟨b, v, q, undoing b v q e hv, (Regions.with_ne R e _ x).mp hx⟩
-    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, ?_, ?_⟩, stack, u, codeA, urun⟩
+    refine ⟨⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _).trans g.top, (owners _).trans g.root, ?_, ?_⟩, stack, u, codeA, urun⟩
     · rw [prog]
       exact three (by rw [runA]; exact k.fine a) (fun y hy => (runIn y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
     · exact three (by rw [runA]; exact fun _ => waits) (fun y hy _ w' hw => absurd hw ((runIn y hy).idle w'))

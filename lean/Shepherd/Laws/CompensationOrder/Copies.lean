@@ -95,7 +95,7 @@ theorem recordFree (g : Good R m) {id : Id} (off : id ∉ m.stack) (ne : id ≠ 
     (waits : Waits (m.commitOf id event { m.state id with code := .settled t } :: (m.run id).trace) (.settled t)) :
     Good R (m.recordCode id event (.settled t)) := by
   have other : ∀ y, id ≠ y → (m.recordCode id event (.settled t)).run y = m.run y := fun y e => run_recordCode_ne m event _ e
-  refine ⟨?_, ?_, by rw [other _ ne]; exact g.top, by rw [other _ ne]; exact g.table, by rw [other _ ne]; exact g.world⟩
+  refine ⟨?_, ?_, by rw [other _ ne]; exact g.top, (owner_record m id event _ .root).trans g.root, by rw [other _ ne]; exact g.table, by rw [other _ ne]; exact g.world⟩
   · exact g.unwinds.record _ _ free (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) no waits (fun _ _ _ _ e => nomatch e) (.inl alone)
   · show Drives _ m.stack
     exact g.path.congr (fun y hy => by rw [other y fun e => off (e ▸ hy)])
@@ -116,7 +116,7 @@ theorem spawned (g : Good R m) (w : Wf m True) (h : m.stack = a :: rest) {wt : W
   have off := g.off_stack w.world absent
   have na : r.id ≠ a := fun e => by
     exact off (by rw [h, e]; exact List.mem_cons_self)
-  have b : Good R (m.put r) := g.born r absent nw off _ code (by rw [trace]; exact .nil _ _)
+  have b : Good R (m.put r) := g.born r absent nw (by rw [hid]; exact nofun) off _ code (by rw [trace]; exact .nil _ _)
     (by rw [code]; exact waits_running)
   have b' : (m.put r).stack = a :: rest ∧ ((m.put r).run a).code = .settled s ∧ ((m.put r).run r.id).owner = some a ∧
       ((m.put r).run r.id).code = .settled (.running c [] [] 0) :=
@@ -127,7 +127,7 @@ theorem spawned (g : Good R m) (w : Wf m True) (h : m.stack = a :: rest) {wt : W
       split
       · next hx =>
         have hx : (n.run x).owner = some a := beq_iff_eq.mp hx
-        refine ⟨g.own hs ha hx _ _, hs, by rw [run_own_code]; exact ha, ?_, by rw [run_own_code]; exact hr'⟩
+        refine ⟨g.own hs ha hx ne _ _, hs, by rw [run_own_code]; exact ha, ?_, by rw [run_own_code]; exact hr'⟩
         rw [run_own_ne n _ _ fun e : x = r.id => others (e ▸ hg)]; exact hr
       · exact ⟨g, hs, ha, hr, hr'⟩
   obtain ⟨g, hs, ha, hr, hr'⟩ := l

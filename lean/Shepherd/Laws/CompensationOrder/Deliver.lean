@@ -258,6 +258,7 @@ theorem delivered (g : Good R m) {n : M} {touched : Id → Prop} (h : m.stack = 
     rw [h] at p
     exact p.congr (fun y _ => d.owner y) fun y hy => by rw [d.run y (off y hy)]
   top := (d.owner _).trans g.top
+  root := (d.owner _).trans g.root
   table := (d.handles _).trans g.table
   world := fun u o hu => by
     obtain ⟨v, p, hv, e, _⟩ := (d.undoing _).1 u o hu

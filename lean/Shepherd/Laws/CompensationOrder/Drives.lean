@@ -22,6 +22,7 @@ structure Good (R : Regions) (m : M) : Prop where
   unwinds : Unwinds R m
   path : m.Drives m.stack
   top : (m.run .world).owner = none
+  root : (m.run .root).owner = some .world
   table : (m.run .world).handles = [.root]
   world : ∀ u o, (m.run .world).code = .undoing u o → u.run = .root
 
@@ -124,6 +125,10 @@ theorem one (g : Good R m) {n : M} (h : m.stack = a :: rest) {s t : Settled} (hc
     rcases Classical.em (a = .world) with e | e
     · subst e; exact owner.trans g.top
     · rw [run _ e]; exact g.top
+  root := by
+    rcases Classical.em (a = .root) with e | e
+    · subst e; exact owner.trans g.root
+    · rw [run _ e]; exact g.root
   table := by
     rcases Classical.em (a = .world) with e | e
     · subst e; exact (table rfl).trans g.table
@@ -165,6 +170,7 @@ theorem same (g : Good R m) {n : M} (prog : n.program = m.program) (codes : ∀ 
   unwinds := g.unwinds.same prog codes traces owners
   path := by rw [stack]; exact g.path.congr (fun y _ => owners y) fun y _ => codes y
   top := (owners _).trans g.top
+  root := (owners _).trans g.root
   table := table.trans g.table
   world := by rw [codes]; exact g.world
 

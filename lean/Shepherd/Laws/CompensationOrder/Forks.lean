@@ -169,7 +169,8 @@ theorem forks (g : Good R m) (w : Wf m True) {E : Id → Prop} {n : M} (new : �
   have facts : ∀ y, E y → _ := fun y hy => (h.copied y hy).fine g.unwinds w (new y hy)
   have nu : ∀ y, E y → ∀ u o, (m.run y).code ≠ .undoing u o := fun y hy u o e => by
     rw [run_of_not_has (new y hy)] at e; cases e
-  refine ⟨?_, ?_, ?_, ?_, ?_⟩
+  have rootThere : m.has .root = true := Runs.has_of_owner g.root
+  refine ⟨?_, ?_, ?_, ?_, ?_, ?_⟩
   · refine g.unwinds.inside E h.prog h.run (fun y hy => ?_) (fun b u o => ?_) (fun y hy => ⟨(facts y hy).1, fun _ => (facts y hy).2.1⟩) fun b chain op args w' hb _ => ?_
     · rintro ⟨b, u, o, hb, hr⟩
       rcases Classical.em (y = u.run) with e | e
@@ -194,6 +195,7 @@ theorem forks (g : Good R m) (w : Wf m True) {E : Id → Prop} {n : M} (new : �
     exact g.path.congr (fun y hy => by rw [h.run y fun e => off y e hy])
       fun y hy => by rw [h.run y fun e => off y e (List.mem_of_mem_tail hy)]
   · rw [h.run _ (notE _ w.world)]; exact g.top
+  · rw [h.run _ (notE _ rootThere)]; exact g.root
   · rw [h.run _ (notE _ w.world)]; exact g.table
   · rw [h.run _ (notE _ w.world)]; exact g.world
 

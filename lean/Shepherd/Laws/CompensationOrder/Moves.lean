@@ -86,7 +86,7 @@ theorem Good.trim {R : Regions} {m : M} (g : Good R m) : Good (R.trim m) m := by
     · rintro ⟨b, v, q, hv, hx⟩; exact ⟨b, v, q, hv, hx.2⟩
     · rintro ⟨b, v, q, hv, hx⟩; exact ⟨b, v, q, hv, (Regions.trim_iff hv x).mpr hx⟩
   refine ⟨⟨k.fine, k.waits, k.owns, fun a u o h => (k.region a u o h).iff (Regions.trim_iff h), fun a u o h j c hj hc x hx => ?_,
-    fun a b u v o p x ha hb hx hy => ?_, fun a u o h => ?_, fun x h => k.idle x ((held x).mp h), k.passes⟩, g.path, g.top, g.table, g.world⟩
+    fun a b u v o p x ha hb hx hy => ?_, fun a u o h => ?_, fun x h => k.idle x ((held x).mp h), k.passes⟩, g.path, g.top, g.root, g.table, g.world⟩
   · exact (Regions.trim_iff h _).mpr (k.heads a u o h j c hj hc x hx)
   · rcases k.nested a b u v o p x ha hb hx.2 hy.2 with e | e | e
     · exact .inl e
@@ -155,7 +155,7 @@ theorem goes_finish (g : Good R m) (k : Known m) (h : m.stack = a :: rest) {c : 
         exact Goes.of_begin g k.sound.wf.weaken k.sound.bound.tied k.sound.granted.named k.seen h hc
           ((Runs.mem_kids_iff f.nodup).mp ik) (fun e => absurd e ne) Good.waits_running hb
       · cases hn
-  · exact .of_good g fun R' g' => g'.ended f h hc i kind v t ht
+  · exact .of_good g fun R' g' => g'.ended f h hc i ne kind v t ht
 
 theorem goes_localMove (g : Good R m) (k : Known m) (h : m.stack = a :: rest) {c : Comp} {ρ : Env} {K : Stack} {j : Nat}
     (hc : (m.run a).code = .settled (.running c ρ K j)) (ne : a ≠ .world) : Goes R m (m.localMove a c ρ K j) := by
@@ -301,7 +301,7 @@ theorem good_driveRoot (g : Good R m) (h : m.stack = [.world]) {c : Settled} (hc
     · rfl
   have k : Unwinds R (m.setCode .world (.driving .root w)) :=
     g.unwinds.setCode _ (g.free h) (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) (fun e => absurd rfl e) (fun _ _ _ _ e => nomatch e) (g.alone h)
-  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners .world).trans g.top, ?_, ?_⟩
+  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners .world).trans g.top, (owners .root).trans g.root, ?_, ?_⟩
   · refine .drives (w := w) ((owners .root).trans root) ?_ .world
     show ((m.setCode .world (.driving .root w)).run .world).code = _
     rw [same]

@@ -87,7 +87,7 @@ theorem good_start (i : Init) : Good (fun _ _ => False) i.start := by
     refine ⟨⟨fun y => by rw [traces]; exact .nil _ _, fun y ne w hw => absurd hw ((codes y).2.2 ne w), fun y u o h => absurd h ((codes y).1 u o),
       fun y u o h => absurd h ((codes y).1 u o), fun y u o h => absurd h ((codes y).1 u o), fun y _ u _ o _ _ h => absurd h ((codes y).1 u o),
       fun y u o h => absurd h ((codes y).1 u o), fun x h => absurd h (held x), fun y c op as w h => absurd h ((codes y).2.1 c op as w)⟩,
-      ?_, by rw [world]; rfl, by rw [world]; rfl, fun u o h => absurd h ((codes _).1 u o)⟩
+      ?_, by rw [world]; rfl, by (rw [rootRun, ← hroot]), by rw [world]; rfl, fun u o h => absurd h ((codes _).1 u o)⟩
     rw [← hm]
     exact .drives (w := { op := "run.next", args := [.run 0], stack := [] }) (by rw [hm, rootRun, ← hroot]) (by rw [hm, world]; rfl) .world
   have code : (m.run .root).code = bodyOf i.agent i.args := by rw [rootRun, ← hroot]

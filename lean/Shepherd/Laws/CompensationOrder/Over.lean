@@ -86,7 +86,7 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
       | own e => have := g.top; rw [M.run, e] at this; cases this
       | up e _ => have := g.top; rw [M.run, e] at this; cases this
   have prog' : n.program = m.program := prog.trans r.prog
-  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _ notWorld).trans g.top, ?_, ?_⟩
+  refine ⟨⟨?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_, ?_⟩, ?_, (owners _ notWorld).trans g.top, ?_, ?_, ?_⟩
   · rw [prog']
     exact three fine (fun y hy => by rw [runIn y hy]; exact (r.back y hy).fine) fun y h₁ h₂ => by rw [runOut y h₁ h₂]; exact k.fine y
   · exact three (by rw [code]; exact fun _ => waits) (fun y hy => by rw [runIn y hy]; exact fun _ => (r.back y hy).waits)
@@ -142,6 +142,17 @@ theorem over (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {
       · exact absurd rfl (((path.drivers y hy).trans (below y hi)).ne f)
     · have up := path.drivers y hy
       rw [runOut y (fun e => absurd rfl ((e ▸ up : Runs.Below m.runs a a).ne f)) fun hi => absurd rfl ((up.trans (below y hi)).ne f)]
+  · rcases Classical.em (m.Covers u.run .root) with e | e
+    · rcases e with e | e
+      · rw [runIn _ (.inl e), e, r.owner, ← e]; exact g.root
+      · exfalso
+        rcases above_owner g.root e with e' | e'
+        · exact notWorld (.inl e'.symm)
+        · have := g.top
+          cases e' with
+          | own e' => rw [M.run, e'] at this; cases this
+          | up e' _ => rw [M.run, e'] at this; cases this
+    · exact (owners _ e).trans g.root
   · rcases Classical.em (Id.world = a) with e | e
     · subst e; exact handles.trans g.table
     · rw [runOut _ e notWorld]; exact g.table

@@ -37,11 +37,12 @@ theorem run_own_handles (m : M) (id o : Id) (gs : List Id) (y : Id) : ((m.own id
 
 /-- What the active run owns gets another owner. -/
 theorem own (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c) {id : Id}
-    (ho : (m.run id).owner = some a) (o : Id) (gs : List Id) : Good R (m.own id o gs) := by
+    (ho : (m.run id).owner = some a) (nw : a ≠ .world) (o : Id) (gs : List Id) : Good R (m.own id o gs) := by
+  have nr : id ≠ .root := fun e => by rw [e, g.root] at ho; exact nw (Option.some.inj ho).symm
   have other : ∀ y, id ≠ y → (m.own id o gs).run y = m.run y := fun y e => run_own_ne m o gs e
   have codes := run_own_code m id o gs
   have traces := trace_own m id o gs
-  refine ⟨?_, ?_, ?_, (run_own_handles m id o gs _).trans g.table, by rw [codes]; exact g.world⟩
+  refine ⟨?_, ?_, ?_, ?_, (run_own_handles m id o gs _).trans g.table, by rw [codes]; exact g.world⟩
   · refine g.unwinds.one (id := id) rfl other (g.kid_free h (by rw [hc]; exact nofun) ho) (fun u p => by rw [codes]) ?_ ?_ ?_ (.inl ?_)
     · rw [traces]; exact g.unwinds.fine id
     · rw [traces, codes]; exact g.unwinds.waits id
@@ -62,9 +63,10 @@ theorem own (g : Good R m) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run 
     rw [h] at p ⊢
     exact p.congr (fun y hy => by rw [other y (g.kid_off h hc ho y hy)]) fun y _ => codes y
   · rw [other _ (g.ne_world ho)]; exact g.top
+  · rw [other _ nr]; exact g.root
 
-theorem giveBack (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c) :
-    Good R (m.giveBack a) := by
+theorem giveBack (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c)
+    (nw : a ≠ .world) : Good R (m.giveBack a) := by
   unfold M.giveBack
   have nodup := Runs.nodup_kids f a
   have owned : ∀ k ∈ m.kids a, (m.run k).owner = some a := fun k hk => (Runs.mem_kids_iff f.nodup).mp hk
@@ -82,7 +84,7 @@ theorem giveBack (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: res
       have rest' : ∀ j ∈ l, (n.run j).owner = some a := fun j hj => ho j (List.mem_cons_of_mem _ hj)
       split
       · next x xs _ =>
-        refine ih _ (g.own h hc (ho k List.mem_cons_self) x xs) h ((run_own_code n k x xs a).trans hc) hn.2 fun j hj => ?_
+        refine ih _ (g.own h hc (ho k List.mem_cons_self) nw x xs) h ((run_own_code n k x xs a).trans hc) hn.2 fun j hj => ?_
         rw [run_own_ne n x xs fun e : k = j => hn.1 (e ▸ hj)]; exact rest' j hj
       · exact ih n g h hc hn.2 rest'
   exact go _ m g h hc nodup owned
@@ -99,15 +101,15 @@ theorem forest_record {m : M} {id : Id} (f : Runs.Forest m.runs) (i : m.has id =
 
 /-- The active run ends, and what it was lent goes back. -/
 theorem ended (g : Good R m) (f : Runs.Forest m.runs) (h : m.stack = a :: rest) {c : Settled} (hc : (m.run a).code = .settled c)
-    (i : m.has a = true) (kind : EndKind) (v : Value) (t : Settled) (ht : ∀ w, t ≠ .waiting w) :
+    (i : m.has a = true) (nw : a ≠ .world) (kind : EndKind) (v : Value) (t : Settled) (ht : ∀ w, t ≠ .waiting w) :
     Good R ((m.recordCode a (.ended kind v) (.settled t)).giveBack a) := by
-  refine (g.recordCode h hc (.ended kind v) (fun _ _ _ => nofun) (fun w hw => absurd hw (ht w))).giveBack (forest_record f i _ _) h (c := t) ?_
+  refine (g.recordCode h hc (.ended kind v) (fun _ _ _ => nofun) (fun w hw => absurd hw (ht w))).giveBack (forest_record f i _ _) h (c := t) ?_ nw
   rw [run_recordCode_same]
 
 /-! ## New runs -/
 
 /-- A run is put in that nobody knows of yet. -/
-theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ .world) (off : r.id ∉ m.stack) (t : Settled)
+theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ .world) (ne' : r.id ≠ .root) (off : r.id ∉ m.stack) (t : Settled)
     (code : r.code = .settled t) (fine : Fine m.program r.id r.trace) (waits : Waits r.trace r.code) :
     Good R (m.put r) := by
   have absent : m.run r.id = Run.absent r.id := run_of_not_has new
@@ -120,7 +122,7 @@ theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ 
       rw [← e, absent] at this; cases this
     · obtain ⟨z, hz, _⟩ := (g.unwinds.region b u o hb).closed _ hr e
       rw [absent] at hz; cases hz
-  refine ⟨?_, ?_, ?_, ?_, ?_⟩
+  refine ⟨?_, ?_, ?_, ?_, ?_, ?_⟩
   · refine g.unwinds.one (id := r.id) rfl other free (fun u o => ?_) ?_ ?_ ?_ (.inl fun b hb => ?_)
     · rw [same, code, absent]; exact ⟨nofun, nofun⟩
     · rw [same]; exact fine
@@ -132,6 +134,7 @@ theorem born (g : Good R m) (r : Run) (new : m.has r.id = false) (ne : r.id ≠ 
     refine g.path.congr (fun y hy => by rw [other y fun e => off (e ▸ hy)]) fun y hy => ?_
     rw [other y fun e => off (e ▸ List.mem_of_mem_tail hy)]
   · rw [other _ ne]; exact g.top
+  · rw [other _ ne']; exact g.root
   · rw [other _ ne]; exact g.table
   · rw [other _ ne]; exact g.world
 

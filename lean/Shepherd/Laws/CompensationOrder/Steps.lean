@@ -79,7 +79,7 @@ theorem drive (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.ru
     rw [run_setCode]; split
     · next e => subst e; rfl
     · rfl
-  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners .world).trans g.top, ?_, ?_⟩
+  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners .world).trans g.top, (owners .root).trans g.root, ?_, ?_⟩
   · have p' : Drives { m.setCode a (.driving id w) with stack := id :: m.stack } (a :: rest) :=
       p.congr (fun y _ => owners y) fun y hy => by
         show ((m.setCode a (.driving id w)).run y).code = _
@@ -119,7 +119,7 @@ theorem pass (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.run
       rw [h] at p
       have same := run_setCode_same m a (.passing (id :: q.path) q.op q.args w)
       have other := run_setCode_ne m (.passing (id :: q.path) q.op q.args w) ne
-      refine ⟨g.unwinds.setCode _ (g.free h) (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) ?_ ?_ (g.alone h), ?_, ?_, ?_, ?_⟩
+      refine ⟨g.unwinds.setCode _ (g.free h) (fun u o => by rw [hc]; exact ⟨nofun, nofun⟩) ?_ ?_ (g.alone h), ?_, ?_, ?_, ?_, ?_⟩
       · intro nw
         have := g.unwinds.waits a nw
         rw [hc] at this
@@ -137,6 +137,9 @@ theorem pass (g : Good R m) (h : m.stack = a :: rest) {w : Waiting} (hc : (m.run
       · rw [run_setCode]; split
         · next e => subst e; exact g.top
         · exact g.top
+      · rw [run_setCode]; split
+        · next e => subst e; exact g.root
+        · exact g.root
       · rw [run_setCode]; split
         · next e => subst e; exact g.table
         · exact g.table
@@ -209,7 +212,7 @@ theorem note (g : Good R m) {id : Id} (nw : id ≠ .world) (free : ¬ m.Taken R 
   have codes := each Run.code fun _ _ => rfl
   have owners := each Run.owner fun _ _ => rfl
   refine ⟨g.unwinds.record _ _ free (fun u o => Iff.rfl) (fun _ _ _ => nofun) ?_ ?_ (.inr rfl),
-    g.path.congr (fun y _ => owners y) fun y _ => codes y, (owners _).trans g.top,
+    g.path.congr (fun y _ => owners y) fun y _ => codes y, (owners _).trans g.top, (owners _).trans g.root,
     (each Run.handles fun _ _ => rfl) _ |>.trans g.table, by rw [codes]; exact g.world⟩
   · intro w hw
     obtain ⟨q, hq, he⟩ := g.unwinds.waits id nw w hw
@@ -264,7 +267,7 @@ theorem answerOwner {b : Id} (g : Good R m) (f : Runs.Forest m.runs) (h : m.stac
   have same : ((n.reply b w v).run b).code = resume v w.stack := by rw [reply_eq, run_record_same]
   have other : ∀ y, b ≠ y → (n.reply b w v).run y = n.run y := fun y e => by rw [reply_eq, run_record_ne _ _ _ e]
   have owners' : ∀ y, ((n.reply b w v).run y).owner = (n.run y).owner := fun y => by rw [reply_eq, owner_record]
-  refine ⟨?_, ?_, (owners' _).trans top, ?_, ?_⟩
+  refine ⟨?_, ?_, (owners' _).trans top, (owners' _).trans ((owners _).trans g.root), ?_, ?_⟩
   · rw [reply_eq]
     exact k.record _ _ (q'.free k top) (fun u o => by rw [hn]; exact ⟨nofun, nofun⟩) (outcome_notUndo _ _ _) waits_running
       (fun _ _ _ _ e => nomatch e) (.inl (q'.alone top))

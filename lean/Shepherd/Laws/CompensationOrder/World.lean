@@ -151,7 +151,7 @@ theorem good_asks (g : Good R m) {b : Id} (h : m.stack = b :: rest) (nb : b ≠ 
   have k₀ : Unwinds R ({ m with stack := [.world] } : M) := g.unwinds.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl
   have p₀ : ({ m with stack := [.world] } : M).Drives [.world] := .world
   have same := run_recordCode_same ({ m with stack := [.world] } : M) .world (.intent op args) (.settled (.waiting { op, args, stack := [] }))
-  refine ⟨?_, .world, ?_, ?_, ?_⟩
+  refine ⟨?_, .world, ?_, ?_, ?_, ?_⟩
   · refine k₀.record _ _ (p₀.free k₀ g.top) (fun u o => ?_) (fun _ _ _ => nofun) (fun w' hw' => ?_) (fun _ _ _ _ e => nomatch e)
       (.inl (Drives.alone (m := { m with stack := [.world] }) g.top p₀))
     · show _ ↔ (m.run .world).code = _
@@ -159,6 +159,7 @@ theorem good_asks (g : Good R m) {b : Id} (h : m.stack = b :: rest) (nb : b ≠ 
     · cases hw'
       exact ⟨_, Trace.question_cons _ _, rfl⟩
   · rw [recordCode_eq, owner_record]; exact g.top
+  · rw [recordCode_eq, owner_record]; exact g.root
   · rw [same]; exact g.table
   · rw [same]; exact fun _ _ e => nomatch e
 
@@ -178,7 +179,7 @@ theorem good_back {before : List Id} (g : Good R m) (stackM : m.Drives before) {
     rw [run_setCode]; split
     · next e => subst e; exact owners _
     · exact owners y
-  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners' _).trans g.top, ?_, ?_⟩
+  refine ⟨k.same rfl (fun _ => rfl) (fun _ => rfl) fun _ => rfl, ?_, (owners' _).trans g.top, (owners' _).trans g.root, ?_, ?_⟩
   · refine stackM.congr (fun y _ => owners' y) fun y _ => ?_
     show ((after.setCode .world (.driving r w)).run y).code = _
     rcases Classical.em (Id.world = y) with e | e
