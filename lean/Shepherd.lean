@@ -21,9 +21,11 @@ import Shepherd.Laws.CompensationOrder.Debts
 import Shepherd.Laws.CompensationOrder.Deliver
 import Shepherd.Laws.CompensationOrder.Drives
 import Shepherd.Laws.CompensationOrder.Finish
+import Shepherd.Laws.CompensationOrder.ForkRoot
 import Shepherd.Laws.CompensationOrder.Forks
 import Shepherd.Laws.CompensationOrder.Inside
 import Shepherd.Laws.CompensationOrder.Last
+import Shepherd.Laws.CompensationOrder.Lasting
 import Shepherd.Laws.CompensationOrder.Live
 import Shepherd.Laws.CompensationOrder.More
 import Shepherd.Laws.CompensationOrder.Moves

@@ -1,4 +1,4 @@
-import Shepherd.Laws.CompensationOrder.Onward
+import Shepherd.Laws.CompensationOrder.World
 
 /-!
 # What the last commit of the log tells
