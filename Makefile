@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint lean verified unit difftest fuzz bench mutants pythons clean
+.PHONY: help setup demo test lint lean verified unit difftest fuzz bench bench-scopes mutants pythons clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## the virtual environment with everything that demo, tests and benchmarks need
 
@@ -43,8 +43,12 @@ fuzz: $(STAMP)  ## 1,000,000 generated cases, Python against Lean
 bench: $(STAMP)  ## the benchmarks, as a table and in bench/results.json
 	$(BIN)/python -m bench
 
-mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md
+bench-scopes: $(STAMP)  ## forks, reverts and merges of whole workspaces, beside other ways to do it
+	$(BIN)/python -m bench.scopes
+
+mutants: $(STAMP)  ## mutation testing of the core, into spec/mutants.md and spec/rule-mutants.md
 	$(BIN)/python -m bench.mutants
+	$(BIN)/python -m bench.rule_mutants
 
 OTHER := $(VENV)/other-python
 pythons: $(STAMP)  ## the same hashes under another Python (CPython 3.14 in WebAssembly; needs node and npm)

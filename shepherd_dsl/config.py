@@ -15,6 +15,7 @@ import attrs
 
 from shepherd_dsl.core.program import DEFAULT_STEPS, MOST_STEPS
 from shepherd_dsl.errors import UserError
+from shepherd_dsl.scope.limits import Limits
 
 CONFIG_FILE = "config.toml"
 
@@ -40,6 +41,24 @@ class ShellConfig:
     output_limit: int = 64 * 1024
     output_max: int = 64 * 1024 * 1024
     secrets: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class ScopeConfig:
+    """`[scope]`. `backend` is how a run's copy of the files is made (`shepherd doctor` lists the backends); without it
+    the best one that the machine can use."""
+
+    backend: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class JailConfig:
+    """`[jail]`. With `off` commands are not confined. `read` are more files and folders that they may read (relative
+    ones count from the workspace, `~` is the user's home); the limits are those of `scope.limits.Limits`."""
+
+    off: bool = False
+    read: tuple[str, ...] = ()
+    limits: Limits = attrs.field(factory=Limits)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -112,6 +131,8 @@ class Config:
 
     run: RunConfig = RunConfig()
     shell: ShellConfig = ShellConfig()
+    scope: ScopeConfig = ScopeConfig()
+    jail: JailConfig = JailConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     secrets: SecretsConfig = SecretsConfig()
     http: HttpConfig = HttpConfig()
@@ -210,6 +231,12 @@ def _whole(least: int, most: int) -> _Reader:
     return read
 
 
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("true or false")
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _Wrong("a text that is not empty")
@@ -284,12 +311,32 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else 80)}"
 
 
+def _jail(*, off: bool = False, read: tuple[str, ...] = (), **limits: int) -> JailConfig:
+    return JailConfig(off=off, read=read, limits=Limits(**limits))
+
+
 _SIZE = _whole(1, 2**30)
+_MUCH = _whole(0, 2**62)
 _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
     "run": (RunConfig, {"steps": _whole(1, MOST_STEPS)}),
     "shell": (
         ShellConfig,
         {"time_limit": _seconds, "grace": _seconds, "output_limit": _SIZE, "output_max": _SIZE, "secrets": _names},
+    ),
+    "scope": (ScopeConfig, {"backend": _text}),
+    "jail": (
+        _jail,
+        {
+            "off": _truth,
+            "read": _texts,
+            "processes": _whole(0, 2**22),
+            "open_files": _MUCH,
+            "file_size": _MUCH,
+            "address_space": _MUCH,
+            "cpu_seconds": _MUCH,
+            "tmp_size": _MUCH,
+            "keep_free": _MUCH,
+        },
     ),
     "environment": (EnvironmentConfig, {"allow": _names, "set": _texts_by_name, "path": _texts}),
     "secrets": (SecretsConfig, {"names": _names, "exclude": _names, "minimum": _whole(4, 1024)}),

@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -22,6 +21,7 @@ import attrs
 
 from bench.mutants import report
 from bench.mutants.child import Order, run, warm
+from bench.mutants.forks import BrokenError, Fork, begin, wait
 from bench.mutants.operators import ROOT, Mutant, modules, mutants_of, text_of
 from bench.mutants.tests import Chooser, digest, file_digest, ground, test_files
 
@@ -35,73 +35,13 @@ SPARKS = 25
 """So many tests, the best bets, run before the rest of the first stage is even imported."""
 LEAST, TIMES = 2.0, 10
 """A test does not end when it takes so many times its measured time, and at least so many seconds of processor time."""
-LONGEST = 600.0
-"""Seconds by the clock after which a fork is stopped: for what waits without end."""
-
-
 CHECKED = 60
 """So many tests, the cheapest, each module must pass unchanged by itself; the whole core unchanged must pass all."""
 
 
-class BrokenError(Exception):
-    """The tests cannot tell anything: they fail without a change, or could not be run."""
-
-
-@attrs.define(slots=True, eq=False)
-class Fork:
-    """A fork at work."""
-
-    pid: int
-    pipe: int
-    until: float
-    data: bytearray = attrs.field(factory=bytearray)
-
-
-def begin(order: Order, until: float = LONGEST) -> Fork:
-    """Fork and let it do the order."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(read)
-            run(order, write)
-        finally:
-            os._exit(70)
-    os.close(write)
-    return Fork(pid, read, time.monotonic() + until)
-
-
-def wait(forks: Sequence[Fork]) -> list[tuple[Fork, dict[str, Any]]]:
-    """What the forks that have ended say."""
-    ended = []
-    ready, _, _ = select.select([fork.pipe for fork in forks], [], [], 1.0)
-    for fork in forks:
-        late = time.monotonic() > fork.until
-        if late:
-            os.killpg(fork.pid, signal.SIGKILL)
-        elif fork.pipe not in ready:
-            continue
-        elif data := os.read(fork.pipe, 1 << 20):
-            fork.data += data
-            continue
-        os.close(fork.pipe)
-        status = os.waitpid(fork.pid, 0)[1]
-        ended.append((fork, {"end": "late", "at": "the clock"} if late else _said(fork, status)))
-    return ended
-
-
-def _said(fork: Fork, status: int) -> dict[str, Any]:
-    if fork.data:
-        said: dict[str, Any] = json.loads(fork.data)
-        return said
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS):
-        return {"end": "crashed", "at": f"signal {os.WTERMSIG(status)}"}
-    return {"end": f"broken: the fork ended with {status} and said nothing"}
-
-
 def alone(order: Order) -> dict[str, Any]:
     """Do one order and wait for it."""
-    fork = begin(order)
+    fork = begin(partial(run, order))
     while True:
         for _, said in wait([fork]):
             return said
@@ -135,7 +75,8 @@ def reached(files: Sequence[str], jobs: int) -> tuple[Chooser, tuple[str, ...]]:
     working: dict[int, tuple[Fork, str]] = {}
     while todo or working:
         while todo and len(working) < jobs:
-            fork = begin(Order({}, [todo[0]], REACH, {}, stop=False, measure=True, fresh=modules()))
+            order = Order({}, [todo[0]], REACH, {}, stop=False, measure=True, fresh=modules())
+            fork = begin(partial(run, order))
             working[fork.pid] = fork, todo.pop(0)
         for fork, said in wait([fork for fork, _ in working.values()]):
             _, file = working.pop(fork.pid)
@@ -302,7 +243,7 @@ def judge(trials: Sequence[Trial], jobs: int, until: float) -> tuple[dict[Mutant
             found[trial.mutant] = False
             print(f"SURVIVED {trial.mutant.module}.py:{trial.mutant.line} {trial.mutant.change}", flush=True)
         else:
-            fork = begin(order)
+            fork = begin(partial(run, order))
             working[fork.pid] = fork, trial
 
     while working or (waiting and time.monotonic() < until):
@@ -337,7 +278,7 @@ def checked(setup: Setup, chosen: Sequence[str], jobs: int) -> None:
             reaching = (setup.chooser.of_module.get(module) or setup.chooser.at_import(module)) - setup.unfit
             tests = sorted(reaching & setup.short.keys(), key=lambda test: (setup.short[test], test))[:CHECKED]
             if tests:
-                fork = begin(Order({module: text_of(module)}, tests, SHORT, {}))
+                fork = begin(partial(run, Order({module: text_of(module)}, tests, SHORT, {})))
                 working[fork.pid] = fork, module
         for fork, said in wait([fork for fork, _ in working.values()]) if working else ():
             _, module = working.pop(fork.pid)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import resource
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import pytest
 
+from bench.mutants.forks import change, forget, is_test, say
 from bench.mutants.operators import CORE, ROOT, modules
 from bench.mutants.tests import importers
 
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "--assert=plain", "-p", "no:xdist")
-MEMORY = 6 << 30
-"""Address space of a fork: what takes more fails for want of memory."""
 
 
 @attrs.frozen(slots=True)
@@ -44,45 +39,10 @@ class Order:
     """Modules of the core to import again although nothing is changed in them."""
 
 
-class _Loader(SourceFileLoader):
-    def __init__(self, name: str, path: str, text: str) -> None:
-        super().__init__(name, path)
-        self.text = text
-
-    def get_code(self, fullname: str) -> CodeType:
-        return compile(self.text, self.path, "exec")
-
-
-class _Finder(MetaPathFinder):
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = texts
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        package, _, module = fullname.rpartition(".")
-        if package != "shepherd_dsl.core" or module not in self.texts:
-            return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        assert spec is not None
-        spec.loader = _Loader(fullname, str(CORE / f"{module}.py"), self.texts[module])
-        return spec
-
-
-def _is_test(module: Any) -> bool:
-    """Whether a module is of the tests: its name need not say so."""
-    return str(getattr(module, "__file__", None) or "").startswith(f"{ROOT}/tests/")
-
-
-def forget(names: frozenset[str]) -> None:
-    """Let these modules, and the tests, be imported again."""
-    for name, module in list(sys.modules.items()):
-        if name in names or name == "tests" or _is_test(module):
-            del sys.modules[name]
-
-
 def forget_caches() -> None:
     """Empty what tests keep for each other, so that each of them reaches what it needs."""
     for module in list(sys.modules.values()):
-        if _is_test(module):
+        if is_test(module):
             for value in list(vars(module).values()):
                 clear = getattr(value, "cache_clear", None)
                 if clear is not None:
@@ -157,20 +117,10 @@ def _spent() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(order: Order, out: int) -> None:
-    """In a fork: never returns. Writes what was found to `out`, as JSON."""
-    os.setpgid(0, 0)
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for place in (0, 1, 2):
-        os.dup2(quiet, place)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.dont_write_bytecode = True
+def run(order: Order, out: int) -> NoReturn:
+    """In a fork. Writes what was found to `out`, as JSON."""
     os.environ["SHEPHERD_CASES"] = order.cases
-    gone = frozenset().union(*(importers(module) for module in (*order.texts, *order.fresh)))
-    forget(gone)
-    if order.texts:
-        sys.meta_path.insert(0, _Finder(order.texts))
+    change(order.texts, order.fresh)
     coverage = None
     if order.measure:
         from coverage import Coverage
@@ -180,8 +130,7 @@ def run(order: Order, out: int) -> None:
     watcher = Watcher(order, coverage)
 
     def late(*_: object) -> None:
-        _write(out, {"end": "late", "at": watcher.current})
-        os._exit(0)
+        say(out, {"end": "late", "at": watcher.current})
 
     signal.signal(signal.SIGPROF, late)
     options = [*OPTIONS, *(["-x"] if order.stop else [])]
@@ -200,14 +149,7 @@ def run(order: Order, out: int) -> None:
         found["end"] = "broken: pytest was interrupted"
     if code == 0 and len(watcher.seconds) < len(order.tests) and not order.measure:
         found["end"] = f"broken: {len(watcher.seconds)} of {len(order.tests)} tests ran"
-    _write(out, found)
-    os._exit(0)
-
-
-def _write(out: int, found: Mapping[str, Any]) -> None:
-    data = json.dumps(found).encode()
-    while data:
-        data = data[os.write(out, data) :]
+    say(out, found)
 
 
 def warm(files: Sequence[str]) -> None:

@@ -62,3 +62,7 @@ title "6. It is all plain Git"
 sh_ git --git-dir=.shepherd/trace.git fsck --strict --no-dangling
 sh_ git --git-dir=.shepherd/trace.git log --oneline -5 refs/shepherd/runs/3/root
 sh_ shepherd runs
+
+title "7. A workspace of 200 MB in 8,000 files: fork, revert, merge"
+cd "$here/../.."
+sh_ python -m bench.scopes --size 200/8000 --rounds 3

@@ -14,7 +14,10 @@ from shepherd_dsl.errors import EffectError, UserError
 
 T = TypeVar("T")
 
-CLASSES: dict[str, object] = {"shell.run": Exit, "shell.script": Exit, "file.list": list[str]}
+CLASSES: dict[str, object] = {
+    **dict.fromkeys(("shell.run", "shell.script", "shell.online", "shell.script_online"), Exit),
+    "file.list": list[str],
+}
 """What the answers of well-known operations are built as."""
 
 

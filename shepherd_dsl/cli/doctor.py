@@ -26,10 +26,10 @@ class Finding:
     text: str
 
 
-def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
+def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[Finding]:
     """All findings for the workspace that `folder` lies in, and for the machine.
 
-    `quick` reads no event and starts nothing.
+    `quick` reads no event and starts nothing. `clean` removes the copies of files that no process uses.
     """
     from shepherd_dsl import __version__
 
@@ -37,13 +37,13 @@ def examine(folder: Path, *, quick: bool = False) -> list[Finding]:
     git = shutil.which("git")
     absent = Finding("git", "note", "not found; traces are written without it all the same")
     found.append(Finding("git", "ok", git) if git else absent)
-    found += _workspace(folder, quick=quick)
+    found += _workspace(folder, quick=quick, clean=clean)
     found.append(_checker(quick=quick))
     found += _models()
     return found
 
 
-def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
+def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.handlers.registry import Registry
     from shepherd_dsl.runtime.workspace import Workspace
@@ -55,14 +55,20 @@ def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
         return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
     found = [Finding("workspace", "ok", str(workspace.root))]
     found += _traces(workspace, quick=quick)
-    for item in probe(workspace.state / "scopes"):
-        state: Literal["ok", "note"] = "ok" if item.chosen else "note"
-        found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
-    found.append(Finding("confined", "note", "commands of runs work in copies of the workspace, but are not confined"))
+    found += _unused(workspace, clean=clean)
     try:
         context = open_context(workspace.root)
     except ShepherdError as error:
-        return [*found, Finding("config", "bad", str(error))]
+        return [*found, _jail(off=False), Finding("config", "bad", str(error))]
+    try:
+        backends = probe(workspace.state / "scopes", wanted=context.config.scope.backend)
+    except ShepherdError as error:
+        found.append(Finding("copies", "bad", str(error)))
+        backends = probe(workspace.state / "scopes")
+    for item in backends:
+        state: Literal["ok", "note"] = "ok" if item.chosen else "note"
+        found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
+    found.append(_jail(off=context.config.jail.off))
     hidden = ", ".join(sorted(context.secrets.values)) or "none"
     found.append(Finding("secrets", "ok", f"kept out of traces: {hidden}"))
     if context.secrets.too_short:
@@ -71,6 +77,37 @@ def _workspace(folder: Path, *, quick: bool) -> list[Finding]:
     installed = Registry(context).installed()
     found.append(Finding("handlers", "ok", ", ".join(dict.fromkeys(item.name for item in installed))))
     return found
+
+
+def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:
+    """What copies take on the disk although no process uses them."""
+    unused = workspace.unused_scopes()
+    if not unused.trees and not unused.bases:
+        return []
+    what = f"{unused.size / 1e6:,.1f} MB of copies that no process uses"
+    if not clean:
+        return [Finding("disk", "note", f"{what}; `shepherd doctor --clean` removes them")]
+    try:
+        workspace.remove_unused_scopes(unused)
+    except ShepherdError as error:
+        return [Finding("disk", "bad", str(error))]
+    return [Finding("disk", "ok", f"removed {what}")]
+
+
+def _jail(*, off: bool) -> Finding:
+    """How far the commands of runs are confined."""
+    from shepherd_dsl.scope.jail import NEVER, probe_jail, remark
+
+    jail = probe_jail()
+    if off or jail.strength == "none":
+        return Finding("confined", "note" if off else "bad", str(remark(off=off)))
+    text = f"{jail.strength}: the system governs {', '.join(jail.governs())}"
+    if jail.why:
+        text += f"; no namespaces ({jail.why})"
+    lacks = jail.lacks()
+    if lacks:
+        text += f"; not governed here: {'; '.join(lacks)}"
+    return Finding("confined", "note" if lacks else "ok", f"{text}; governed nowhere: {'; '.join(NEVER)}")
 
 
 def _traces(workspace: Workspace, *, quick: bool) -> list[Finding]:

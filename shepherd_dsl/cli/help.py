@@ -55,16 +55,17 @@ def explain_command(code: str | None, as_json: bool) -> None:
 
 @click.command("doctor")
 @click.option("--quick", is_flag=True, help="Do not read the events of all runs to see whether they are whole.")
+@click.option("--clean", is_flag=True, help="Remove the copies of files that no process uses; they can be made anew.")
 @workspace_option
 @json_option
-def doctor_command(quick: bool, folder: Path, as_json: bool) -> int:
+def doctor_command(quick: bool, clean: bool, folder: Path, as_json: bool) -> int:
     """Say what works here: the workspace, its traces, copies of files, the checker, models, handlers, secrets.
 
     Exit status 1 where something will fail.
     """
     from shepherd_dsl.cli.doctor import examine
 
-    found = examine(folder, quick=quick)
+    found = examine(folder, quick=quick, clean=clean)
     if as_json:
         print_json({"checks": [{"name": item.name, "state": item.state, "text": item.text} for item in found]})
     else:

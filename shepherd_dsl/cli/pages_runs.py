@@ -90,6 +90,10 @@ RUNS: Final[dict[str, tuple[str, str]]] = {
         "the path is a folder",
         "Name a file in it.",
     ),
+    "jail": (
+        "a command that cannot be confined",
+        "`shepherd doctor` says what works here. `[jail] off = true` in `.shepherd/config.toml` runs them unconfined.",
+    ),
     "link": (
         "the path is a symbolic link",
         "Links are never followed, so that a run stays in its files.",

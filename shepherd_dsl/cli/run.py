@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from shepherd_dsl.runtime.trees import Task
     from shepherd_dsl.runtime.workspace import Workspace
 
-UNCONFINED = "the commands of this run work in a copy of the workspace, but are not confined to it"
-
 _OPTIONS = (
     click.option(
         "--model", metavar="MODEL", help="anthropic:NAME, openai:NAME, openai-responses:NAME, local, cassette:FILE."
@@ -97,7 +95,11 @@ def _drive(how: Driving, ops: Collection[str], work: Callable[[HandlerContext, T
     model = None
     remarks = []
     if any(op.startswith("shell.") for op in ops):
-        remarks.append(UNCONFINED)
+        from shepherd_dsl.scope.jail import remark
+
+        confined = remark(off=context.config.jail.off)
+        if confined is not None:
+            remarks.append(confined)
     if "model.chat" in ops or "model.*" in ops:
         from shepherd_dsl.handlers.model.handler import chosen_model
 

@@ -8,6 +8,7 @@ follows it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -73,9 +74,9 @@ def follow(
     except (ValueError, Fault) as why:
         return Replayed(None, 0, str(why))
     done = 0
-    forks, acts = outer_forks(log), _world_acts(log)
+    moves = sorted([*outer_forks(log), *_world_acts(log)])
     while True:
-        until = min([*forks[:1], *acts[:1], len(log)])
+        until = moves[0] if moves else len(log)
         m = advance(m, until=until)
         for commit in log_since(m, done):
             if done == until:
@@ -86,15 +87,10 @@ def follow(
             done += 1
         if done == len(log):
             return Replayed(m, done, "")
-        if forks and done == forks[0]:
-            forked = _forked(m, done)
-            del forks[0]
-            m = forked if forked is not None else m
+        if moves and done == moves[0]:
+            del moves[0]
+            m = _moved(m, log[done], done)
             continue
-        if acts and done == acts[0]:
-            del acts[0]
-            if m.size > done:
-                return Replayed(m, done, "the world acts between two steps, not within one")
         after = _outside(m, log, done)
         if isinstance(after, str):
             return Replayed(m, done, after)
@@ -123,12 +119,20 @@ def outer_forks(log: Log) -> list[int]:
     return found
 
 
-def _forked(m: Machine, at: int) -> Machine | None:
-    """The machine forked from outside after the log's entry before `at`; None where that is not the root run's."""
+def _moved(m: Machine, entry: tuple[str, Event], at: int) -> Machine:
+    """The machine after what the outside does of its own in the log's entry `at`; as it is where that cannot be here.
+
+    The outside acts between two steps, not within one; a fork is made right after an event of the root run.
+    """
+    if m.size > at:
+        return m
+    _, event = entry
+    if isinstance(event, Intent):
+        with contextlib.suppress(AnswerError):
+            return world_asks(m, event.op, event.args)
+        return m
     last = m.runs[ROOT].trace
-    if last is None or last.seq != at - 1:
-        return None
-    return fork_root(m, last.index)
+    return m if last is None or last.seq != at - 1 else fork_root(m, last.index)
 
 
 def _differs(entry: tuple[str, Event], commit: Commit, other_program: bool) -> str:
@@ -144,13 +148,11 @@ def _outside(m: Machine, log: Log, at: int) -> Machine | str:
     run, event = log[at]
     try:
         if run == WORLD:
-            if not isinstance(event, Intent):
-                return "only an operation of the world can stand here"
-            return world_asks(m, event.op, event.args)
+            return "only an operation of the world can stand here"
         stop = outer_stop(m)
         if isinstance(stop, Finished):
             return "the root run has ended"
-        if not isinstance(event, Outcome):
+        if not isinstance(event, Outcome) or run != stop.run:
             return f"the program waits for the outcome of `{stop.op}` of run {stop.run}"
         if event.by != "world":
             return f"only the world can answer `{stop.op}` of run {stop.run} here"
@@ -168,7 +170,7 @@ def _as_given(stop: Asked, event: Outcome) -> Con:
     for index, run in enumerate(runs):
         if equal(run, event.answer.args[0]):
             return ok(index)
-    return ok(-1)
+    return event.answer
 
 
 def replay(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Machine:

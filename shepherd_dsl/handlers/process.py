@@ -2,7 +2,8 @@
 
 The process leads a session, and so a process group, of its own. When it ends, is cancelled or is stopped, all that is
 left of the group is ended with it (SIGTERM, a grace, SIGKILL). A descendant that moves to a session of its own escapes
-this; keeping such ones in is the business of a scope's jail.
+this, but not in a jail with a PID namespace: there the group is the launcher and the keeper (`scope.launch`), which
+hands SIGTERM on to all and takes all with it when it is killed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Literal
 import anyio
 import anyio.lowlevel
 import attrs
+
+from shepherd_dsl.scope.jail import Launch
 
 _PIECE = 1 << 16
 _POLL_S = 0.02
@@ -47,12 +50,14 @@ async def run_process(
     grace: float,
     receive: Callable[[bytes], bool],
     started: Callable[[int], None] = lambda pid: None,
+    jail: Launch | None = None,
 ) -> Ended:
     """Run `executable` as `argv` in `folder`; its output and errors go to `receive` in the order they were written.
 
     Standard input is empty. `time_limit` and `grace` are in seconds. `receive` returns whether it wants more; where it
-    does not, the process is ended. `started` gets the process id, which is also that of the group. Raises OSError
-    where the process cannot be started. Cancellation ends the group before it is let through.
+    does not, the process is ended. `started` gets the process id, which is also that of the group. With `jail`, made of
+    the same command, the process is its launcher. Raises OSError where the process cannot be started, HandlerError
+    where its jail cannot be. Cancellation ends the group before it is let through.
     """
     reader, writer = os.pipe()
     try:
@@ -60,18 +65,21 @@ async def run_process(
         try:
             # A list and no shell; the fork itself takes about a millisecond, less than handing it to a thread.
             child = subprocess.Popen(  # noqa: ASYNC220
-                list(argv),
-                executable=executable,
-                cwd=folder,
-                env=dict(environ),
+                list(argv if jail is None else jail.argv),
+                executable=executable if jail is None else None,
+                cwd=folder if jail is None else "/",
+                env=dict(environ if jail is None else jail.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=writer,
                 stderr=writer,
                 start_new_session=True,
                 close_fds=True,
+                pass_fds=() if jail is None else jail.descriptors,
             )
         finally:
             os.close(writer)
+            if jail is not None:
+                jail.started()
         ended = Ended("time", None)
         try:
             started(child.pid)
@@ -84,6 +92,8 @@ async def run_process(
             _drain(reader, receive)
         if ended.why != "exit":
             return ended
+        if jail is not None:
+            jail.check()
         code = child.returncode
         return Ended("exit", 128 - code if code < 0 else code)
     finally:

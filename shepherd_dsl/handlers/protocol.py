@@ -37,8 +37,8 @@ class Request:
     `run` and `position` name the attempt for good: the pair is a key that a handler may hand to a service for
     idempotence. `position` is the index, in that run's trace, of the event that opened the question: the intent itself,
     or the `reverted` or `forked` that opened it again, for then its effect is to happen anew. `folder` is the run's own
-    copy of the files, brought up to date before the call for operations that touch files, else None. `read_blob` and
-    `write_blob` reach the trace's blobs.
+    copy of the files, brought up to date before the call for operations that touch files, else None; a process finds it
+    at `place`, once it has entered `namespaces` (`Scope`). `read_blob` and `write_blob` reach the trace's blobs.
     `show` takes pieces of output for display only; `note` keeps a named text beside the trace. What asks a
     person at the terminal does so within `aside()`: until that ends, nobody else writes there. `trace` is the newest
     commit of the run that asks, whose last question this is: an oracle sees the whole trace (`core.md`, "Who answers").
@@ -56,6 +56,8 @@ class Request:
     note: Callable[[str, str], None]
     trace: Commit | None = None
     aside: Callable[[], AbstractContextManager[None]] = nullcontext
+    place: Path | None = None
+    namespaces: tuple[int, ...] = ()
 
 
 class Handler(Protocol):

@@ -1,13 +1,16 @@
-"""`shell.run` and `shell.script`: commands in the run's own copy of the files.
+"""`shell.run`, `shell.script` and the same with network: commands in the run's own copy of the files, confined to it.
 
 `shell.run(command)` splits its text into words and starts the program without a shell; `shell.script(script)` gives its
-text to `/bin/sh -c`. Both answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and what was
-written to standard output and standard error, in order. A command that could not run, or was ended at a limit, gives an
-error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`.
+text to `/bin/sh -c`. `shell.online` and `shell.script_online` may use the network, so what they do is not in the files
+alone: they are irreversible. All answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and
+what was written to standard output and standard error, in order. A command that could not run, or was ended at a limit,
+gives an error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`, `jail`
+(it cannot be confined). What the jail refuses the command sees as an error of the system: its answer is ordinary.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -27,6 +30,8 @@ from shepherd_dsl.handlers.output import Output
 from shepherd_dsl.handlers.private import PrivateFolder, remove_abandoned
 from shepherd_dsl.handlers.process import run_process
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
+from shepherd_dsl.scope.jail import Launch, MissingProgramError, Rules
+from shepherd_dsl.scope.software import software_folders
 
 EXIT = rec_of(code="Int", out="Text")
 
@@ -46,6 +51,20 @@ OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
             touches_files=True,
             about="run a script with /bin/sh",
         ),
+        "shell.online": OperationSpec(
+            effect_class="irreversible",
+            params=(("command", "Text"),),
+            result=EXIT,
+            touches_files=True,
+            about="run a program with arguments, without a shell, with network",
+        ),
+        "shell.script_online": OperationSpec(
+            effect_class="irreversible",
+            params=(("script", "Text"),),
+            result=EXIT,
+            touches_files=True,
+            about="run a script with /bin/sh, with network",
+        ),
     }
 )
 
@@ -62,6 +81,7 @@ class ShellHandler:
     def __init__(self, context: HandlerContext) -> None:
         self._context = context
         self._has_tidied = False
+        self._readable: dict[str, tuple[str, ...]] = {}
 
     async def perform(self, request: Request) -> Con:
         """`Ok({code, out})`, or an error as above. Cancelled, it ends the whole process group first."""
@@ -69,7 +89,7 @@ class ShellHandler:
         assert isinstance(text, str)
         if "\0" in text:
             return err("command", "the command holds a NUL character")
-        if request.op == "shell.script":
+        if request.op in ("shell.script", "shell.script_online"):
             return await self._run(request, ("/bin/sh", "-c", text))
         words = split(text)
         if words is None:
@@ -102,21 +122,31 @@ class ShellHandler:
         )
         try:
             environ = command_environment(self._context, private.path)
-            executable = find_program(argv[0], request.folder, environ["PATH"])
+            # In a jail the launcher looks: what the run's folder leads to is not what it leads to here.
+            is_free = self._context.config.jail.off
+            place = request.folder if is_free or request.place is None else request.place
+            executable = find_program(argv[0], place, environ["PATH"], look=is_free)
             if executable is None:
-                own = "; the shell has a command of this name: use shell.script" if argv[0] in _BUILT_IN else ""
-                return err("not_found", f"there is no program `{argv[0]}`{own}")
+                return _not_found(argv[0])
             try:
-                ended = await run_process(
-                    argv,
-                    executable=executable,
-                    folder=request.folder,
-                    environ=environ,
-                    time_limit=config.time_limit,
-                    grace=config.grace,
-                    receive=output.receive,
-                    started=lambda pid: note_process(self._context.state, request, pid, private.path),
-                )
+                with contextlib.ExitStack() as stack:
+                    jail = None
+                    if not is_free:
+                        rules = self._rules(request, private, environ["PATH"])
+                        jail = stack.enter_context(Launch(rules, argv, executable=executable, environ=environ))
+                    ended = await run_process(
+                        argv,
+                        executable=executable,
+                        folder=request.folder,
+                        environ=environ,
+                        time_limit=config.time_limit,
+                        grace=config.grace,
+                        receive=output.receive,
+                        started=lambda pid: note_process(self._context.state, request, pid, private.path),
+                        jail=jail,
+                    )
+            except MissingProgramError:
+                return _not_found(argv[0])
             except OSError as problem:
                 return _cannot_start(argv[0], problem)
             out = output.text(request.write_blob)
@@ -132,18 +162,57 @@ class ShellHandler:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(private.remove)
 
+    def _rules(self, request: Request, private: PrivateFolder, path: str) -> Rules:
+        """What the command of `request` may do."""
+        assert request.folder is not None
+        config = self._context.config.jail
+        network = request.op.endswith("online")
+        if path not in self._readable:
+            self._readable[path] = readable_folders(self._context, path)
+        readable = self._readable[path]
+        names = "/etc/resolv.conf"
+        if network and os.path.exists(names):
+            readable = (*readable, names)  # often a link to where nothing else may be read
+        return Rules(
+            folder=str(request.place or request.folder),
+            private=str(private.path),
+            readable=readable,
+            hidden=str(self._context.workspace),
+            network=network,
+            limits=config.limits,
+            namespaces=request.namespaces,
+        )
+
 
 def open_handler(context: HandlerContext) -> ShellHandler:
     """The factory of the entry point `shell`."""
     return ShellHandler(context)
 
 
-def find_program(name: str, folder: Path, path: str) -> str | None:
-    """The file that the command `name` starts: looked up in `path`, or, where it has a `/`, from `folder`."""
+def find_program(name: str, folder: Path, path: str, *, look: bool = True) -> str | None:
+    """The file that the command `name` starts: looked up in `path`, or, where it has a `/`, from `folder`, where only
+    `look` looks whether it is there."""
     if "/" in name:
         place = os.path.join(folder, name)
-        return place if os.path.isfile(place) else None
+        return place if not look or os.path.isfile(place) else None
     return shutil.which(name, path=path)
+
+
+def readable_folders(context: HandlerContext, path: str) -> tuple[str, ...]:
+    """What commands with the PATH `path` may read beside their own files."""
+    home = context.environ.get("HOME")
+    more = [item.replace("~", home, 1) if home and item.startswith("~/") else item for item in context.config.jail.read]
+    return software_folders(
+        path.split(os.pathsep),
+        home=home,
+        workspace=str(context.workspace),
+        more=[os.path.normpath(context.workspace / item) for item in more],
+    )
+
+
+def _not_found(name: str) -> Con:
+    own = "; the shell has a command of this name: use shell.script" if name in _BUILT_IN else ""
+    return err("not_found", f"there is no program `{name}`{own}")
 
 
 def _cannot_start(name: str, problem: OSError) -> Con:

@@ -214,7 +214,13 @@ def _driver(
 ) -> Iterator[Driver]:
     """A driver for the tree; afterwards everything is closed, the tree too."""
     try:
-        scopes = workspace.scopes(tree.writer.name, read_blob=tree.writer.blob, redactor=context.redactor)
+        scopes = workspace.scopes(
+            tree.writer.name,
+            read_blob=tree.writer.blob,
+            redactor=context.redactor,
+            # Only the jail takes a command to where an overlay is.
+            wanted=context.config.scope.backend or ("copy" if context.config.jail.off else None),
+        )
         try:
             yield Driver(
                 tree,
@@ -226,7 +232,7 @@ def _driver(
                 again=again,
             )
         finally:
-            scopes.close()
+            scopes.close(ended=isinstance(tree.machine.runs[ROOT].code, ENDED))
     finally:
         tree.writer.close()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Final
 
 import anyio
 
-from shepherd_dsl.core.event import Change, Intent, Undo
+from shepherd_dsl.core.event import Change, Forked, Intent, Undo
 from shepherd_dsl.core.machine import AnswerError, Asked, check_answer
 from shepherd_dsl.core.run import nth, question_of
 from shepherd_dsl.core.value import UNKNOWN, Blob, Con, Record, Value, err
@@ -22,6 +24,9 @@ from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
+
+_MOST_OPEN: Final = 64
+"""Scopes that are open at once: each holds a mount and some descriptors."""
 
 
 class Performer:
@@ -51,7 +56,9 @@ class Performer:
         self._before = before
         self._again = again
         self._found: dict[Key, Con | None] = {}
+        # The scope that was used last stands last.
         self._open: dict[str, Scope] = {}
+        self._at_work: Counter[str] = Counter()
 
     # ── before a handler is called ───────────────────────────────────────────────────────────────────────────────────
 
@@ -118,6 +125,7 @@ class Performer:
             value = await self._registry.perform(self._request(asked, key, None))
             reached("handler.after")
             return self._checked(asked, spec, value, ())
+        self._at_work[asked.run] += 1
         try:
             scope = self._scope(asked.run)
             reached("scope.synced")
@@ -129,6 +137,8 @@ class Performer:
             if spec.effect_class == "reversible":
                 self._hold(key)
             raise
+        finally:
+            self._at_work[asked.run] -= 1
         if scope.skipped:
             self._display.said("not carried: " + ", ".join(scope.skipped))
         return self._checked(asked, spec, value, change)
@@ -181,15 +191,38 @@ class Performer:
         """The scope of a run, brought to its files. One that a command broke (it may remove its own folder) is made
         anew."""
         files = self._tree.machine.runs[run].files
-        scope = self._open.get(run)
+        scope = self._open.pop(run, None)
         if scope is not None:
+            self._open[run] = scope
             try:
                 scope.sync(files)
                 return scope
             except ScopeError:
                 self._close(self._open.pop(run))
+        else:
+            self._begin_as_origin(run)
+        self._make_room()
         scope = self._open[run] = self._scopes.open(run, files)
         return scope
+
+    def _begin_as_origin(self, run: str) -> None:
+        """Let the scope of a run begin as that of the run it was forked from, or that made it: the nearest there is.
+
+        Not while a handler is at work there: the files must not move under it.
+        """
+        commit = self._tree.machine.runs[run].trace
+        while commit is not None and not isinstance(commit.event, Forked):
+            commit = commit.parent
+        origin = commit.event.of if commit is not None and isinstance(commit.event, Forked) else None
+        origin = origin or self._tree.machine.runs[run].owner
+        if origin in self._open and not self._at_work[origin]:
+            self._scopes.fork(origin, run)
+
+    def _make_room(self) -> None:
+        """Close scopes that were not used for longest, but for those where a handler is at work."""
+        idle = [run for run in self._open if not self._at_work[run]]
+        for run in idle[: max(0, len(self._open) + 1 - _MOST_OPEN)]:
+            self._close(self._open.pop(run))
 
     def _keep(self, data: bytes) -> str:
         """Keep contents that a command wrote, without secrets."""
@@ -236,6 +269,8 @@ class Performer:
             op=asked.op,
             args=asked.args,
             folder=None if scope is None else scope.folder,
+            place=None if scope is None else scope.place,
+            namespaces=() if scope is None else scope.namespaces,
             read_blob=writer.blob,
             write_blob=write_blob,
             show=partial(self._show, asked),

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shepherd_dsl.core.files import Files, git_blob_hash
-from shepherd_dsl.errors import UserError
+from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 if TYPE_CHECKING:
     from shepherd_dsl.handlers.secrets import Redactor
     from shepherd_dsl.scope.ignore import Ignored
+    from shepherd_dsl.scope.tidy import Unused
     from shepherd_dsl.trace.protocol import TraceStore, TreeWriter
 
 STATE = ".shepherd"
@@ -70,12 +71,39 @@ class Workspace:
             self._store = open_store(self.root)
         return self._store
 
-    def scopes(self, name: str, *, read_blob: Callable[[str], bytes], redactor: Redactor) -> ScopeBackend:
-        """The scopes of the tree `name`. What a command writes under a name that contains a secret is ignored."""
+    def scopes(
+        self, name: str, *, read_blob: Callable[[str], bytes], redactor: Redactor, wanted: str | None = None
+    ) -> ScopeBackend:
+        """The scopes of the tree `name`, by the backend that is `wanted`, else the best that the machine can use.
+
+        What a command writes under a name that contains a secret is ignored. Raises UserError where the backend that
+        is wanted cannot be used.
+        """
         from shepherd_dsl.scope.probe import open_backend
 
         ignored = self._ignored(redactor, set())
-        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=ignored)
+        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=ignored, wanted=wanted)
+
+    def unused_scopes(self) -> Unused:
+        """The copies of files that no process uses."""
+        from shepherd_dsl.scope.tidy import unused
+        from shepherd_dsl.trace.store import open_store
+
+        return unused(self.state / "scopes", open_store(self.root).is_locked)
+
+    def remove_unused_scopes(self, found: Unused) -> None:
+        """Remove them. Raises ScopeError."""
+        from shepherd_dsl.scope.tidy import remove_unused
+        from shepherd_dsl.trace.store import open_store
+
+        try:
+            remove_unused(self.state / "scopes", found, open_store(self.root).locked)
+        except OSError as error:
+            raise ScopeError(
+                "scope.io",
+                f"cannot remove what is not used: {error.strerror or error}",
+                where=str(error.filename or ""),
+            ) from error
 
     def _ignored(self, redactor: Redactor, found: set[str]) -> Ignored:
         """What of a folder is left out; paths that contain a secret go to `found`, without it."""

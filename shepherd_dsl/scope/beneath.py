@@ -237,8 +237,28 @@ class Beneath:
         _allow(fd, name)
         self._count += 1
         gone = b"gone-%d-%d" % (os.getpid(), self._count)
-        os.rename(name, gone, src_dir_fd=fd, dst_dir_fd=self._stage)
-        self._destroy(gone)
+        try:
+            os.rename(name, gone, src_dir_fd=fd, dst_dir_fd=self._stage)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._clear(path)
+        else:
+            self._destroy(gone)
+
+    def _clear(self, first: str) -> None:
+        """Removes a folder where it stands: one that an overlay has from a layer below cannot be moved."""
+        todo, found = [first], list[str]()
+        while todo:
+            path = todo.pop()
+            found.append(path)
+            fd, name = self._place(path)
+            _allow(fd, name)
+            for inner, _ in self.list(path):
+                if not self.unlink(f"{path}/{inner}"):
+                    todo.append(f"{path}/{inner}")
+        for path in reversed(found):
+            self.rmdir(path)
 
     def empty_stage(self) -> None:
         """Removes what an interrupted process left in the staging folder."""

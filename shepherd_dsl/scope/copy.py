@@ -1,6 +1,6 @@
 """The plain-copy backend: each run has an ordinary folder of its own, made from the trace's blobs.
 
-It needs nothing of the machine but a file system, and it confines nothing: a command can reach whatever the user can.
+It needs nothing of the machine but a file system, and it confines nothing by itself: that is done by `jail`.
 A fork costs nothing until the copy is first opened, then a copy of the files.
 
     <folder>/<escaped run id>/files/    where processes work
@@ -22,6 +22,7 @@ there: what it changes then may be noticed only by the next look at that file.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,7 +54,8 @@ class CopyScope:
 
     def __init__(self, home: Path, files: Files, *, read_blob: Callable[[str], bytes], ignored: Ignored) -> None:
         """Not for callers: `CopyBackend.open` makes one."""
-        self.folder = home / "files"
+        self.folder = self.place = home / "files"
+        self.namespaces: tuple[int, ...] = ()
         self.files = Files.empty()
         self.skipped: tuple[str, ...] = ()
         self._home = home
@@ -168,35 +170,38 @@ class CopyScope:
 
     def _write(self, files: Files) -> None:
         change = self.files.diff(files)
-        gone = set[str]()
+        written = write_difference(self._at, change, files, self._read_blob)
+        now = self._at.clock() if written else 0
         for path, entry in change:
             if entry is None:
-                self._at.unlink(path)
                 self._seen.pop(path, None)
-                above = path
-                while above and not files.is_folder(above) and above not in gone:
-                    gone.add(above)
-                    above = above.rpartition("/")[0]
-        for path in sorted(gone):
-            if path.rpartition("/")[0] not in gone:
-                self._at.remove(path)
-        written: list[tuple[str, Entry]] = []
-        for path, entry in change:
-            if entry is None:
-                continue
-            if entry == EMPTY_FOLDER:
-                self._at.put(path, entry, b"")
-                self._seen[path] = FOLDER_SEEN
             else:
-                data = self._read_blob(entry.hash)
-                self._seen[path] = seen_now(entry, self._at.put(path, entry, data), 0)
-                written.append((path, entry))
-        if written:
-            now = self._at.clock()
-            for path, entry in written:
-                old = self._seen[path]
-                self._seen[path] = Seen(entry, old.stamp, old.stamp[1] >= now)
+                self._seen[path] = seen_now(entry, written[path], now) if path in written else FOLDER_SEEN
         self.files = files
+
+
+def write_difference(
+    at: Beneath, change: Change, files: Files, read_blob: Callable[[str], bytes]
+) -> dict[str, os.stat_result]:
+    """Makes a folder hold `files`, from which it differs by `change`; the stats of the files and links put there."""
+    gone = set[str]()
+    for path, entry in change:
+        if entry is None:
+            at.unlink(path)
+            above = path
+            while above and not files.is_folder(above) and above not in gone:
+                gone.add(above)
+                above = above.rpartition("/")[0]
+    for path in sorted(gone):
+        if path.rpartition("/")[0] not in gone:
+            at.remove(path)
+    written: dict[str, os.stat_result] = {}
+    for path, entry in change:
+        if entry == EMPTY_FOLDER:
+            at.put(path, entry, b"")
+        elif entry is not None:
+            written[path] = at.put(path, entry, read_blob(entry.hash))
+    return written
 
 
 class CopyBackend:
@@ -206,7 +211,6 @@ class CopyBackend:
     """
 
     name = "copy"
-    confined = False
 
     def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
         self._folder = folder
@@ -230,8 +234,8 @@ class CopyBackend:
         except OSError as error:
             raise _failed("remove", self._home(run), error) from error
 
-    def close(self) -> None:
-        """Nothing is held."""
+    def close(self, *, ended: bool = False) -> None:
+        """Nothing is held. Copies stay though the tree has `ended`: they are slow to make, and it may be reverted."""
 
     def _home(self, run: str) -> Path:
         return self._folder / f"run-{escape_run(run)}"

@@ -44,12 +44,21 @@ def _copy(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> 
     return CopyBackend(folder, read_blob=read_blob, ignored=ignored)
 
 
+def _overlay(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+    from shepherd_dsl.scope.overlay import OverlayBackend
+
+    return OverlayBackend(folder, read_blob=read_blob, ignored=ignored)
+
+
+def _overlay_usable(folder: Path) -> tuple[bool, str]:
+    from shepherd_dsl.scope.overlay_probe import overlay_usable
+
+    return overlay_usable(folder)
+
+
 CANDIDATES: tuple[Candidate, ...] = (
-    Candidate(
-        "copy",
-        lambda folder: (True, "works on any file system; no faster backend is part of this version"),
-        _copy,
-    ),
+    Candidate("overlay", _overlay_usable, _overlay),
+    Candidate("copy", lambda folder: (True, "works on any file system; a fork copies the files"), _copy),
 )
 """The backends of this version, the fastest first. The last one works everywhere."""
 
@@ -76,7 +85,10 @@ def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
 def open_backend(
     folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored, wanted: str | None = None
 ) -> ScopeBackend:
-    """The chosen backend for copies below `folder`. Raises UserError as `probe` does."""
-    chosen = next(found.name for found in probe(folder, wanted=wanted) if found.chosen)
+    """The chosen backend for the copies of one tree, below `folder`; beside it are those of other trees.
+
+    Raises UserError as `probe` does.
+    """
+    chosen = next(found.name for found in probe(folder.parent, wanted=wanted) if found.chosen)
     make = next(candidate.make for candidate in CANDIDATES if candidate.name == chosen)
     return make(folder, read_blob, ignored)

@@ -17,20 +17,29 @@ from shepherd_dsl.core.files import Files
 class Scope(Protocol):
     """The files of one run in a folder of their own.
 
-    `folder` is where processes work. `sync(files)` makes the folder equal to `files` (it knows what it held before, so
-    the cost is the difference). `changes(write_blob)` finds what processes changed since, hands new contents to
-    `write_blob` and returns the change; the scope then holds the changed files. Where `write_blob` keeps other bytes
-    (it may take out a secret) and gives their hash, the file becomes what was kept. Sockets, FIFOs and devices are not
-    carried; `skipped` lists their paths after `changes`.
+    `folder` is where this process finds the files. Another process finds them at `place`, once it has entered
+    `namespaces` (descriptors for `setns`, in this order; none where the two are the same). `sync(files)` makes the
+    folder equal to `files` (it knows what it held before, so the cost is the difference). `changes(write_blob)` finds
+    what processes changed since, hands new contents to `write_blob` and returns the change; the scope then holds the
+    changed files. Where `write_blob` keeps other bytes (it may take out a secret) and gives their hash, the file
+    becomes what was kept. Sockets, FIFOs and devices are not carried; `skipped` lists their paths after `changes`.
 
     No process should be at work in `folder` during a call. ScopeError says that files cannot be made, read or written;
     after a `sync` that failed, `changes` raises it (`scope.interrupted`) until the next `sync`. An exception of
     `write_blob` leaves the scope as it was. `conformance.scope` says the rest.
     """
 
-    folder: Path
     files: Files
     skipped: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def place(self) -> Path: ...
+
+    @property
+    def namespaces(self) -> tuple[int, ...]: ...
 
     def sync(self, files: Files) -> None: ...
 
@@ -44,11 +53,10 @@ class ScopeBackend(Protocol):
 
     `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
     left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
-    `confined` says whether processes are kept inside by the operating system.
+    `close` lets go of everything; with `ended` the tree is not about to go on, and what is quick to make anew may go.
     """
 
     name: str
-    confined: bool
 
     def open(self, run: str, files: Files) -> Scope: ...
 
@@ -56,4 +64,4 @@ class ScopeBackend(Protocol):
 
     def remove(self, run: str) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, *, ended: bool = False) -> None: ...

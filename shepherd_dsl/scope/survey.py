@@ -108,7 +108,7 @@ def survey(
                 carried = True
             else:
                 try:
-                    seen[path] = _look(at, path, found, before.get(path), now, put_blob, unstable, replaced)
+                    seen[path] = look(at, path, found, before.get(path), now, put_blob, unstable, replaced)
                     carried = True
                 except (FileNotFoundError, NotADirectoryError):
                     continue
@@ -119,7 +119,7 @@ def survey(
     return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)))
 
 
-def _look(
+def look(
     at: Beneath,
     path: str,
     found: os.stat_result,
@@ -129,6 +129,7 @@ def _look(
     unstable: list[str],
     replaced: list[str],
 ) -> Seen:
+    """The file or link at `path`, of which `found` is the stat; not read where it is as `old` says."""
     if old is not None and not old.racy and old.stamp == stamp(found):
         return old
     steady = False

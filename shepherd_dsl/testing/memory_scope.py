@@ -20,7 +20,8 @@ class MemoryScope:
     """
 
     def __init__(self, run: str, files: Files, *, read_blob: Callable[[str], bytes]) -> None:
-        self.folder = Path("/nonexistent/shepherd-memory-scope") / run
+        self.folder = self.place = Path("/nonexistent/shepherd-memory-scope") / run
+        self.namespaces: tuple[int, ...] = ()
         self.files = files
         self.skipped: tuple[str, ...] = ()
         self.synced = 0
@@ -82,7 +83,6 @@ class MemoryBackend:
     """Makes `MemoryScope`s; see `scope.protocol.ScopeBackend`. `scopes` has the open ones by run."""
 
     name = "memory"
-    confined = True
 
     def __init__(self, *, read_blob: Callable[[str], bytes]) -> None:
         self.scopes: dict[str, MemoryScope] = {}
@@ -104,6 +104,6 @@ class MemoryBackend:
         """Forgets the scope of `run`."""
         self.scopes.pop(run, None)
 
-    def close(self) -> None:
+    def close(self, *, ended: bool = False) -> None:
         """Forgets all."""
         self.scopes.clear()

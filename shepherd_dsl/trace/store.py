@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from shepherd_dsl.errors import RevisionError, StoreError
+from shepherd_dsl.errors import LockedError, RevisionError, StoreError
 from shepherd_dsl.trace.chain import Chain, Head
 from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.journal import HEAD_SIZE, Torn
@@ -261,6 +262,23 @@ class GitStore:
     def is_locked(self, name: str) -> bool:
         """Whether a process writes the tree just now."""
         return is_held(self.folder(name) / _LOCK)
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        """Keep writers of the tree away; gives whether that could be done: not where one is at work."""
+        folder = self.folder(name)
+        if not folder.is_dir():  # a fetched tree that nobody wrote here, or none at all
+            yield True
+            return
+        try:
+            lock = TreeLock(folder / _LOCK, tree=name)
+        except LockedError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def _clean(self, own: str) -> None:
         """Remove what writers left that died while they packed: marks that spare packs from `git gc`, and unfinished

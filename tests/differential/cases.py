@@ -26,12 +26,15 @@ from shepherd_dsl.core.run import (
     Waiting,
     question_of,
 )
-from shepherd_dsl.core.value import Con, Value, equal, ok
+from shepherd_dsl.core.value import Con, Value, equal, err, ok
 from shepherd_dsl.core.wire import program_text, value_text
 from shepherd_dsl.core.wire_log import log_text, script_text
 from shepherd_dsl.reference.requests import files_text, request
 
 Log = list[tuple[str, Event]]
+
+OUTSIDE = err("index", "the index picked is not in the list")
+"""What is recorded where the oracle picks a place that the list has not."""
 
 CODES = {
     Running: "running",
@@ -81,14 +84,18 @@ def script_of(m: Machine) -> str:
 
 
 def _given(commit: Commit, event: Outcome) -> Con:
-    """The oracle's answer behind a recorded outcome: for `run.pick`, the index of the run."""
+    """The oracle's answer behind a recorded outcome: for `run.pick`, the index of the run, or one outside the list."""
     question = question_of(commit.parent)
     assert question is not None
     asked = question.event
-    if not isinstance(asked, Intent) or asked.op != "run.pick" or event.answer.name != "Ok":
+    if not isinstance(asked, Intent) or asked.op != "run.pick":
         return event.answer
     runs = asked.args[0]
     assert isinstance(runs, tuple)
+    if equal(event.answer, OUTSIDE):
+        return ok(len(runs))
+    if event.answer.name != "Ok":
+        return event.answer
     return next(ok(index) for index, run in enumerate(runs) if equal(run, event.answer.args[0]))
 
 

@@ -1,38 +1,32 @@
 """The stored cases of `spec/corpus/`: lines `{"answer":…,"request":…}`, where the answer is what Lean said.
 
-python -m tests.differential.corpus [--seed N] [--programs N]
+python -m tests.differential.corpus [--seed N] [--programs N] [--scenes]
 
-chooses generated cases anew, into `rules.jsonl`, and writes the scenes made by hand into `scenes.jsonl`, all with what
-Lean says to them now. Cases on which both sides differed (`failed-….jsonl`) come from `run_cases`.
+writes the scenes of `scenes.py` into `scenes.jsonl` and, unless these alone are asked for, chooses generated cases
+anew, into `rules.jsonl`, all with what Lean says to them now. Cases on which both sides differed (`failed-….jsonl`)
+come from `run_cases`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine
-from shepherd_dsl.core.machine import start
-from shepherd_dsl.core.oracle import Query, run_to_end
-from shepherd_dsl.core.program import Def, Program
-from shepherd_dsl.core.value import Con, ok
+from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.wire import canonical, parse
 from shepherd_dsl.reference.process import Reference
-from shepherd_dsl.reference.requests import request
-from tests.differential.cases import log_json, log_of, run_request
+from tests.differential.cases import run_request
+from tests.differential.scenes import scenes
 from tests.differential.shepref import Shepref
 from tests.differential.shrink import Small, without_unused
-from tests.laws.test_unwinding_within_unwinding import scene
-from tests.support.build import ALL, ret
 from tests.support.generate import BLOBS, MAX_ANSWERS, Case, case, run_case
 from tests.support.rules import reached
-from tests.support.tamper import EDITS
 from tools.lean.places import ROOT
 
 FOLDER = ROOT / "spec" / "corpus"
@@ -117,43 +111,27 @@ def chosen(found: list[Candidate]) -> list[Candidate]:
     return sorted(picked, key=lambda one: len(one.request))
 
 
-def scenes() -> Iterator[str]:
-    """Requests made by hand: a run that is discarded while it discards, run, checked as it was and with one edit, and
-    followed by another program."""
-    files, contents = Files.empty(), dict[str, bytes]()
-
-    def world(query: Query) -> tuple[Con, tuple[()]]:
-        return ok(query.args[0] if query.args else True), ()
-
-    m = start(scene(), "main", (), ALL, files, read_blob=contents.__getitem__)
-    m = run_to_end(m, world)
-    yield run_request(scene(), "main", (), ALL, files, contents, m)
-    log = log_of(m)
-    yield request("check", scene(), files, contents, log=log_json(log))
-    yield request("check", scene(), files, contents, log=log_json(log[: len(log) // 2]))
-    for edit in EDITS:
-        yield request("check", scene(), files, contents, log=log_json(edit(log)[0]))
-    defs = dict(scene().defs)
-    for name in ("poster", "ending"):
-        other = attrs.evolve(scene(), defs={**defs, name: Def(defs[name].params, ret("something else"))})
-        yield request("diverge", other, files, contents, log=log_json(log))
-    yield request("diverge", scene(), files, contents, log=log_json(log))
+def write(path: Path, requests: Iterable[str], lean: Reference) -> None:
+    """Store requests anew, with what Lean says to them."""
+    path.write_text("".join([line_of(text, lean.line(text)) for text in requests]), "utf-8")
+    print(f"{path.name}: {path.stat().st_size} bytes")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.differential.corpus")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int, default=200)
+    parser.add_argument("--scenes", action="store_true", help="only the scenes")
     options = parser.parse_args()
     with Shepref() as lean:
+        write(SCENES, scenes(), lean)
+        if options.scenes:
+            return
         found = list(candidates(range(options.seed, options.seed + options.programs), lean))
         picked = chosen(found)
-        for path, requests in ((RULES, [one.request for one in picked]), (SCENES, list(scenes()))):
-            path.unlink(missing_ok=True)
-            for text in requests:
-                keep(path, text, lean)
+        write(RULES, [one.request for one in picked], lean)
     rules = set().union(*(one.rules for one in picked))
-    print(f"{len(picked)} of {len(found)} cases reach {len(rules)} rules; {RULES.stat().st_size} bytes")
+    print(f"{len(picked)} of {len(found)} cases reach {len(rules)} rules")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from shepherd_dsl.core.machine import (
     start,
     world_asks,
 )
-from shepherd_dsl.core.replay import follow
+from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.root_fork import fork_root
 from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.core.value import Value
@@ -29,20 +29,43 @@ from tests.differential.cases import log_of, runs_json
 def python_answer(request: str) -> str:
     """The line that answers a line, as `lean/Shepherd/Reference.lean` has it; where a request is wrong, this raises."""
     asked: Any = parse(request)
-    program = program_from(asked["program"])
-    base = Files.of([(path, entry) for path, entry in change_from(asked["files"]) if entry is not None])
-    contents = _contents(asked.get("contents", {}))
     if asked["do"] == "run":
-        args = value_from(asked["args"])
-        assert isinstance(args, tuple)
-        grant = request_from(value_from(asked["grant"]))
-        m = start(program, asked["agent"], args, grant, base, read_blob=contents.__getitem__)
-        m, stop = _go(m, script_from(asked["script"]), list(asked.get("acts", [])))
+        m, stop = _run(asked)
         return f'{{"log":{log_text(log_of(m))},"runs":{canonical(runs_json(m))},"stop":"{stop}"}}'
-    log = log_from(asked["log"])
-    other = {"check": False, "diverge": True}[asked["do"]]
-    found = follow(program, log, base, read_blob=contents.__getitem__, other_program=other)
+    found = _followed(asked)
     return without_problem(verdict_text(found.followed, found.problem, found.expected))
+
+
+def tree_of(request: str) -> Machine | None:
+    """The tree that a request comes to; None for a log that nothing starts with."""
+    asked: Any = parse(request)
+    return _run(asked)[0] if asked["do"] == "run" else _followed(asked).machine
+
+
+def _run(asked: Any) -> tuple[Machine, str]:
+    args = value_from(asked["args"])
+    assert isinstance(args, tuple)
+    grant = request_from(value_from(asked["grant"]))
+    contents = _contents(asked.get("contents", {}))
+    m = start(
+        program_from(asked["program"]), asked["agent"], args, grant, _files(asked), read_blob=contents.__getitem__
+    )
+    return _go(m, script_from(asked["script"]), list(asked.get("acts", [])))
+
+
+def _followed(asked: Any) -> Replayed:
+    contents = _contents(asked.get("contents", {}))
+    return follow(
+        program_from(asked["program"]),
+        log_from(asked["log"]),
+        _files(asked),
+        read_blob=contents.__getitem__,
+        other_program={"check": False, "diverge": True}[asked["do"]],
+    )
+
+
+def _files(asked: Any) -> Files:
+    return Files.of([(path, entry) for path, entry in change_from(asked["files"]) if entry is not None])
 
 
 def without_problem(verdict: str) -> str:

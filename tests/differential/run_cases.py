@@ -24,8 +24,9 @@ import attrs
 
 from shepherd_dsl.core.event import End, Event, Intent, Outcome, Start
 from shepherd_dsl.core.forest import Machine
-from shepherd_dsl.core.replay import check, first_divergence
+from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.value import Con, equal, ok
+from shepherd_dsl.core.wire_log import verdict_text
 from shepherd_dsl.reference.requests import request
 from tests.differential.cases import (
     Log,
@@ -129,25 +130,24 @@ class Comparison:
 
     def verdict(self, name: str, chosen: Case, log: Log) -> None:
         """Both checkers on a log."""
-        ours = check(chosen.program, log, chosen.files, read_blob=BLOBS.__getitem__)
-        theirs = self.lean.ask(request("check", "p", chosen.files, BLOBS, log=log_json(log)))
-        if (ours.accepted, ours.entry) != (theirs.get("accepted"), theirs.get("followed")):
-            self.differences.append(f"{name}: Python says {ours}, Lean {json.dumps(theirs)[:600]}")
-            self.store_verdict(name, "check", chosen, log, min(ours.entry, theirs.get("followed", len(log))))
-        self.verdicts["accepted" if ours.accepted else "rejected"] += 1
+        self.verdicts["rejected" if self.followed(name, "check", "p", chosen, log).problem else "accepted"] += 1
 
     def diverge(self, name: str, chosen: Case, log: Log) -> None:
         """How far another program follows a log, on both sides."""
         other = edited(chosen)
         self.lean.ask(keep_request("other", other.program))
-        ours = first_divergence(other.program, log, chosen.files, read_blob=BLOBS.__getitem__)
-        theirs = self.lean.ask(request("diverge", "other", chosen.files, BLOBS, log=log_json(log)))
-        if (not ours.problem, ours.followed) != (theirs.get("accepted"), theirs.get("followed")):
-            self.differences.append(
-                f"{name}: Python says {ours.followed} {ours.problem}, Lean {json.dumps(theirs)[:600]}"
-            )
-            self.store_verdict(name, "diverge", other, log, min(ours.followed, theirs.get("followed", len(log))))
-        self.verdicts["followed to the end" if not ours.problem else "diverged"] += 1
+        left = self.followed(name, "diverge", "other", other, log).problem
+        self.verdicts["diverged" if left else "followed to the end"] += 1
+
+    def followed(self, name: str, do: str, kept: str, chosen: Case, log: Log) -> Replayed:
+        """What the Python core says of a log; and whether Lean says the same, what it expects instead too."""
+        ours = follow(chosen.program, log, chosen.files, read_blob=BLOBS.__getitem__, other_program=do == "diverge")
+        line = self.lean.line(request(do, kept, chosen.files, BLOBS, log=log_json(log)))
+        if without_problem(line) != without_problem(verdict_text(ours.followed, ours.problem, ours.expected)):
+            self.differences.append(f"{name}: Python says {ours.followed} {ours.problem}, Lean {line[:600]}")
+            theirs = json.loads(line).get("followed", len(log))
+            self.store_verdict(name, do, chosen, log, min(ours.followed, theirs))
+        return ours
 
     def differs(self, small: Small) -> bool:
         """Whether the two sides disagree on what a case comes to; not where the Python core gives up."""

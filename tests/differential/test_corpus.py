@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from shepherd_dsl.core.wire import parse
+from shepherd_dsl.core.wire import canonical, parse
 from tests.differential.corpus import FOLDER, Stored, stored
-from tests.differential.python_side import python_answer, without_problem
+from tests.differential.python_side import python_answer, tree_of
 from tests.differential.shepref import Shepref
+from tests.support.rules import LEAN_RULES, REQUIRED, reached
 
 CASES = list(stored())
 
@@ -28,9 +30,21 @@ def test_the_python_core_says_the_same(one: Stored) -> None:
     assert python_answer(one.request) == one.answer
 
 
-def test_lean_says_the_same() -> None:
+def test_they_reach_every_rule() -> None:
+    found: Counter[str] = Counter()
+    for one in CASES:
+        m = tree_of(one.request)
+        assert m is not None
+        found += reached(m)
+    assert not [rule for rule in REQUIRED if not found[rule]]
+
+
+def test_lean_says_the_same_and_reaches_every_rule() -> None:
+    found: Counter[str] = Counter()
     with Shepref() as lean:
         for one in CASES:
-            line = lean.line(one.request)
-            answer = without_problem(line) if '"accepted"' in line[:40] else line
-            assert answer == one.answer, one.name
+            said: Any = lean.ask(one.request.replace('"do":"run"', '"do":"run","rules":true', 1))
+            found += Counter(said.pop("rules", {}))
+            said.pop("problem", None)
+            assert canonical(said) == one.answer, one.name
+    assert not [rule for rule in LEAN_RULES if not found[rule]]

@@ -164,6 +164,7 @@ def test_a_damaged_journal_is_told_and_a_torn_one_mended(root: Path) -> None:
         ' try do shell.script("true")\n do file.write("b", "y")\n'
         f' let x = try do shell.script("mkdir {root.parent}/once && kill -9 $PPID; true")\n return 1\n}}'
     )
+    (root / ".shepherd" / "config.toml").write_text("[jail]\noff = true\n")  # it could not reach the driver
     killed = shepherd(root, "run", "hang.shep")
     assert killed.returncode == -signal.SIGKILL
     journal = root / ".shepherd" / "runs" / "1" / "journal"
@@ -231,6 +232,7 @@ open(os.open("too-deep", os.O_WRONLY | os.O_CREAT, dir_fd=inner), "w").write("to
 
 def test_hostile_names_stay_inside_or_are_told(root: Path) -> None:
     (root.parent / "make.py").write_text(LONG)
+    (root / ".shepherd" / "config.toml").write_text('[jail]\nread = ["../make.py"]\n')
     source = HOSTILE.replace("MAKE", str(root.parent / "make.py"))
     (root / "hostile.shep").write_text(source)
     done = shepherd(root, "run", "hostile.shep", "--json")

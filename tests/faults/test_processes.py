@@ -26,6 +26,9 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "w"
     folder.mkdir()
     Workspace.init(folder)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (folder / ".shepherd" / "config.toml").write_text('[jail]\nread = ["../shared"]\n')
     return folder
 
 
@@ -49,10 +52,11 @@ def shepherd(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(args, process.returncode, out, error)
 
 
-def wait_for(path: Path) -> None:
+def wait_for_work(root: Path) -> None:
+    """Until the command of `SLEEPER` has begun."""
     deadline = time.monotonic() + PATIENCE_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not come"
+    while not any(root.glob(".shepherd/scopes/1/*/files/at-work")):
+        assert time.monotonic() < deadline, "the command did not begin"
         time.sleep(0.01)
 
 
@@ -113,13 +117,13 @@ def test_eight_runs_of_one_workspace_at_once(root: Path) -> None:
 ASLEEP = f"98.7{os.getpid()}"
 """So many seconds sleep the commands of this process, by which they are known."""
 
-# The file outside says that the command is at work.
+# The file in the run's folder says that the command is at work, the one outside that it is to end.
 SLEEPER = """
-agent main(marker: Text) -> Text
+agent main(go: Text) -> Text
   grants shell.script, file.write("**")
 {
   do file.write("first.txt", "first")
-  match try do shell.script("touch ${marker}; if [ -e ${marker}.go ]; then exit 0; fi; sleep SECONDS") {
+  match try do shell.script("touch at-work; if [ -e ${go} ]; then exit 0; fi; sleep SECONDS") {
     Ok(_) => return "ok"
     Err(e) => return e.code
     Unknown => return "unknown"
@@ -131,9 +135,9 @@ agent main(marker: Text) -> Text
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_can_be_resumed_and_leaves_no_process(root: Path, number: signal.Signals) -> None:
     (root / "sleeper.shep").write_text(SLEEPER)
-    marker = root.parent / "marker"
-    process = start(root, "run", "sleeper.shep", str(marker))
-    wait_for(marker)
+    go = root.parent / "shared" / "go"
+    process = start(root, "run", "sleeper.shep", str(go))
+    wait_for_work(root)
     process.send_signal(number)
     _, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, error
@@ -142,7 +146,7 @@ def test_an_interrupted_run_can_be_resumed_and_leaves_no_process(root: Path, num
     assert processes_with(ASLEEP) == []
     assert not (root / "first.txt").exists()
     # The command was ended in time and its files are dropped: it is performed anew, and that is said.
-    marker.with_name("marker.go").touch()
+    go.touch()
     done = shepherd(root, "resume", "1")
     assert done.returncode == 0, done.stderr
     assert "ok" in done.stdout
@@ -153,9 +157,9 @@ def test_an_interrupted_run_can_be_resumed_and_leaves_no_process(root: Path, num
 
 def test_a_killed_driver_leaves_a_command_that_resume_ends(root: Path) -> None:
     (root / "sleeper.shep").write_text(SLEEPER)
-    marker = root.parent / "marker"
-    process = start(root, "run", "sleeper.shep", str(marker))
-    wait_for(marker)
+    go = root.parent / "shared" / "go"
+    process = start(root, "run", "sleeper.shep", str(go))
+    wait_for_work(root)
     process.kill()
     process.communicate()
     assert processes_with(ASLEEP) != []
@@ -168,9 +172,9 @@ def test_a_killed_driver_leaves_a_command_that_resume_ends(root: Path) -> None:
 
 def test_a_killed_driver_leaves_a_command_that_discard_ends(root: Path) -> None:
     (root / "sleeper.shep").write_text(SLEEPER)
-    marker = root.parent / "marker"
-    process = start(root, "run", "sleeper.shep", str(marker))
-    wait_for(marker)
+    go = root.parent / "shared" / "go"
+    process = start(root, "run", "sleeper.shep", str(go))
+    wait_for_work(root)
     process.kill()
     process.communicate()
     done = shepherd(root, "discard", "1")
@@ -180,10 +184,10 @@ def test_a_killed_driver_leaves_a_command_that_discard_ends(root: Path) -> None:
 
 def test_a_second_writer_is_told_who_the_first_is(root: Path) -> None:
     (root / "sleeper.shep").write_text(SLEEPER)
-    marker = root.parent / "marker"
-    process = start(root, "run", "sleeper.shep", str(marker))
+    go = root.parent / "shared" / "go"
+    process = start(root, "run", "sleeper.shep", str(go))
     try:
-        wait_for(marker)
+        wait_for_work(root)
         for command in (("resume", "1"), ("discard", "1"), ("revert", "1@1")):
             refused = shepherd(root, *command)
             assert refused.returncode == 1, refused.stderr

@@ -197,6 +197,7 @@ def test_what_commands_print_and_write_is_kept_nowhere(root: Path) -> None:
     """Through the command line, with a real shell; the file outside holds the secret, as a service's answer would."""
     (root.parent / "outside").write_text(TOKEN)
     (root.parent / "phrase").write_text(DECLARED)
+    (root / ".shepherd" / "config.toml").write_text('[jail]\nread = ["../outside", "../phrase"]\n')
     (root / "commands.shep").write_text(COMMANDS.replace("../../../../..", str(root.parent)))
     (root / "tainted.txt").write_text(f"before {TOKEN} after")
     (root / f"named {DECLARED}.txt").write_text("fine")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import attrs
 
-from shepherd_dsl.core.event import Event, Injected, Intent, Outcome, Start
+from shepherd_dsl.core.event import Event, Forked, Injected, Intent, Outcome, Start
 from shepherd_dsl.core.forest import log_since
 from shepherd_dsl.core.machine import advance, answer, start, world_asks
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import follow
-from shepherd_dsl.core.value import Handle, ok
+from shepherd_dsl.core.value import Handle, err, ok
 from tests.support.build import ALL, do, p, program, ret, seq, spawn
 from tests.support.generate import BASE, BLOBS
+from tests.support.scenes import W
 
 Log = tuple[tuple[str, Event], ...]
 
@@ -29,6 +30,12 @@ def refusal(made: Program, log: Log) -> tuple[int, str, bool]:
     """The entry, the reason, and whether there is a machine up to there."""
     found = follow(made, log, BASE, read_blob=BLOBS.__getitem__)
     return found.followed, found.problem, found.machine is not None
+
+
+def instead(made: Program, log: Log) -> tuple[int, str, str]:
+    """The entry, the reason, and what the program does there, as a text."""
+    found = follow(made, log, BASE, read_blob=BLOBS.__getitem__)
+    return found.followed, found.problem, str(found.expected)
 
 
 def test_the_root_run_has_one_layer() -> None:
@@ -73,12 +80,43 @@ def test_the_world_acts_between_two_steps() -> None:
     made = program(100, worker=((), ret(1)), main=((), seq(("w", spawn("worker")), ret(1))))
     log = logged(made)
     act: Log = (("world", Intent("run.inject", (Handle(0), "x"))),)
-    found = {refusal(made, (*log[:at], *act))[1] for at in range(1, len(log))}
-    assert "the world acts between two steps, not within one" in found
+    refused = 0
     for at in range(1, len(log)):
-        entry, problem, there = refusal(made, (*log[:at], *act))
-        assert there
-        assert (problem == "") is (entry == at + 1)
+        entry, problem, expected = instead(made, (*log[:at], *act))
+        refused += entry == at
+        assert (entry, bool(problem), expected) in ((at, True, str(log[at])), (at + 1, False, "None"))
+    assert refused
+
+
+def test_no_fork_from_outside_stands_within_a_step() -> None:
+    """What the world puts in is three events of one step: its question, the message, the answer."""
+    begun = advance(start(ASKS, "main", (), ALL, BASE, read_blob=BLOBS.__getitem__))
+    log = tuple((commit.run, commit.event) for commit in log_since(world_asks(begun, "run.inject", (Handle(0), 1)), 0))
+    assert [run for run, _ in log[2:]] == ["world", "root", "world"]
+    entry, problem, expected = instead(ASKS, (*log[:4], ("root", Forked("root", 2))))
+    assert (entry, problem) == (4, "the log has an event of run root, the program one of run world")
+    assert expected == str(log[4])
+
+
+def test_what_the_world_cannot_ask_is_refused_and_what_the_program_does_is_named() -> None:
+    log = logged(ASKS, 5)
+    act: Log = (("world", Intent("run.pass", (Handle(0),))),)
+    here = "only an operation of the world can stand here"
+    other = "the log has an event of run world, the program one of run root"
+    for at, problem, expected in ((1, other, log[1]), (2, here, None), (3, other, log[3]), (4, here, None)):
+        assert instead(ASKS, (*log[:at], *act)) == (at, problem, str(expected))
+
+
+def test_the_outcome_of_another_run_is_none_of_the_one_that_asks() -> None:
+    """Nothing is expected there: the program waits, and whatever the world had answered, it could not be this."""
+    worker = ((), seq(("a", do("ask", 1)), ret("$a")))
+    parts = (("w", spawn("worker")), do("run.next", W), do("run.pass", W), ret(1))
+    made = program(1_000, worker=worker, main=((), seq(*parts)))
+    log = logged(made, 5)
+    at = next(index for index, (_, event) in enumerate(log) if isinstance(event, Outcome) and event.by == "world")
+    assert [run for run, _ in log[at : at + 2]] == ["root.0", "root"]
+    waits = "the program waits for the outcome of `ask` of run root.0"
+    assert instead(made, (*log[:at], *log[at + 1 :])) == (at, waits, "None")
 
 
 def test_a_pick_of_a_run_that_was_not_listed_is_none() -> None:
@@ -93,10 +131,13 @@ def test_a_pick_of_a_run_that_was_not_listed_is_none() -> None:
     for answered in (ok(Handle(0)), ok(Handle(1))):
         changed = (*log[:at], ("root", Outcome(answered, (), "world")))
         assert refusal(made, changed) == (at + 1, "", True)
-    for answered in (ok(Handle(2)), ok("x"), ok(-2)):
+    index = err("index", "the index picked is not in the list")
+    for answered, picked in ((ok("x"), index), (ok(-2), index), (ok(1), ok(Handle(1)))):
         changed = (*log[:at], ("root", Outcome(answered, (), "world")))
-        entry, problem, _ = refusal(made, changed)
-        assert (entry, problem) == (at, "`outcome`: `answer` differs")
+        expected = str(("root", Outcome(picked, (), "world")))
+        assert instead(made, changed) == (at, "`outcome`: `answer` differs", expected)
+    changed = (*log[:at], ("root", Outcome(ok(Handle(2)), (), "world")))
+    assert refusal(made, changed) == (at, "an answer from outside contains no run", True)
 
 
 def test_what_the_world_asks_for_is_replayed() -> None:

@@ -174,3 +174,17 @@ REQUIRED = (
     *("run.pick Err index", "run.pick Unknown", "run.unknown Err name"),
 )
 """Rules that the suite must reach in its fixed number of seeds."""
+
+LEAN_RULES = (
+    "return into a frame", "return with no frame left", "let", "if", "call", "do", "local steps used up",
+    "stop at the outermost level", "stop shown to its owner", "undo raised", "unwinding done",
+    "inbox.take", "run.answer", "run.deny", "run.discard", "run.fork", "run.inject", "run.merge", "run.next",
+    "run.pass", "run.pick", "run.revert", "run.spawn", "run.trace", "run.unknown",
+    "start", "intent", "denied", "injected", "forked", "undo", "reverted", "end done", "end failed", "end discarded",
+    "outcome Ok by world", "outcome Ok by owner", "outcome Ok by machine", "outcome Unknown by world",
+    *(f"outcome Err {code} by machine" for code in (
+        "abandoned", "compensated", "ended", "handle", "moved", "name", "own", "step", "stop", "type", "grant",
+        "not_found", "path", "link", "not_text", "not_folder")),
+    "outcome Err denied by owner", "outcome Err index by world", "outcome Err world by world",
+)  # fmt: skip
+"""The rules of `lean/Shepherd/Reference.lean` that the cases must reach."""

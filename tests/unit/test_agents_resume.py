@@ -223,7 +223,7 @@ def slow(feature: str) -> str:
     if MARK.name == "compute" and not MARK.exists():
         MARK.write_text("")
         time.sleep(60)
-    command = f"test -e {MARK} || (touch {MARK}; sleep 60)" if MARK.name == "shell" else "true"
+    command = f"test -e {MARK} || (touch begun; sleep 60)" if MARK.name == "shell" else "true"
     from shepherd_dsl import script
     script(command)
     return shell("cat a.txt").out
@@ -265,15 +265,18 @@ def test_resume_after_sigkill(tmp_path: Path, where: str, how: str) -> None:
     space, mark = tmp_path / "space", tmp_path / where
     (space / "crew").mkdir(parents=True)
     (space / "crew/slow.py").write_text(PROGRAM)
+    (space / ".shepherd").mkdir()
+    (space / ".shepherd/config.toml").write_text(f'[jail]\nread = ["{mark}"]\n')
     args = ["crew/slow.py", "."] if how == "script" else ["-m", "crew.slow", "."]
     process = command(*args, space=space, mark=mark)
     until = time.monotonic() + 30
-    while not mark.exists():
+    while not mark.exists() and not any(space.glob(".shepherd/scopes/1/*/files/begun")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    mark.touch()
     assert process.stdout is not None
     process.stdout.close()
     again = command("-m", "shepherd_dsl.cli.main", "resume", "1", "--again", "--quiet", space=space, mark=mark)

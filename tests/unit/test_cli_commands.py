@@ -173,6 +173,7 @@ def test_a_refused_merge_changes_nothing_and_can_be_made_later(workspace: Path) 
 
 
 def test_a_run_whose_merge_is_refused_is_status_1(workspace: Path) -> None:
+    (workspace / ".shepherd" / "config.toml").write_text("[jail]\noff = true\n")
     (workspace / "check.sh").write_text(f"echo mine >{workspace}/src/new.txt; echo fine\n")
     (workspace / "answers.jsonl").write_text(
         '{"cassette": 1}\n{"any": true, "reply": {"text": "another"}, "note": "for a test"}\n'

@@ -110,13 +110,14 @@ def test_a_closed_standard_error_does_not_stop_a_run(workspace: Path) -> None:
 def test_an_interrupt_leaves_a_run_that_goes_on(as_json: bool, tmp_path: Path) -> None:
     folder = make_workspace(tmp_path / "repo")
     (folder / "slow.shep").write_text(SLOW)
-    (folder / "wait.sh").write_text(f"touch {tmp_path}/begun; test -e {tmp_path}/go || sleep 60\n")
+    (folder / "wait.sh").write_text(f"touch begun; test -e {tmp_path}/go || sleep 60\n")
+    (folder / ".shepherd" / "config.toml").write_text(f'[jail]\nread = ["{tmp_path}/go"]\n')
     process = subprocess.Popen(
         [COMMAND, "run", "slow.shep", *["--json"] * as_json], cwd=folder, env=ENV, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     for _ in range(600):
-        if (tmp_path / "begun").exists():
+        if any(folder.glob(".shepherd/scopes/1/*/files/begun")):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -153,7 +153,10 @@ def test_the_documentation_shows_every_setting_with_its_default() -> None:
             assert whole.handlers
             continue
         defaults: Any = table.default
-        for setting in attrs.fields(type(defaults)):
+        settings = [field for field in attrs.fields(type(defaults)) if field.name != "limits"]
+        if len(settings) < len(attrs.fields(type(defaults))):
+            settings += attrs.fields(type(defaults.limits))
+        for setting in settings:
             in_table = f"[{table.name}.{setting.name}]" in block
             assert in_table or re.search(rf"^(# )?{setting.name} = ", shown, re.MULTILINE), (table.name, setting.name)
     assert whole.http.secrets

@@ -30,6 +30,8 @@ SHELL = HandlerCase(
         Sample(op="shell.run", args=("no-such-program",), outcome="Err", code="not_found"),
         Sample(op="shell.run", args=("'",), outcome="Err", code="command"),
         Sample(op="shell.run", args=("printenv",)),
+        Sample(op="shell.online", args=("echo hello",)),
+        Sample(op="shell.script_online", args=("echo hello; exit 3",)),
         Sample(
             op="shell.script",
             args=(f"for i in 1 2 3; do echo ${SECRET_NAME}; printf %s ${SECRET_NAME} | xxd -p; done",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ from shepherd_dsl.testing.requests import Recorder, make_context, make_request
 
 SECRET = "sk-live-0123456789abcdef"
 MEGABYTE = 1 << 20
+AWAY = f"300.{os.getpid()}"
+"""So many seconds sleep the commands of these tests, by which they are known: in a jail they have other process ids."""
 
 
 @pytest.fixture
@@ -86,6 +89,16 @@ def ends_with(path: Path, end: str) -> bool:
 
 def is_noted(state: Path) -> bool:
     return any(ends_with(path, "}") for path in (state / "processes").glob("*.json"))
+
+
+def asleep() -> list[int]:
+    """The processes that have `AWAY` in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and AWAY.encode() in (entry / "cmdline").read_bytes() and not gone(int(entry.name)):
+                found.append(int(entry.name))
+    return found
 
 
 def gone(pid: int) -> bool:
@@ -187,22 +200,20 @@ class TestErrors:
 class TestLimits:
     def test_time_limit_ends_the_group_and_keeps_the_output(self, tmp_path: Path) -> None:
         config = "[shell]\ntime_limit = 0.5\ngrace = 0.2"
-        script = "echo begun; sleep 300 & echo $! > child; sleep 300"
+        script = f"echo begun; sleep {AWAY} & sleep {AWAY}"
         code, said = error_of(perform(tmp_path, "shell.script", script, config=config))
         assert code == "timeout"
         assert "0.5 s" in said
         assert said.endswith("begun\n")
-        assert gone(int((tmp_path / "files" / "child").read_text()))
+        assert asleep() == []
 
     def test_one_that_ignores_sigterm_is_killed_after_the_grace(self, tmp_path: Path) -> None:
         config = "[shell]\ntime_limit = 0.3\ngrace = 0.3"
         begun = time.monotonic()
-        outcome = perform(
-            tmp_path, "shell.script", "trap '' TERM; echo $$ > pid; while :; do sleep 1; done", config=config
-        )
+        outcome = perform(tmp_path, "shell.script", f"trap '' TERM; : {AWAY}; while :; do sleep 1; done", config=config)
         assert error_of(outcome)[0] == "timeout"
         assert time.monotonic() - begun < 8
-        assert gone(int((tmp_path / "files" / "pid").read_text()))
+        assert asleep() == []
 
     def test_one_that_heeds_sigterm_may_say_goodbye(self, tmp_path: Path) -> None:
         config = "[shell]\ntime_limit = 0.5\ngrace = 10"
@@ -211,17 +222,16 @@ class TestLimits:
 
     def test_what_outlives_its_command_is_ended(self, tmp_path: Path) -> None:
         begun = time.monotonic()
-        script = "(sleep 300 & echo $! > child; nohup sleep 300 >/dev/null 2>&1 & echo $! > second); echo done"
+        script = f"(sleep {AWAY} & nohup sleep {AWAY} >/dev/null 2>&1 &); echo done"
         assert exit_of(perform(tmp_path, "shell.script", script)) == (0, "done\n")
         assert time.monotonic() - begun < 20
-        for name in ("child", "second"):
-            assert gone(int((tmp_path / "files" / name).read_text()))
+        assert asleep() == []
 
     def test_a_stopped_process_is_ended(self, tmp_path: Path) -> None:
         config = "[shell]\ntime_limit = 0.5\ngrace = 0.5"
-        outcome = perform(tmp_path, "shell.script", "echo $$ > pid; kill -STOP $$; echo on", config=config)
+        outcome = perform(tmp_path, "shell.script", f": {AWAY}; kill -STOP $$; echo on", config=config)
         assert error_of(outcome)[0] == "timeout"
-        assert gone(int((tmp_path / "files" / "pid").read_text()))
+        assert asleep() == []
 
     def test_long_output_is_cut_and_kept_whole(self, tmp_path: Path) -> None:
         recorder = Recorder()
@@ -276,7 +286,7 @@ class _Forgetting(list[str]):
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_cancelling_leaves_no_process(tmp_path: Path, backend: str) -> None:
     handler = ShellHandler(make_context(tmp_path, config="[shell]\ngrace = 0.3"))
-    script = "trap '' TERM; sleep 300 & echo $! > child; (trap '' TERM; sleep 300; sleep 300) & echo $! > second; wait"
+    script = f"trap '' TERM; sleep {AWAY} & (trap '' TERM; sleep {AWAY}; sleep {AWAY}) & echo $! > second; wait"
     request = make_request("shell.script", script, folder=tmp_path / "files")
 
     async def main() -> None:
@@ -287,8 +297,7 @@ def test_cancelling_leaves_no_process(tmp_path: Path, backend: str) -> None:
             tasks.cancel_scope.cancel()
 
     anyio.run(main, backend=backend)
-    for name in ("child", "second"):
-        assert gone(int((tmp_path / "files" / name).read_text()))
+    assert asleep() == []
     assert list((tmp_path / ".shepherd" / "processes").iterdir()) == []
 
 
@@ -401,20 +410,22 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_t
         "from shepherd_dsl.handlers.shell import ShellHandler\n"
         "from shepherd_dsl.testing.requests import make_context, make_request\n"
         "place = pathlib.Path(sys.argv[1])\n"
-        "script = 'echo $HOME > home; sleep 300 & echo $$ > pid; wait; sleep 300'\n"
+        "script = 'echo $HOME > home; sleep 300 & echo > made; wait; sleep 300'\n"
         "request = make_request('shell.script', script, folder=place / 'files')\n"
         "anyio.run(ShellHandler(make_context(place)).perform, request)\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
-    noted = tmp_path / "files" / "pid"
+    made = tmp_path / "files" / "made"
+    state = make_context(tmp_path).state
     try:
         # The process is there a moment before the driver has noted it.
-        until(lambda: has_ended(driver) or (ends_with(noted, "\n") and is_noted(make_context(tmp_path).state)))
+        until(lambda: has_ended(driver) or (ends_with(made, "\n") and is_noted(state)))
         assert not has_ended(driver)
     finally:
         driver.kill()
         driver.wait()
-    group = int(noted.read_text())
+    (noted,) = (state / "processes").glob("*.json")
+    group = json.loads(noted.read_text())["group"]
     home = Path((tmp_path / "files" / "home").read_text().strip())
     if leader_too:
         os.kill(group, signal.SIGKILL)

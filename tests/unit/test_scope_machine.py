@@ -1,23 +1,29 @@
-"""The plain-copy backend against the state machine for scopes."""
+"""The backends against the state machine for scopes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from shepherd_dsl.conformance.scope import ScopeCase
 from shepherd_dsl.conformance.scope_machine import REACHED, RULES, scope_machine
 from shepherd_dsl.scope.copy import CopyBackend
+from shepherd_dsl.scope.overlay import OverlayBackend
+from tests.support.scopes import needs_overlay
 
 MEMORY = Path("/dev/shm")  # nothing here is about durability, and a busy disk would make it slow
-CASE = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
+COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
+OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
 
 
-def test_any_order_of_steps() -> None:
+@pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
+def test_any_order_of_steps(case: ScopeCase) -> None:
+    REACHED.clear()
     run_state_machine_as_test(
-        scope_machine(CASE, folder=MEMORY if MEMORY.is_dir() else None),
+        scope_machine(case, folder=MEMORY if MEMORY.is_dir() else None),
         settings=settings(
             max_examples=120,
             stateful_step_count=40,

@@ -1,0 +1,73 @@
+"""The table and the plot of `bench.scopes` in the documentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+BEGIN, END = "<!-- forks: written by make bench-scopes -->", "<!-- end of forks -->"
+
+_COLUMNS: Final = (
+    "fork, 0 dirty", "fork, 100 dirty", "fork, 1000 dirty", "revert, 10 dirty", "merge, 1 file", "cp -a",
+    "git worktree", "cp --reflink",
+)  # fmt: skip
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 320, 70, 20, 50
+_COLOURS: Final = ("#1f6feb", "#2da44e", "#bf8700", "#cf222e", "#8250df", "#57606a")
+
+
+def write_readme(results: Sequence[Mapping[str, Any]]) -> None:
+    """Put the table into README.md and the plot beside the documentation."""
+    page = ROOT / "README.md"
+    text = page.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table(results)}{END}{after}", "utf-8")
+    (ROOT / "docs" / "forks.svg").write_text(plot(results), "utf-8")
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each size, milliseconds."""
+    columns = [name for name in _COLUMNS if any(name in result for result in results)]
+    lines = [f"| MB/files | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for result in results:
+        cells = [f"{result[name]:,.1f}" if name in result else "" for name in columns]
+        lines.append(f"| {result['size']} | {' | '.join(cells)} |")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def plot(results: Sequence[Mapping[str, Any]]) -> str:
+    """Milliseconds by size, both logarithmic, a line for each way."""
+    ways = [name for name in _COLUMNS if not name.startswith(("revert", "merge"))]
+    names = [name for name in ways if all(name in result for result in results)]
+    sizes = [float(result["size"].split("/")[0]) for result in results]
+    values = [result[name] for name in names for result in results]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    wide = _WIDTH - _LEFT - 150
+
+    def x(size: float) -> float:
+        span = math.log10(sizes[-1] / sizes[0]) or 1
+        return _LEFT + wide * math.log10(size / sizes[0]) / span
+
+    def y(value: float) -> float:
+        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - math.log10(value)) / (high - low)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        'font-size="11"><rect width="100%" height="100%" fill="white"/>'
+    ]
+    for power in range(low, high + 1):
+        at = y(10**power)
+        parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + wide}" y1="{at:.1f}" y2="{at:.1f}" stroke="#d0d7de"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g} ms</text>')
+    for size in sizes:
+        parts.append(f'<text x="{x(size):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{size:g} MB</text>')
+    for number, name in enumerate(names):
+        colour = _COLOURS[number % len(_COLOURS)]
+        points = [(x(size), y(result[name])) for size, result in zip(sizes, results, strict=True)]
+        line = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{points[-1][0] + 8:.1f}" y="{points[-1][1] + 4:.1f}" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"

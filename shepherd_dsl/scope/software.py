@@ -1,0 +1,135 @@
+"""Which folders of a machine a command may read: the system, the interpreter, and the programs that PATH leads to.
+
+What a user keeps beside programs (`~/.cargo/credentials.toml`, `~/.local/share/keyrings`) is not among them: of a
+folder that PATH names, and of what stands beside it, only the parts that hold software are taken.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/var/lib/ca-certificates",
+    "/var/cache/fontconfig",
+    "/sys/devices/system/cpu",
+)
+_MANAGERS = (
+    ".asdf",
+    ".local/pipx",
+    ".local/share/mise",
+    ".local/share/pipx",
+    ".local/share/uv",
+    ".nvm",
+    ".pyenv",
+    ".rbenv",
+    ".rustup",
+    ".volta",
+)
+"""Where programs that install programs keep them, in a home; nothing else is there."""
+_PARTS = ("bin", "sbin", "lib", "lib64", "libexec", "include", "share", "pyvenv.cfg")
+
+
+def software_folders(path: Iterable[str], *, home: str | None, workspace: str, more: Iterable[str]) -> tuple[str, ...]:
+    """Absolute paths, as they are written, of what may be read; `more` are those of the configuration.
+
+    `path` are the folders where commands are looked up. Nothing of `workspace` is taken but what `path` names in it, a
+    virtual environment there included.
+    """
+    found: dict[str, None] = dict.fromkeys(SYSTEM)
+    found.update(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)))
+    for folder in path:
+        found.update(dict.fromkeys(_around(folder, home=home, workspace=workspace)))
+    if home:
+        found.update(dict.fromkeys(os.path.join(home, name) for name in _MANAGERS))
+    found.update(dict.fromkeys(more))
+    return tuple(item for item in found if os.path.isabs(item) and item != "/" and os.path.exists(item))
+
+
+def _around(folder: str, *, home: str | None, workspace: str, depth: int = 0) -> Iterator[str]:
+    folder = os.path.normpath(folder)
+    yield folder
+    above, name = os.path.split(folder)
+    if name == ".bin" and os.path.basename(above) == "node_modules":
+        yield above
+    if name not in ("bin", "sbin") or above in ("/", home):
+        return
+    settings = os.path.join(above, "pyvenv.cfg")
+    if not os.path.isfile(settings) and is_below(above, workspace):
+        return
+    for part in _PARTS:
+        if part != "share" or home is None or above != os.path.join(home, ".local"):
+            yield os.path.join(above, part)
+    if depth == 0 and (base := _base_of(settings)) is not None:
+        yield from _around(base, home=home, workspace=workspace, depth=1)
+
+
+def _base_of(settings: str) -> str | None:
+    """The folder of the interpreter that a virtual environment was made from."""
+    try:
+        with open(settings, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                key, _, value = line.partition("=")
+                if key.strip() == "home" and os.path.isabs(value.strip()):
+                    return value.strip()
+    except OSError:
+        pass
+    return None
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or in it, by name."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def private_parts(folder: str) -> tuple[str, ...]:
+    """What lies below `folder` and not everybody may read, but this process can: keys and passwords, for root."""
+    found: list[str] = []
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    mode = entry.stat(follow_symlinks=False).st_mode
+                    if stat.S_ISDIR(mode):
+                        if mode & 0o005 == 0o005:
+                            waiting.append(entry.path)
+                        else:
+                            found.append(entry.path)
+                    elif not stat.S_ISLNK(mode) and not mode & 0o004:
+                        found.append(entry.path)
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def without(folder: str, excluded: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Paths that make up `folder` without what is `excluded`; True with those that are whole.
+
+    Symbolic links are left out: reading one needs no right, and what it leads to is another path.
+    """
+    inside = [item for item in excluded if is_below(item, folder)]
+    if not inside:
+        yield folder, True
+    elif folder not in inside:
+        yield folder, False
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.path for entry in entries if not entry.is_symlink())
+        except OSError:
+            return
+        for path in names:
+            yield from without(path, inside)

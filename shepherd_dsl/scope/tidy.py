@@ -1,0 +1,72 @@
+"""What scopes take on the disk, and removing what no process uses any more: all of it is derived from traces."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import attrs
+
+from shepherd_dsl.scope.bases import remove_tree
+
+BASES = ".bases"
+_RECENT_S = 3600.0
+"""A base that was used in the last hour may be about to be used by a run that has not said so yet."""
+
+
+@attrs.frozen(slots=True)
+class Unused:
+    """What can be removed: folders of trees and bases, and the bytes that they take."""
+
+    trees: tuple[str, ...]
+    bases: tuple[str, ...]
+    size: int
+
+
+def unused(folder: Path, in_use: Callable[[str], bool]) -> Unused:
+    """What below `folder`, which holds the scopes of all trees, no process uses; `in_use` says so of a tree."""
+    trees = [name for name in _inside(folder) if not name.startswith(".") and not in_use(name)]
+    kept = {base for name in _inside(folder) if name not in trees for base in _bases_of(folder / name)}
+    bases = [
+        name
+        for name in _inside(folder / BASES)
+        if name not in kept and time.time() - (folder / BASES / name).stat().st_mtime > _RECENT_S
+    ]
+    size = sum(_size(folder / name) for name in trees) + sum(_size(folder / BASES / name) for name in bases)
+    return Unused(tuple(trees), tuple(bases), size)
+
+
+def remove_unused(folder: Path, found: Unused, locked: Callable[[str], AbstractContextManager[bool]]) -> None:
+    """Remove it; `locked` takes the lock of a tree, and says whether it could. OSError passes through."""
+    for name in found.trees:
+        with locked(name) as mine:
+            if mine:
+                remove_tree(folder / name)
+    for name in found.bases:
+        remove_tree(folder / BASES / name)
+
+
+def _inside(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(item.name for item in os.scandir(folder) if item.is_dir(follow_symlinks=False))
+    return []
+
+
+def _bases_of(tree: Path) -> Iterator[str]:
+    for layer in (tree / "layers").glob("run-*/layer.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            yield str(json.loads(layer.read_bytes())["base"])
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(at, name)).st_blocks * 512
+    return total

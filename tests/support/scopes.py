@@ -1,0 +1,23 @@
+"""Which scope backends the machine that the tests run on can use."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from shepherd_dsl.scope.probe import CANDIDATES
+
+
+@cache
+def why_not(name: str) -> str:
+    """Why a backend cannot be used here; empty where it can."""
+    usable = next(candidate.usable for candidate in CANDIDATES if candidate.name == name)
+    with tempfile.TemporaryDirectory() as folder:
+        works, reason = usable(Path(folder))
+    return "" if works else reason
+
+
+needs_overlay = pytest.mark.skipif(bool(why_not("overlay")), reason=f"no overlay here: {why_not('overlay')}")

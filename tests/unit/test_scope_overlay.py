@@ -1,0 +1,269 @@
+"""The overlay backend passes the suite for scopes, and what is its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
+from shepherd_dsl.scope import mounts as mounts_module
+from shepherd_dsl.scope import overlay
+from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.scope.ignore import ignored_by
+from shepherd_dsl.scope.overlay import OverlayBackend
+from tests.support.scopes import needs_overlay
+
+pytestmark = needs_overlay
+
+CASE = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
+SEED, POINTS = 2026, 300
+"""Which steps of the backend the process is killed at, of some thousands."""
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_conforms(check: Check, tmp_path: Path) -> None:
+    try:
+        check(CASE, tmp_path)
+    finally:
+        remove_tree(tmp_path)  # deeper than others can remove
+
+
+def held(folder: Path) -> set[str]:
+    return {path for path, _, _ in walk(folder)}
+
+
+def mounts() -> list[str]:
+    """The mounts that everybody sees."""
+    return Path("/proc/self/mountinfo").read_text().splitlines()
+
+
+def test_nobody_else_sees_the_mounts(tmp_path: Path) -> None:
+    before = mounts()
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    assert list(scope.place.parent.iterdir()) == []
+    assert mounts() == before
+    scope.close()
+
+
+def test_a_fork_takes_what_is_ignored_along(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    backend = OverlayBackend(lab.home, read_blob=lab.read, ignored=ignored_by(["build/"]))
+    scope = backend.open("root", lab.files({"a": b"1", "d/b": b"2"}))
+    (scope.folder / "build").mkdir()
+    (scope.folder / "build" / "big").write_bytes(b"made by a command")
+    (scope.folder / "a").write_bytes(b"one")
+    scope.changes(lab.keep)
+    backend.fork("root", "root.0")
+    copy = backend.open("root.0", scope.files)
+    assert held(scope.folder) == held(copy.folder) == {"a", "d/b", "build/big"}
+    (copy.folder / "build" / "big").write_bytes(b"another")
+    (copy.folder / "a").write_bytes(b"two")
+    (copy.folder / "d" / "b").unlink()
+    assert scope.changes(lab.keep) == ()
+    assert dict(copy.changes(lab.keep)) == {"a": lab.entry(b"two"), "d": EMPTY_FOLDER, "d/b": None}
+    assert (scope.folder / "build" / "big").read_bytes() == b"made by a command"
+    assert (scope.folder / "a").read_bytes() == b"one"
+    backend.close()
+
+
+def test_no_layer_is_added_where_nothing_was_written(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    for number in range(3):
+        lab.backend.fork("root", f"root.{number}")
+    assert not list((lab.home / "layers").glob("frozen-*"))
+    scope.close()
+
+
+def test_a_fork_while_a_process_is_at_work_is_made_of_values(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    (scope.folder / "b").write_bytes(b"2")
+    lab.changes(scope)
+    with open(scope.folder / "b", "ab") as at_work:
+        lab.backend.fork("root", "root.0")
+        assert not list((lab.home / "layers").glob("frozen-*"))
+        at_work.write(b"3")
+    copy = lab.backend.open("root.0", scope.files)
+    lab.expect(copy, scope.files)
+    assert dict(lab.changes(scope)) == {"b": lab.entry(b"23")}
+    lab.expect(copy, copy.files)
+    copy.close()
+    scope.close()
+
+
+def test_layers_are_not_piled_up_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay, "MOST_LAYERS", 3)
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    for number in range(6):
+        (scope.folder / f"f{number}").write_bytes(b"%d" % number)
+        lab.changes(scope)
+        lab.backend.fork("root", f"root.{number}")
+        copy = lab.backend.open(f"root.{number}", scope.files)
+        lab.expect(copy, scope.files)
+        copy.close()
+    assert len(list((lab.home / "layers").glob("frozen-*.json"))) == 3
+    scope.close()
+
+
+def test_layers_from_before_a_restart_of_the_machine_are_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    (scope.folder / "b").write_bytes(b"2")
+    lab.changes(scope)
+    files = scope.files
+    lab.backend.close()
+    (lab.home / "layers" / "run-root" / "upper" / "files" / "b").write_bytes(b"not put to the disk")
+    monkeypatch.setattr(overlay, "_boot", lambda: "another")
+    again = lab.backend.open("root", files)
+    lab.expect(again, files)
+    again.close()
+
+
+def test_a_base_is_shared_and_never_written(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1", "d/b": b"2", "l": (LINK, b"a")})
+    other = OverlayBackend(tmp_path / "scopes-of-another", read_blob=lab.read)
+    (base,) = (path for path in (tmp_path / ".bases").iterdir() if path.is_dir())
+    before = walk(base / "files")
+    (scope.folder / "a").write_bytes(b"one")
+    (scope.folder / "d" / "b").chmod(0o700)
+    scope.sync(lab.files({"x": b"y"}))
+    second = other.open("root", lab.files({"a": b"1", "d/b": b"3", "l": (LINK, b"a")}))
+    assert [path for path in (tmp_path / ".bases").iterdir() if path.is_dir()] == [base]
+    assert walk(base / "files") == before
+    second.close()
+    other.close()
+    scope.close()
+
+
+def scenario(lab: Lab) -> None:
+    """Opens, writes, forks, goes back, forks the fork, ends."""
+    one, two = states(lab)
+    scope = lab.backend.open("root", one)
+    (scope.folder / "d" / "new").write_bytes(b"new")
+    (scope.folder / "a").unlink()
+    scope.changes(lab.keep)
+    lab.backend.fork("root", "root.0")
+    copy = lab.backend.open("root.0", scope.files)
+    scope.sync(two)
+    copy.sync(one)
+    (copy.folder / "e").mkdir()
+    copy.changes(lab.keep)
+    lab.backend.fork("root.0", "root.1")
+    lab.backend.open("root.1", copy.files).close()
+    lab.backend.remove("root.0")
+    lab.backend.close()
+
+
+def states(lab: Lab) -> tuple[Files, Files]:
+    return lab.files({"a": b"1", "d/b": b"2", "d/c": b"3"}), lab.files({"a": b"1", "d": b"now a file", "x/y": None})
+
+
+def killed_at(folder: Path, step: int) -> int:
+    """Run the scenario in a process that is killed at a step, -1 for never; how many steps there were, if it was not.
+
+    A step is a call of a function of the operating system.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        steps = 0
+
+        def count(frame: FrameType, event: str, what: Any) -> None:
+            nonlocal steps
+            if event == "c_call" and getattr(what, "__module__", None) in ("posix", "_socket", None):
+                steps += 1
+                if steps == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        lab = Lab(CASE, folder)
+        sys.setprofile(count)
+        scenario(lab)
+        sys.setprofile(None)
+        os.write(writer, b"%d" % steps)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return int(said or 0)
+
+
+def test_killed_at_any_step(tmp_path: Path) -> None:
+    before = mounts()
+    total = killed_at(tmp_path / "whole", -1)
+    assert total > POINTS
+    for number, step in enumerate(sorted(Random(SEED).sample(range(1, total), POINTS))):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        # A few steps more or less are made each time: what the kernel answers is not always the same.
+        assert killed_at(folder, step) < step
+        lab = Lab(CASE, folder)
+        one, two = states(lab)
+        for run, files in (("root", two), ("root.0", one), ("root.1", one), ("root", one)):
+            scope = lab.backend.open(run, files)
+            lab.expect(scope, files)
+            assert lab.changes(scope) == (), f"step {step}"
+            scope.close()
+        lab.backend.close()
+    assert mounts() == before
+
+
+NOBODY = 65_534
+
+
+def python_for_all() -> str | None:
+    """An interpreter with which a plain user can start the process that holds mounts."""
+    program = f"open({str(mounts_module.SERVER)!r})"
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            tried = subprocess.run([python, "-I", "-S", "-c", program], user=NOBODY, cwd="/", capture_output=True)
+            if tried.returncode == 0:
+                return python
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are those of a plain user already")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_conforms_for_a_plain_user(check: Check, tmp_path: Path) -> None:
+    """In a user namespace, without a right that root has."""
+    python = python_for_all()
+    if python is None:
+        pytest.skip(f"a plain user may not execute {sys.executable}, or read {mounts_module.SERVER}")
+    place = tmp_path / "place"
+    place.mkdir()
+    os.chown(place, NOBODY, NOBODY)
+    for above in (tmp_path, *tmp_path.parents):
+        if not os.stat(above).st_mode & 0o001:
+            os.chmod(above, os.stat(above).st_mode | 0o011)
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.executable = python
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            check(CASE, place)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    remove_tree(place)
+    assert status == 0

@@ -1,0 +1,80 @@
+"""What no process uses is found and removed, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.trace.store import open_store
+from tests.support.cli import make_workspace, run_work, shepherd
+from tests.support.scopes import needs_overlay
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with two finished runs, and the copies they left."""
+    folder = make_workspace(tmp_path / "repo")
+    monkeypatch.chdir(folder)
+    (folder / ".shepherd").mkdir(exist_ok=True)
+    with open(folder / ".shepherd" / "config.toml", "a") as config:
+        config.write('[scope]\nbackend = "copy"\n')
+    for _ in range(2):
+        assert run_work(folder, "--quiet").status == 0
+    return Workspace(folder)
+
+
+def scopes(workspace: Workspace) -> list[str]:
+    return sorted(item.name for item in (workspace.state / "scopes").iterdir() if not item.name.startswith("."))
+
+
+def test_copies_of_ended_runs_are_removed(workspace: Workspace) -> None:
+    assert scopes(workspace) == ["1", "2"]
+    assert "no process uses; `shepherd doctor --clean` removes them" in shepherd("doctor", "--quick").out
+    assert scopes(workspace) == ["1", "2"]
+    printed = shepherd("doctor", "--quick", "--clean")
+    assert printed.status == 0
+    assert "✓ disk       removed " in printed.out
+    assert scopes(workspace) == []
+    assert "disk" not in shepherd("doctor", "--quick").out
+
+
+def test_a_run_under_way_keeps_its_copies(workspace: Workspace) -> None:
+    with open_store(workspace.root).locked("1") as mine:
+        assert mine
+        assert workspace.unused_scopes().trees == ("2",)
+        shepherd("doctor", "--quick", "--clean")
+    assert scopes(workspace) == ["1"]
+
+
+def test_one_that_is_taken_up_meanwhile_keeps_them_too(workspace: Workspace) -> None:
+    found = workspace.unused_scopes()
+    with open_store(workspace.root).locked("2"):
+        workspace.remove_unused_scopes(found)
+    assert scopes(workspace) == ["2"]
+
+
+def test_a_run_goes_on_after_its_copies_are_gone(workspace: Workspace) -> None:
+    before = (workspace.root / "src" / "new.txt").read_bytes()
+    assert shepherd("doctor", "--quick", "--clean").status == 0
+    assert shepherd("fork", "1@4").status == 0
+    assert shepherd("resume", "3", "--quiet", "--model", "cassette:answers.jsonl").status == 0
+    assert (workspace.root / "src" / "new.txt").read_bytes() == before
+
+
+@needs_overlay
+def test_a_base_is_removed_an_hour_after_its_last_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(make_workspace(tmp_path / "repo"))
+    monkeypatch.chdir(workspace.root)
+    assert run_work(workspace.root, "--quiet").status == 0
+    bases = workspace.state / "scopes" / ".bases"
+    assert scopes(workspace) == []  # the layers of a run that has ended are gone
+    shepherd("doctor", "--quick", "--clean")
+    (base,) = (item for item in bases.iterdir() if item.is_dir())
+    assert workspace.unused_scopes().bases == ()
+    os.utime(base, (1, 1))
+    assert workspace.unused_scopes().bases == (base.name,)
+    shepherd("doctor", "--quick", "--clean")
+    assert not base.exists()
