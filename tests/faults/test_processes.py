@@ -15,6 +15,7 @@ import pytest
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.store import open_store
 from shepherd_dsl.trace.verify import verify_tree
+from tests.support.scopes import stands
 
 SHEPHERD = [sys.executable, "-m", "shepherd_dsl.cli.main"]
 ENVIRON = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": os.getcwd()}
@@ -55,7 +56,7 @@ def shepherd(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def wait_for_work(root: Path) -> None:
     """Until the command of `SLEEPER` has begun."""
     deadline = time.monotonic() + PATIENCE_S
-    while not any(root.glob(".shepherd/scopes/1/*/files/at-work")):
+    while not stands(root, "at-work"):
         assert time.monotonic() < deadline, "the command did not begin"
         time.sleep(0.01)
 

@@ -19,6 +19,7 @@ from shepherd_dsl.runtime.actions import run_task, take_back
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.store import open_store
 from tests.faults.world import Watch, context_of, spec, task_of
+from tests.support.scopes import needs_overlay
 
 TOKEN = "tk-9f8e7d6c5b4a/+=zx"
 DECLARED = "correct horse battery staple"
@@ -193,11 +194,14 @@ agent main() -> Text
 """
 
 
-def test_what_commands_print_and_write_is_kept_nowhere(root: Path) -> None:
+@pytest.mark.parametrize("backend", ["copy", pytest.param("overlay", marks=needs_overlay)])
+def test_what_commands_print_and_write_is_kept_nowhere(root: Path, backend: str) -> None:
     """Through the command line, with a real shell; the file outside holds the secret, as a service's answer would."""
     (root.parent / "outside").write_text(TOKEN)
     (root.parent / "phrase").write_text(DECLARED)
-    (root / ".shepherd" / "config.toml").write_text('[jail]\nread = ["../outside", "../phrase"]\n')
+    (root / ".shepherd" / "config.toml").write_text(
+        f'[scope]\nbackend = "{backend}"\n[jail]\nread = ["../outside", "../phrase"]\n'
+    )
     (root / "commands.shep").write_text(COMMANDS.replace("../../../../..", str(root.parent)))
     (root / "tainted.txt").write_text(f"before {TOKEN} after")
     (root / f"named {DECLARED}.txt").write_text("fine")
@@ -231,4 +235,5 @@ def test_what_commands_print_and_write_is_kept_nowhere(root: Path) -> None:
             ignored.append(where)
         else:
             expect_none(where, data)
-    assert ignored
+    # A copy stays when its run has ended; the layers of an overlay do not.
+    assert bool(ignored) == (backend == "copy")

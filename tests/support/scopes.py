@@ -21,3 +21,9 @@ def why_not(name: str) -> str:
 
 
 needs_overlay = pytest.mark.skipif(bool(why_not("overlay")), reason=f"no overlay here: {why_not('overlay')}")
+
+
+def stands(root: Path, name: str, tree: str = "1") -> bool:
+    """Whether some run of a tree has a file of that name in its folder, by whatever backend it is made."""
+    scopes = root / ".shepherd" / "scopes" / tree
+    return any(scopes.glob(f"*/files/{name}")) or any(scopes.glob(f"layers/*/upper/files/{name}"))

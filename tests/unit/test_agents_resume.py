@@ -40,6 +40,7 @@ from shepherd_dsl.handlers.context import open_context
 from shepherd_dsl.runtime.actions import fork_run, replay_run, take_back
 from shepherd_dsl.runtime.display import Silent
 from shepherd_dsl.runtime.workspace import Workspace
+from tests.support.scopes import stands
 
 
 @pytest.fixture(autouse=True)
@@ -270,7 +271,7 @@ def test_resume_after_sigkill(tmp_path: Path, where: str, how: str) -> None:
     args = ["crew/slow.py", "."] if how == "script" else ["-m", "crew.slow", "."]
     process = command(*args, space=space, mark=mark)
     until = time.monotonic() + 30
-    while not mark.exists() and not any(space.glob(".shepherd/scopes/1/*/files/begun")):
+    while not mark.exists() and not stands(space, "begun"):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import make_workspace, run_work
+from tests.support.scopes import stands
 
 COMMAND = Path(sys.executable).with_name("shepherd")
 ENV = {**os.environ, "PATH": f"{COMMAND.parent}:{os.environ['PATH']}", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
@@ -117,7 +118,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on(as_json: bool, tmp_path: Path) -
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     for _ in range(600):
-        if any(folder.glob(".shepherd/scopes/1/*/files/begun")):
+        if stands(folder, "begun"):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
