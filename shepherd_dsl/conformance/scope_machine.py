@@ -58,11 +58,14 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
             self.scopes: dict[str, Scope] = {}
             self.states: list[Files] = []
             self.killed: list[Scope] = []
+            self.backends = [self.lab.backend]
             self.count = 0
 
         def teardown(self) -> None:
             for scope in [*self.killed, *self.scopes.values()]:
                 scope.close()
+            for backend in self.backends:
+                backend.close()
             shutil.rmtree(self.home)
 
         @initialize()
@@ -190,17 +193,20 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
             self.lab.expect(self.scopes[run], self.scopes[of].files)
             REACHED["fork"] += 1
 
-        @rule(data=st.data(), killed=st.booleans())
-        def restart(self, data: st.DataObject, killed: bool) -> None:
-            """What was not reported before is gone."""
-            run = data.draw(st.sampled_from(sorted(self.scopes)))
-            files = self.scopes[run].files
+        @rule(killed=st.booleans())
+        def restart(self, killed: bool) -> None:
+            """Another process goes on. What was not reported before is gone."""
+            before = {run: scope.files for run, scope in self.scopes.items()}
             if killed:
-                self.killed.append(self.scopes[run])
+                self.killed.extend(self.scopes.values())
             else:
-                self.scopes[run].close()
-            self.scopes[run] = case.make(self.lab.home, self.lab.read).open(run, files)
-            self.lab.expect(self.scopes[run], files)
+                for scope in self.scopes.values():
+                    scope.close()
+            self.lab.backend = case.make(self.lab.home, self.lab.read)
+            self.backends.append(self.lab.backend)
+            for run, files in before.items():
+                self.scopes[run] = self.lab.backend.open(run, files)
+                self.lab.expect(self.scopes[run], files)
             REACHED["restart"] += 1
 
         @invariant()

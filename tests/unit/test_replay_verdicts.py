@@ -55,7 +55,7 @@ def test_what_the_program_does_there_is_told(at: int, run: str, event: Intent | 
         (2, "root", Outcome(ok(1), (), "machine"), "only the world can answer `ask` of run root here"),
         (2, "root", Outcome(ok(Handle(0)), (), "world"), "an answer from outside contains no run"),
         (2, "world", Injected(1), "only an operation of the world can stand here"),
-        (2, "world", Intent("run.fork", ()), "the world cannot ask for `run.fork`"),
+        (2, "world", Intent("run.fork", ()), "only an operation of the world can stand here"),
         (6, "root", Injected(1), "the root run has ended"),
     ],
 )

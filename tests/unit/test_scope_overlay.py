@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -26,7 +27,23 @@ from tests.support.scopes import needs_overlay
 
 pytestmark = needs_overlay
 
-CASE = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
+MADE: list[OverlayBackend] = []
+
+
+def make(folder: Path, read_blob: Callable[[str], bytes]) -> OverlayBackend:
+    MADE.append(OverlayBackend(folder, read_blob=read_blob))
+    return MADE[-1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open() -> Iterator[None]:
+    """Let go of what the backends of a test hold: descriptors, and a process each."""
+    yield
+    while MADE:
+        MADE.pop().close()
+
+
+CASE = ScopeCase("overlay", make)
 SEED, POINTS = 2026, 300
 """Which steps of the backend the process is killed at, of some thousands."""
 
