@@ -32,7 +32,7 @@ verified: $(STAMP)  ## spec/verified.md: which theorem proves what
 	$(BIN)/python -m tools.verified
 
 unit: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest
 
 difftest: $(STAMP)  ## 20,000 generated cases, Python against Lean
 	$(BIN)/python -m tests.differential.run_cases --cases 20000

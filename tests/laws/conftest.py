@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def no_search_for_cycles() -> Iterator[None]:
     """Turn the collector of cycles off for the laws; reference counts free what they make."""
     gc.disable()
