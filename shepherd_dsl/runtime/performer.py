@@ -133,8 +133,10 @@ class Performer:
             reached("handler.after")
             change = scope.changes(self._keep)
             reached("scope.changed")
-        except (ScopeError, anyio.get_cancelled_exc_class()):
-            if spec.effect_class == "reversible":
+        except BaseException as why:
+            # What the handler had begun to do to the files is nobody's change: they are looked at anew.
+            self._leave(asked.run)
+            if isinstance(why, (ScopeError, anyio.get_cancelled_exc_class())) and spec.effect_class == "reversible":
                 self._hold(key)
             raise
         finally:
@@ -198,7 +200,7 @@ class Performer:
                 scope.sync(files)
                 return scope
             except ScopeError:
-                self._close(self._open.pop(run))
+                self._leave(run)
         else:
             self._begin_as_origin(run)
         self._make_room()
@@ -222,7 +224,7 @@ class Performer:
         """Close scopes that were not used for longest, but for those where a handler is at work."""
         idle = [run for run in self._open if not self._at_work[run]]
         for run in idle[: max(0, len(self._open) + 1 - _MOST_OPEN)]:
-            self._close(self._open.pop(run))
+            self._leave(run)
 
     def _keep(self, data: bytes) -> str:
         """Keep contents that a command wrote, without secrets."""
@@ -230,13 +232,16 @@ class Performer:
 
     def close(self) -> None:
         """Close the scopes; their folders stay."""
-        while self._open:
-            self._close(self._open.popitem()[1])
+        for run in list(self._open):
+            self._leave(run)
 
-    def _close(self, scope: Scope) -> None:
-        # All that can be lost is what makes the next opening quicker.
-        with contextlib.suppress(ScopeError):
-            scope.close()
+    def _leave(self, run: str) -> None:
+        """Close the scope of a run, if it is open."""
+        scope = self._open.pop(run, None)
+        if scope is not None:
+            # All that can be lost is what makes the next opening quicker.
+            with contextlib.suppress(ScopeError):
+                scope.close()
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -29,8 +29,8 @@ from pathlib import Path
 
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
-from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.failures import failed, interrupted
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
 from shepherd_dsl.scope.survey import FOLDER_SEEN, Seen, load_seen, save_seen, seen_now, stamp, survey
 
@@ -68,14 +68,14 @@ class CopyScope:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._at = Beneath(self.folder, home / "stage")
         except OSError as error:
-            raise _failed("make", self.folder, error) from error
+            raise failed("make", self.folder, error) from error
         try:
             self._at.empty_stage()
             self._look(files, load_seen(home / "seen"))
             self.sync(files)
         except OSError as error:
             self._at.close()
-            raise _failed("open", self.folder, error) from error
+            raise failed("open", self.folder, error) from error
         except BaseException:
             self._at.close()
             raise
@@ -89,7 +89,7 @@ class CopyScope:
             self._write(files)
             self._whole = True
         except OSError as error:
-            raise _failed("write", self.folder, error) from error
+            raise failed("write", self.folder, error) from error
         finally:
             self._at.forget()
 
@@ -101,12 +101,7 @@ class CopyScope:
         that failed: sync again first.
         """
         if not self._whole:
-            raise ScopeError(
-                "scope.interrupted",
-                "the run's copy was left half-written",
-                where=str(self.folder),
-                hint="Make room or mend the cause, then open the run again: its copy is rebuilt from the trace.",
-            )
+            raise interrupted(self.folder)
         try:
             found = survey(
                 self._at,
@@ -123,7 +118,7 @@ class CopyScope:
                 placed = self._at.put(path, entry, self._read_blob(entry.hash))
                 found.seen[path] = Seen(entry, stamp(placed), True)
         except OSError as error:
-            raise _failed("read", self.folder, error) from error
+            raise failed("read", self.folder, error) from error
         finally:
             self._at.forget()
         self._seen, self.skipped, self.files = found.seen, found.skipped, files
@@ -148,7 +143,7 @@ class CopyScope:
         try:
             save_seen(self._home / "seen", self._seen)
         except OSError as error:
-            raise _failed("close", self._home, error) from error
+            raise failed("close", self._home, error) from error
 
     def _tracked(self, files: Files) -> Callable[[str], bool]:
         return lambda path: path in self._seen or files.get(path) is not None or files.is_folder(path)
@@ -232,19 +227,10 @@ class CopyBackend:
                 at.empty_stage()
                 at.remove(self._home(run).name)
         except OSError as error:
-            raise _failed("remove", self._home(run), error) from error
+            raise failed("remove", self._home(run), error) from error
 
     def close(self, *, ended: bool = False) -> None:
         """Nothing is held. Copies stay though the tree has `ended`: they are slow to make, and it may be reverted."""
 
     def _home(self, run: str) -> Path:
         return self._folder / f"run-{escape_run(run)}"
-
-
-def _failed(verb: str, where: Path, error: OSError) -> ScopeError:
-    return ScopeError(
-        "scope.io",
-        f"cannot {verb} a run's copy: {error.strerror or error}",
-        where=str(where),
-        hint="The copy is derived: nothing of the trace is lost. Mend the cause and open the run again.",
-    )

@@ -142,14 +142,19 @@ def look(
     if not steady:
         unstable.append(path)
     mode = LINK if stat.S_ISLNK(after.st_mode) else after.st_mode
-    hash = git_blob_hash(data)
-    if old is None or old.entry.hash != hash:
-        kept = put_blob(data)
-        if kept != hash:
-            replaced.append(path)
-            hash = kept
-    entry = Entry(mode, hash)
+    entry = Entry(mode, kept(path, data, old, put_blob, replaced))
     return seen_now(entry, after, now) if steady else Seen(entry, stamp(after), True)
+
+
+def kept(path: str, data: bytes, old: Seen | None, put_blob: Callable[[bytes], str], replaced: list[str]) -> str:
+    """The hash under which the bytes of `path` are kept; the path goes to `replaced` where others are kept instead."""
+    hash = git_blob_hash(data)
+    if old is not None and old.entry.hash == hash:
+        return hash
+    found = put_blob(data)
+    if found != hash:
+        replaced.append(path)
+    return found
 
 
 def _same_file(before: os.stat_result, after: os.stat_result) -> bool:

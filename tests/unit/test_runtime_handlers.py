@@ -20,6 +20,7 @@ from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.store import open_store
 from tests.faults.world import Watch, context_of, resume, run, spec, task_of
+from tests.support.scopes import needs_overlay
 
 
 class Scripted:
@@ -210,6 +211,40 @@ def test_an_early_handler_is_cancelled_when_its_run_is_taken_back(root: Path, ac
         # Taken back to the open intent itself, it is asked anew, and its first handler's answer is not taken for it.
         assert any(isinstance(entry.event, Reverted) for entry in entries(root) if entry.run == worker)
         assert handler.begun.count("job.slow(one)") == 2
+    assert replay_run(Workspace(root), "1").identical
+
+
+@pytest.mark.parametrize("backend", ["copy", pytest.param("overlay", marks=needs_overlay)])
+def test_what_a_cancelled_handler_wrote_is_gone(root: Path, backend: str) -> None:
+    """The run goes on with the files of its trace, whatever an intent that was taken back had begun to do to them."""
+    (root / ".shepherd").mkdir(exist_ok=True)
+    (root / ".shepherd" / "config.toml").write_text(f'[scope]\nbackend = "{backend}"\n')
+    found: list[set[str]] = []
+
+    async def slow(request: Request) -> Con:
+        assert request.folder is not None
+        found.append({path.name for path in request.folder.iterdir()})
+        (request.folder / f"half-{len(found)}").write_bytes(b"half")
+        if len(found) == 1:
+            await anyio.sleep(20)
+        return ok(len(found))
+
+    async def quick(_: Request) -> Con:
+        with anyio.fail_after(20):
+            while not found:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        return ok(1)
+
+    handler = Scripted(quick=(spec("reversible", "name"), quick), slow=(spec("reversible", "name", files=True), slow))
+    source = SUPERVISED.replace("CLAUSES", "outcome job.quick(_) -> _ => { revert b to 1 }")
+    assert run(root, task_of(root, source), {"job": handler}).value == 1
+    assert handler.cancelled == ["job.slow(one)"]
+    before, again, after = found
+    assert again == before
+    assert after == {*before, "half-2"}
+    recorded = [entry for entry in entries(root) if entry.run == "root.1"]
+    assert recorded[-1].files.get("half-1") is None
+    assert recorded[-1].files.get("half-3") is not None
     assert replay_run(Workspace(root), "1").identical
 
 

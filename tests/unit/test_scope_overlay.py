@@ -19,7 +19,7 @@ import pytest
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
 from shepherd_dsl.scope import mounts as mounts_module
-from shepherd_dsl.scope import overlay
+from shepherd_dsl.scope import overlay, overlay_scope
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.overlay import OverlayBackend
@@ -121,8 +121,25 @@ def test_a_fork_while_a_process_is_at_work_is_made_of_values(tmp_path: Path) -> 
     scope.close()
 
 
+def test_a_process_that_is_still_at_work_does_not_reach_whoever_opens_the_run_next(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({"a": b"1"})
+    with open(scope.folder / "b", "ab") as at_work:
+        scope.close()
+        again = lab.backend.open("root", scope.files)
+        lab.expect(again, scope.files)
+        at_work.write(b"late")
+        at_work.flush()
+        (again.folder / "c").write_bytes(b"c")
+        assert dict(lab.changes(again)) == {"c": lab.entry(b"c")}
+        again.close()
+    third = lab.backend.open("root", scope.files)
+    lab.expect(third, scope.files)
+    third.close()
+
+
 def test_layers_are_not_piled_up_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlay, "MOST_LAYERS", 3)
+    monkeypatch.setattr(overlay_scope, "MOST_LAYERS", 3)
     lab = Lab(CASE, tmp_path)
     scope = lab.start({"a": b"1"})
     for number in range(6):

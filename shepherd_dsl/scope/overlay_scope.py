@@ -1,0 +1,218 @@
+"""The files of one run as an overlay: its topmost layer over frozen ones and a base."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from shepherd_dsl.core.event import Change
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.scope.bases import Base, remove_tree
+from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.copy import write_difference
+from shepherd_dsl.scope.failures import failed, interrupted
+from shepherd_dsl.scope.overlay_survey import LayerSurvey
+from shepherd_dsl.scope.survey import Seen, load_seen, save_seen, seen_now, stamp
+
+if TYPE_CHECKING:
+    from shepherd_dsl.scope.overlay import OverlayBackend
+
+MOST_LAYERS: Final = 48
+"""A run with so many frozen layers is not frozen again, so that look-ups stay quick: a fork is then made of values."""
+
+
+@attrs.frozen(slots=True)
+class Stack:
+    """What lies below a run's topmost layer: frozen layers, the newest first, and a base. `files` is what they hold."""
+
+    frozen: tuple[str, ...]
+    base: Base
+    files: Files
+
+
+class OverlayScope:
+    """The files of one run as an overlay; see `scope.protocol.Scope`."""
+
+    def __init__(self, backend: OverlayBackend, run: str, stack: Stack, files: Files) -> None:
+        """Not for callers: `OverlayBackend.open` makes one."""
+        self.files = stack.files
+        self.skipped: tuple[str, ...] = ()
+        self.run = run
+        self.stack = stack
+        self._backend = backend
+        self._seen: dict[str, Seen] = {}
+        self._whole = False
+        self._root = -1
+        self._held: list[Beneath] = []
+        try:
+            self._mount()
+            self._seen = load_seen(self._layer / "seen")
+            self._look(git_blob_hash, files)
+            self.sync(files)
+        except OSError as error:
+            self._release()
+            raise failed("open", self.place, error) from error
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def place(self) -> Path:
+        """Where the files stand, seen from inside `namespaces`."""
+        return self._backend.place(self.run) / "files"
+
+    @property
+    def namespaces(self) -> tuple[int, ...]:
+        """Descriptors of the namespaces in which `place` is."""
+        return self._backend.mounts.namespaces
+
+    @property
+    def folder(self) -> Path:
+        """The same files, for this process and those of the same user."""
+        return Path(f"/proc/{os.getpid()}/fd/{self._root}/files")
+
+    def sync(self, files: Files) -> None:
+        """Makes the folder hold `files`; costs the difference to what it held."""
+        try:
+            if not self._whole:
+                self._look(git_blob_hash, files)
+            self._whole = False
+            # The same files in other objects are met after each outcome: their hashes are known, and quick to compare.
+            change = self.files.diff(files) if self.files.hash != files.hash else ()
+            written = write_difference(self._at, change, files, self._backend.read_blob)
+            now = self._at.clock() if written else 0
+            for path, entry in change:
+                self._seen.pop(path, None)
+                if entry is not None and path in written:
+                    found = self._upper.stat(path)
+                    assert found is not None
+                    self._seen[path] = seen_now(entry, found, now)
+            self.files = files
+            self._whole = True
+        except OSError as error:
+            raise failed("write", self.place, error) from error
+        finally:
+            self._forget()
+
+    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+        """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
+        if not self._whole:
+            raise interrupted(self.place)
+        before = self.files
+        try:
+            self._look(write_blob, before)
+        except OSError as error:
+            raise failed("read", self.place, error) from error
+        finally:
+            self._forget()
+        return before.diff(self.files)
+
+    def close(self) -> None:
+        """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""
+        if self._root < 0:
+            return
+        try:
+            if self._seen:
+                save_seen(self._layer / "seen", self._seen)
+        except OSError as error:
+            raise failed("close", self._layer, error) from error
+        finally:
+            self._backend.closed(self)
+            self._release()
+
+    def freeze(self) -> bool:
+        """Make all that the run has written a layer that is only read, and go on in a new one; whether it was done.
+
+        Not where a process is at work in the folder, nor where the layers are many; where nothing was written there is
+        nothing to do. What was written must have been reported by `changes`.
+        """
+        if len(self.stack.frozen) >= MOST_LAYERS or not self._whole:
+            return False
+        if not any((self._layer / "upper" / "files").iterdir()):
+            return True
+        self._let_go()
+        if not self._backend.mounts.unmount(self._backend.place(self.run)):
+            self._open_root(self._backend.reopen(self.run))
+            return False
+        name = self._backend.new_name("frozen")
+        self._backend.write_frozen(name, self.stack.files.diff(self.files))
+        (self._layer / "upper").rename(self._backend.layers / name)
+        self.stack = Stack((name, *self.stack.frozen), self.stack.base, self.files)
+        self._seen = {}
+        self._backend.write_stack(self.run, self.stack)
+        self._mount()
+        return True
+
+    # ── mounting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _layer(self) -> Path:
+        return self._backend.layer(self.run)
+
+    def _mount(self) -> None:
+        upper = self._layer / "upper"
+        (upper / "files").mkdir(parents=True, exist_ok=True)
+        (upper / "stage").mkdir(exist_ok=True)
+        self._open_root(self._backend.mount(self.run, self.stack))
+
+    def _open_root(self, root: int) -> None:
+        self._root = root
+        at = Path(f"/proc/self/fd/{root}")
+        self._at = self._hold(Beneath(at / "files", at / "stage"))
+        # Nothing is changed behind the overlay's back, not even permissions: it would not notice.
+        self._upper = self._hold(Beneath(self._layer / "upper" / "files", own=False))
+
+    def _hold(self, at: Beneath) -> Beneath:
+        self._held.append(at)
+        return at
+
+    def _let_go(self) -> None:
+        while self._held:
+            self._held.pop().close()
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def _release(self) -> None:
+        self._let_go()
+        with contextlib.suppress(OSError):
+            if self._backend.mounts.unmount(self._backend.place(self.run)):
+                remove_tree(self._layer / "work")
+            else:
+                # A process that is still at work keeps its layer, and whoever opens the run next gets another one.
+                self._layer.rename(self._backend.layers / self._backend.new_name("left"))
+
+    def _forget(self) -> None:
+        for at in self._held:
+            at.forget()
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, put_blob: Callable[[bytes], str], wanted: Files) -> None:
+        """Find what the folder holds, from the topmost layer and what lies below it."""
+        self._at.empty_stage()
+        found, files = LayerSurvey(
+            self._upper,
+            self._at,
+            self.stack.files,
+            self._seen,
+            now=self._at.clock(),
+            put_blob=put_blob,
+            ignored=self._backend.ignored,
+            tracked=lambda path: any(
+                known.get(path) is not None or known.is_folder(path) for known in (self.stack.files, self.files, wanted)
+            ),
+        ).take()
+        for path in found.replaced:
+            entry = found.seen[path].entry
+            self._at.put(path, entry, self._backend.read_blob(entry.hash))
+            placed = self._upper.stat(path)
+            assert placed is not None
+            found.seen[path] = Seen(entry, stamp(placed), True)
+        self._seen, self.skipped, self.files = found.seen, found.skipped, files
+        self._whole = True
