@@ -9,15 +9,18 @@ import hashlib
 import mmap
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from shepherd_dsl.errors import StoreError
 from shepherd_dsl.trace.faults import storing
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject
 from shepherd_dsl.trace.points import reached
+
+Bytes: TypeAlias = "bytes | mmap.mmap"
 
 UNFINISHED: Final = "tmp_shepherd_"
 """How the name of a pack begins that is still being written."""
@@ -30,6 +33,9 @@ _SMALL_BODY: Final = 4096
 FLUSH_BYTES: Final = 1 << 22
 """Bytes of a pack that are held back before they are written; a smaller pack is written in one go."""
 
+_SMALL_FILE: Final = 1 << 17
+_PACKS_OPEN: Final = 32
+"""Packs that are held at once."""
 _IDX_MAGIC: Final = b"\377tOc\0\0\0\2"
 
 
@@ -183,8 +189,8 @@ class PackIndex:
     def __init__(self, objects: Path) -> None:
         self._objects = objects
         self._folder = objects / "pack"
-        self._maps: dict[str, mmap.mmap] = {}
-        self._packs: dict[str, mmap.mmap] = {}
+        self._maps: dict[str, Bytes] = {}
+        self._packs: dict[str, Bytes] = {}
         self._stamp = -1
 
     def contains(self, oid: str) -> bool:
@@ -209,11 +215,14 @@ class PackIndex:
             return None
         return None
 
-    def _pack(self, name: str) -> mmap.mmap:
-        if name not in self._packs:
-            with open((self._folder / name).with_suffix(".pack"), "rb") as file:
-                self._packs[name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._packs[name]
+    def _pack(self, name: str) -> Bytes:
+        found = self._packs.pop(name, None)
+        if found is None:
+            while len(self._packs) >= _PACKS_OPEN:
+                del self._packs[next(iter(self._packs))]
+            found = _read((self._folder / name).with_suffix(".pack"))
+        self._packs[name] = found
+        return found
 
     def matching(self, prefix: str) -> list[str]:
         """The names of all packed objects that begin with `prefix` (2 hex digits at least), sorted."""
@@ -247,8 +256,7 @@ class PackIndex:
                 if name in self._maps:
                     continue
                 try:
-                    with open(self._folder / name, "rb") as file:
-                        index = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    index = _read(self._folder / name)
                 except FileNotFoundError:
                     continue
                 if index[:8] == _IDX_MAGIC:
@@ -256,11 +264,24 @@ class PackIndex:
             self._stamp = stamp
 
 
-def _count(index: mmap.mmap) -> int:
+def _read(path: Path) -> Bytes:
+    """The bytes of a file, of a large one as they are looked at.
+
+    A map holds a descriptor (until Python 3.13), and there are as many packs as there were runs.
+    """
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size <= _SMALL_FILE:
+            return file.read()
+        if sys.version_info >= (3, 13):
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _count(index: Bytes) -> int:
     return int.from_bytes(index[1028:1032], "big")
 
 
-def _place(index: mmap.mmap, raw: bytes) -> int:
+def _place(index: Bytes, raw: bytes) -> int:
     """The position of the first name that is not below `raw`."""
     first = raw[0]
     low = int.from_bytes(index[8 + 4 * (first - 1) : 12 + 4 * (first - 1)], "big") if first else 0
@@ -274,12 +295,12 @@ def _place(index: mmap.mmap, raw: bytes) -> int:
     return low
 
 
-def _has(index: mmap.mmap, raw: bytes) -> bool:
+def _has(index: Bytes, raw: bytes) -> bool:
     at = 1032 + 20 * _place(index, raw)
     return index[at : at + 20] == raw and (at - 1032) // 20 < _count(index)
 
 
-def _offset(index: mmap.mmap, place: int) -> int:
+def _offset(index: Bytes, place: int) -> int:
     """Where in its pack the object at this position of the index begins. Raises ValueError beyond 2 GiB."""
     at = 1032 + 24 * _count(index) + 4 * place
     offset = int.from_bytes(index[at : at + 4], "big")
@@ -288,7 +309,7 @@ def _offset(index: mmap.mmap, place: int) -> int:
     return offset
 
 
-def _whole(pack: mmap.mmap, at: int) -> tuple[bytes, bytes] | None:
+def _whole(pack: Bytes, at: int) -> tuple[bytes, bytes] | None:
     """The kind and the body of the object that begins there; None for a delta. Raises ValueError and zlib.error."""
     byte = pack[at]
     kind, size, shift = _KIND_OF.get(byte >> 4 & 7), byte & 15, 4

@@ -173,3 +173,18 @@ def test_a_torn_pack_gives_nothing(tmp_path: Path, keep: int) -> None:
     assert PackIndex(tmp_path).whole(oid) is None
     pack.unlink()
     assert PackIndex(tmp_path).whole(oid) is None
+
+
+def test_many_packs_hold_few_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are as many packs as there were runs, and a process may have a thousand files open, or fewer."""
+    monkeypatch.setattr(packs, "_PACKS_OPEN", 4)
+    bodies = [b"%d" % number * 3 for number in range(60)]
+    big = random.Random(7).randbytes(300_000)  # a pack of which not all is read at once
+    oids = [write(tmp_path, [body, big + body])[1] for body in bodies]
+    index = PackIndex(tmp_path)
+    before = len(list(Path("/dev/fd").iterdir()))
+    for body, (small, large) in zip(bodies, oids, strict=True):
+        assert index.whole(small) == (BLOB, body)
+        assert index.whole(large) == (BLOB, big + body)
+    assert index.whole(oids[0][0]) == (BLOB, bodies[0])
+    assert len(list(Path("/dev/fd").iterdir())) <= before + 4
