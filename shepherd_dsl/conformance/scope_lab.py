@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from shepherd_dsl.core.event import Change, Entry
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, path_of_os
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, os_name, path_of_os
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
 
 Content: TypeAlias = "bytes | tuple[int, bytes] | None"
@@ -85,6 +85,17 @@ class Lab:
         scope = self.backend.open(run, self.files(content))
         self.expect(scope, scope.files)
         return scope
+
+
+def place_of(scope: Scope, path: str) -> Path:
+    """Where a path of the run's files is."""
+    return scope.folder / os.fsdecode(os_name(path))
+
+
+def clear(folder: Path) -> None:
+    """Remove all that a folder holds."""
+    for found in sorted(folder.rglob("*"), reverse=True):
+        found.unlink() if found.is_symlink() or not found.is_dir() else found.rmdir()
 
 
 def walk(folder: Path) -> list[tuple[str, int, bytes | None]]:

@@ -21,6 +21,7 @@ from types import MappingProxyType
 import anyio.to_thread
 
 from shepherd_dsl.core.match import words as split
+from shepherd_dsl.core.program import EffectClass
 from shepherd_dsl.core.value import Con, err, ok, record
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.environment import command_environment
@@ -35,36 +36,19 @@ from shepherd_dsl.scope.software import software_folders
 
 EXIT = rec_of(code="Int", out="Text")
 
+
+def _operation(effect_class: EffectClass, param: str, about: str) -> OperationSpec:
+    return OperationSpec(effect_class, ((param, "Text"),), EXIT, touches_files=True, about=about)
+
+
 OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
     {
-        "shell.run": OperationSpec(
-            effect_class="reversible",
-            params=(("command", "Text"),),
-            result=EXIT,
-            touches_files=True,
-            about="run a program with arguments, without a shell",
+        "shell.run": _operation("reversible", "command", "run a program with arguments, without a shell"),
+        "shell.script": _operation("reversible", "script", "run a script with /bin/sh"),
+        "shell.online": _operation(
+            "irreversible", "command", "run a program with arguments, without a shell, with network"
         ),
-        "shell.script": OperationSpec(
-            effect_class="reversible",
-            params=(("script", "Text"),),
-            result=EXIT,
-            touches_files=True,
-            about="run a script with /bin/sh",
-        ),
-        "shell.online": OperationSpec(
-            effect_class="irreversible",
-            params=(("command", "Text"),),
-            result=EXIT,
-            touches_files=True,
-            about="run a program with arguments, without a shell, with network",
-        ),
-        "shell.script_online": OperationSpec(
-            effect_class="irreversible",
-            params=(("script", "Text"),),
-            result=EXIT,
-            touches_files=True,
-            about="run a script with /bin/sh, with network",
-        ),
+        "shell.script_online": _operation("irreversible", "script", "run a script with /bin/sh, with network"),
     }
 )
 

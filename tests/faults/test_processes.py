@@ -15,6 +15,7 @@ import pytest
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.store import open_store
 from shepherd_dsl.trace.verify import verify_tree
+from tests.support.processes import processes_with
 from tests.support.scopes import stands
 
 SHEPHERD = [sys.executable, "-m", "shepherd_dsl.cli.main"]
@@ -59,20 +60,6 @@ def wait_for_work(root: Path) -> None:
     while not stands(root, "at-work"):
         assert time.monotonic() < deadline, "the command did not begin"
         time.sleep(0.01)
-
-
-def processes_with(text: str) -> list[int]:
-    """The processes that have `text` in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes()
-            state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
-        except (OSError, IndexError):
-            continue
-        if entry.name.isdigit() and text.encode() in line and state != b"Z":
-            found.append(int(entry.name))
-    return found
 
 
 MANY = """

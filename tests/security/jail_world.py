@@ -73,7 +73,9 @@ class World:
         for name in ("kernel/core_pattern", "kernel/modprobe", "net/ipv4/ip_forward", "kernel/hostname"):
             found[name] = setting.read_text() if (setting := Path("/proc/sys", name)).exists() else None
         state_of = Path(f"/proc/{self.victim.pid}/stat").read_text().rpartition(")")[2].split()
-        found["victim"] = (state_of[0], state_of[15:17], os.sched_getaffinity(self.victim.pid))
+        # Asleep, or about to be: what matters is that nobody stopped or ended it.
+        state = "at work" if state_of[0] in "RSD" else state_of[0]
+        found["victim"] = (state, state_of[15:17], os.sched_getaffinity(self.victim.pid))
         return found
 
     def reached(self) -> list[str]:

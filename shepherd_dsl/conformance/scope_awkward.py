@@ -1,0 +1,252 @@
+"""Checks of scopes, continued: what file systems have that is awkward to carry, and what processes do meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from shepherd_dsl.conformance.scope_lab import Lab, ScopeCase, clear, place_of, walk
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK
+
+
+def many_files(case: ScopeCase, folder: Path) -> None:
+    """Two thousand files, of which a few change."""
+    lab = Lab(case, folder)
+    scope = lab.start({f"d{i % 20}/e{i % 100}/f{i}": b"%d" % i for i in range(2000)})
+    assert lab.changes(scope) == ()
+    start = scope.files
+    for number in (0, 7, 1999):
+        place_of(scope, f"d{number % 20}/e{number % 100}/f{number}").write_bytes(b"new")
+    assert len(lab.changes(scope)) == 3
+    scope.sync(start)
+    lab.expect(scope, start)
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def deep_paths(case: ScopeCase, folder: Path) -> None:
+    """A path of 4,096 bytes, and one of 2,048 folders, both longer than the system takes in one call."""
+    lab = Lab(case, folder)
+    long = "/".join(["n" * 254] * 16) + "/" + "m" * 16
+    deep = "/".join(["d"] * 2048)
+    assert len(long) == 4096
+    scope = lab.start({long: b"long", deep: b"deep", "x": b"x"})
+    assert lab.changes(scope) == ()
+    scope.sync(lab.files({"x": b"x"}))
+    lab.expect(scope, lab.files({"x": b"x"}))
+    scope.close()
+
+
+def a_repository_inside(case: ScopeCase, folder: Path) -> None:
+    """What looks like a Git repository is files like any others."""
+    lab = Lab(case, folder)
+    scope = lab.start(
+        {".git/HEAD": b"ref: refs/heads/main\n", ".git/hooks/pre-commit": (0o100755, b"exit 1\n"), "x": b"x"}
+    )
+    assert lab.changes(scope) == ()
+    place_of(scope, ".git/config").write_bytes(b"[core]\n")
+    assert lab.changes(scope) == ((".git/config", lab.entry(b"[core]\n")),)
+    scope.close()
+
+
+def hard_links_are_separate_files(case: ScopeCase, folder: Path) -> None:
+    """Two names of one file are two files of the run, and two files in the copy of a fork."""
+    lab = Lab(case, folder)
+    scope = lab.start({"a": b"1"})
+    os.link(place_of(scope, "a"), place_of(scope, "b"))
+    assert lab.changes(scope) == (("b", lab.entry(b"1")),)
+    with open(place_of(scope, "b"), "r+b") as file:
+        file.write(b"2")
+    assert lab.changes(scope) == (("a", lab.entry(b"2")), ("b", lab.entry(b"2")))
+    lab.backend.fork("root", "copy")
+    copy = lab.backend.open("copy", scope.files)
+    with open(place_of(copy, "b"), "r+b") as file:
+        file.write(b"3")
+    assert lab.changes(copy) == (("b", lab.entry(b"3")),)
+    scope.sync(scope.files.apply((("b", lab.entry((0o100600, b"2"))),)))
+    lab.expect(scope, lab.files({"a": b"2", "b": (0o100600, b"2")}))
+    scope.close()
+    copy.close()
+
+
+def special_files_are_listed(case: ScopeCase, folder: Path) -> None:
+    """A FIFO and a socket are not carried, not waited for, and named in `skipped`."""
+    lab = Lab(case, folder)
+    scope = lab.start({"d/f": b"1", "g": b"2"})
+    os.mkfifo(place_of(scope, "d/fifo"))
+    place_of(scope, "g").unlink()
+    os.mkfifo(place_of(scope, "g"))
+    here = os.getcwd()
+    with socket.socket(socket.AF_UNIX) as opened:
+        os.chdir(scope.folder)  # a socket's address is short
+        try:
+            opened.bind("socket")
+        finally:
+            os.chdir(here)
+    assert lab.special(scope) == ((("g", None),), ("d/fifo", "g", "socket"))
+    scope.sync(lab.files({"g": b"3", "d": b"4"}))
+    assert (place_of(scope, "g").read_bytes(), place_of(scope, "d").read_bytes()) == (b"3", b"4")
+    assert lab.special(scope) == ((), ("socket",))
+    scope.close()
+
+
+def links_lead_nowhere(case: ScopeCase, folder: Path) -> None:
+    """Nothing outside is read, written or removed through a symbolic link that a process put in the way."""
+    lab = Lab(case, folder)
+    outside = folder / "outside"
+    (outside / "sub").mkdir(parents=True)
+    (outside / "f").write_bytes(b"outside")
+    (outside / "sub" / "f").write_bytes(b"outside")
+    scope = lab.start({"d/f": b"1", "d/sub/f": b"1", "t": b"t"})
+    start = scope.files
+    for target in (str(outside), os.path.relpath(outside, scope.folder)):
+        clear(scope.folder / "d")
+        (scope.folder / "d").rmdir()
+        (scope.folder / "d").symlink_to(target)
+        place_of(scope, "t").unlink()
+        place_of(scope, "t").symlink_to(f"{target}/f")
+        found = dict(lab.changes(scope))
+        assert found["d"] == lab.entry((LINK, os.fsencode(target)))
+        assert (found["d/f"], found["d/sub/f"]) == (None, None)
+        linked = scope.files
+        scope.sync(start)
+        lab.expect(scope, start)
+        scope.sync(linked)
+        scope.sync(start.apply((("d/f", lab.entry(b"2")), ("d/sub/f", None))))
+        scope.sync(start)
+        assert lab.changes(scope) == ()
+    clear(scope.folder / "d")  # and behind the scope's back
+    (scope.folder / "d").rmdir()
+    (scope.folder / "d").symlink_to(outside)
+    scope.sync(start.apply((("d/f", None), ("d/new", lab.entry(b"n")), ("d/sub/f", lab.entry(b"2")))))
+    assert (scope.folder / "d" / "new").read_bytes() == b"n"
+    assert {path: data for path, _, data in walk(outside)} == {"f": b"outside", "sub/f": b"outside"}
+    scope.close()
+
+
+def permissions_are_no_obstacle(case: ScopeCase, folder: Path) -> None:
+    """Files that nobody may read and folders that nobody may enter are carried, and replaced, all the same."""
+    lab = Lab(case, folder)
+    scope = lab.start({"d/f": b"1", "d/e/g": b"1", "h": b"1"})
+    start = scope.files
+    place_of(scope, "h").write_bytes(b"2")
+    place_of(scope, "h").chmod(0)
+    place_of(scope, "d/e").chmod(0)
+    place_of(scope, "d").chmod(0o500)
+    assert scope.changes(lab.keep) == (("h", lab.entry((0o100000, b"2"))),)
+    assert scope.changes(lab.keep) == ()
+    assert stat.S_IMODE(place_of(scope, "h").lstat().st_mode) == 0
+    place_of(scope, "d").chmod(0)
+    scope.sync(lab.files({"d/f": b"3", "h": b"4"}))
+    scope.sync(start)
+    lab.expect(scope, start)
+    scope.close()
+
+
+def holes_and_attributes(case: ScopeCase, folder: Path) -> None:
+    """A file with holes has its zeros; extended attributes are in nobody's way, and not carried."""
+    lab = Lab(case, folder)
+    scope = lab.start({"f": b"f"})
+    with open(place_of(scope, "holes"), "wb") as file:
+        file.truncate(3 << 20)
+        file.seek(1 << 20)
+        file.write(b"in the middle")
+    with contextlib.suppress(OSError, AttributeError):  # not every file system has them
+        os.setxattr(place_of(scope, "f"), "user.note", b"a note")
+    found = dict(lab.changes(scope))
+    want = bytes(1 << 20) + b"in the middle" + bytes((2 << 20) - 13)
+    assert found == {"holes": lab.entry(want)}, found
+    assert lab.changes(scope) == ()
+    scope.close()
+
+
+def what_is_written_late_is_found(case: ScopeCase, folder: Path) -> None:
+    """Through a handle that was opened before the last look, and through memory."""
+    lab = Lab(case, folder)
+    scope = lab.start({"f": b"0" * 8192, "g": b"g"})
+    with (
+        open(place_of(scope, "f"), "r+b") as file,
+        mmap.mmap(file.fileno(), 8192) as memory,
+        open(place_of(scope, "g"), "ab") as log,
+    ):
+        for turn in range(1, 4):
+            memory[4096 : 4096 + 4] = b"%04d" % turn
+            memory.flush()
+            log.write(b"%d" % turn)
+            log.flush()
+            found = dict(lab.changes(scope))
+            assert found.keys() == {"f", "g"}, f"turn {turn}: {found}"
+        # What is only in memory is in the file for everyone who reads it.
+        memory[:4] = b"late"
+        lab.changes(scope)
+        assert scope.files.get("f") == lab.entry(b"late" + b"0" * 4092 + b"0003" + b"0" * 4092)
+    scope.close()
+
+
+def readers_see_the_old_or_the_new(case: ScopeCase, folder: Path) -> None:
+    """A file that `sync` replaces is never half there for those who read it meanwhile."""
+    lab = Lab(case, folder)
+    one, two = b"1" * 300_000, b"2" * 300_000
+    states = [lab.files({"f": data, "d/g": data}) for data in (one, two)]
+    scope = lab.backend.open("root", states[0])
+    paths = [place_of(scope, "f"), place_of(scope, "d/g")]
+    over = threading.Event()
+    wrong: list[str] = []
+
+    def read() -> None:
+        while not over.is_set():
+            for path in paths:
+                try:
+                    data = path.read_bytes()
+                except OSError as error:
+                    wrong.append(str(error))
+                    return
+                if data not in (one, two):
+                    wrong.append(f"{path}: {len(data)} bytes")
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for turn in range(20):
+        scope.sync(states[(turn + 1) % 2])
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    scope.close()
+
+
+def names_that_differ_in_case(case: ScopeCase, folder: Path) -> None:
+    """Names that differ in case alone, or in how an accent is written, are different files."""
+    lab = Lab(case, folder)
+    probe = folder / "Case"
+    probe.write_bytes(b"")
+    if (folder / "cASE").exists():
+        return  # the file system knows no case
+    scope = lab.start({"a": b"1", "A": b"2", "\u00e9": b"3", "e\u0301": b"4", "d/x": b"5", "D/x": b"6"})
+    place_of(scope, "A").write_bytes(b"two")
+    place_of(scope, "d/x").unlink()
+    assert dict(lab.changes(scope)) == {"A": lab.entry(b"two"), "d": EMPTY_FOLDER, "d/x": None}
+    scope.close()
+
+
+AWKWARD: tuple[Callable[[ScopeCase, Path], None], ...] = (
+    many_files,
+    deep_paths,
+    a_repository_inside,
+    hard_links_are_separate_files,
+    special_files_are_listed,
+    links_lead_nowhere,
+    permissions_are_no_obstacle,
+    holes_and_attributes,
+    what_is_written_late_is_found,
+    readers_see_the_old_or_the_new,
+    names_that_differ_in_case,
+)
+"""These checks; `scope.CHECKS` has them too."""
