@@ -46,7 +46,7 @@ def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[F
 def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.handlers.registry import Registry
-    from shepherd_dsl.runtime.workspace import Workspace
+    from shepherd_dsl.runtime.workspace import Workspace, wanted_backend
     from shepherd_dsl.scope.probe import probe
 
     try:
@@ -61,7 +61,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     except ShepherdError as error:
         return [*found, _jail(off=False), Finding("config", "bad", str(error))]
     try:
-        backends = probe(workspace.state / "scopes", wanted=context.config.scope.backend)
+        backends = probe(workspace.state / "scopes", wanted=wanted_backend(context.config))
     except ShepherdError as error:
         found.append(Finding("copies", "bad", str(error)))
         backends = probe(workspace.state / "scopes")

@@ -42,7 +42,7 @@ from shepherd_dsl.runtime.merges import (
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.replays import ReplayReport, replay_run, replay_with
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, start_tree
-from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.runtime.workspace import Workspace, wanted_backend
 from shepherd_dsl.scope.apply import MergeRecord, merge_into
 
 __all__ = [
@@ -215,8 +215,7 @@ def _driver(
             tree.writer.name,
             read_blob=tree.writer.blob,
             redactor=context.redactor,
-            # Only the jail takes a command to where an overlay is.
-            wanted=context.config.scope.backend or ("copy" if context.config.jail.off else None),
+            wanted=wanted_backend(context.config),
         )
         try:
             yield Driver(

@@ -15,12 +15,31 @@ from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 if TYPE_CHECKING:
+    from shepherd_dsl.config import Config
     from shepherd_dsl.handlers.secrets import Redactor
     from shepherd_dsl.scope.ignore import Ignored
     from shepherd_dsl.scope.tidy import Unused
     from shepherd_dsl.trace.protocol import TraceStore, TreeWriter
 
 STATE = ".shepherd"
+
+
+def wanted_backend(config: Config) -> str | None:
+    """The scope backend that the configuration asks for, None where the best one is to be chosen.
+
+    Without the jail it is the plain copy: only the jail takes a command to where an overlay is. Raises UserError where
+    the configuration asks for both.
+    """
+    if not config.jail.off:
+        return config.scope.backend
+    if config.scope.backend not in (None, "copy"):
+        raise UserError(
+            "scope.backend",
+            f"the scope backend {config.scope.backend} cannot be used without the jail",
+            where="[scope] backend, [jail] off",
+            hint='Take one of them out, or say backend = "copy".',
+        )
+    return "copy"
 
 
 class Workspace:

@@ -267,6 +267,18 @@ def test_minus_one_is_the_last_event(workspace: Path) -> None:
     assert shepherd("show", "-1").out == shepherd("show", "1@11").out == shepherd("show").out
 
 
+def test_an_overlay_needs_the_jail(workspace: Path) -> None:
+    config = workspace / ".shepherd" / "config.toml"
+    config.write_text('[scope]\nbackend = "overlay"\n[jail]\noff = true\n')
+    printed = run_work(workspace, "--quiet")
+    assert (printed.status, printed.out) == (2, "")
+    assert "[scope.backend]" in printed.err
+    assert "✗ copies" in shepherd("doctor", "--quick").out
+    config.write_text("[jail]\noff = true\n")
+    assert "copy (used)" in shepherd("doctor", "--quick").out
+    assert run_work(workspace, "--quiet", "--keep").status == 0
+
+
 def test_doctor_finds_a_damaged_pack(workspace: Path) -> None:
     assert "every event read" in shepherd("doctor").out
     pack = next((workspace / ".shepherd" / "trace.git" / "objects" / "pack").glob("*.pack"))
