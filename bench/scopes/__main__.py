@@ -64,8 +64,7 @@ class Sized:
             if name == "copy" and large:
                 continue
             subject = subjects[name] = Subject.on(root, name)
-            found.setdefault("import s", subject.import_s)
-            found["import again s"] = subject.import_s
+            found["import again s" if "import s" in found else "import s"] = subject.import_s
             found[f"{name}: first scope s"] = subject.base_s
         return Sized(
             size, subjects, {n: way for n, way in ways(root, spare).items() if not (large and way.slow)}, found=found
@@ -174,7 +173,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m bench.scopes")
     parser.add_argument("--size", action="append", help="megabytes/files; may be given again")
-    parser.add_argument("--backend", action="append", help="a scope backend; may be given again")
+    parser.add_argument("--backend", action="append", help="a scope backend, or `best`; may be given again")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--in", dest="folder", help="where the workspaces are laid", type=Path)
     parser.add_argument("--steady", action="store_true", help="ordinary work in a scope, in place of forks")
@@ -186,7 +185,9 @@ def main() -> None:
         backends = usable_backends(home)
         for found, why in backends.items():
             print(f"{found}: {why}")
-        chosen = [found for found in backends if found[0] != "!" and found in (args.backend or backends)]
+        usable = [found for found in backends if found[0] != "!"]
+        wanted = [usable[0] if found == "best" else found for found in args.backend or usable]
+        chosen = [found for found in usable if found in wanted]
         if args.steady:
             table = steady.measure(home, args.rounds, [found for found in chosen if found != "copy"])
         else:

@@ -1,10 +1,14 @@
-"""A workspace with a tree on it, whose worker is forked, reverted and merged: what `bench.scopes` times."""
+"""A workspace with a tree on it, whose worker is forked, reverted and merged: what `bench.scopes` times.
+
+python -m bench.scopes.subject FOLDER MB/FILES lays such a workspace in a folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -178,3 +182,8 @@ def _bytes(folder: Path) -> tuple[int, int]:
             files += sum(os.lstat(os.path.join(at, name)).st_blocks * 512 for name in names)
             folders += sum(os.lstat(os.path.join(at, name)).st_blocks * 512 for name in inside)
     return files, folders
+
+
+if __name__ == "__main__":
+    _folder, _size = sys.argv[1:]
+    lay(Path(_folder), *map(int, _size.split("/")))
