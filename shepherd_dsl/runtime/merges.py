@@ -47,6 +47,7 @@ _MERGE_HINT: Final = (
     "--keep-mine leaves yours, --overwrite takes the run's; `shepherd undo` takes each back. Or move your edits aside "
     "and merge again."
 )
+_BACK: Final = "these files were changed here since they were merged"
 _BACK_HINT: Final = (
     "Nothing was changed. --keep-mine leaves these files as they are now and takes back the rest, --overwrite takes "
     "back these too; `shepherd undo` then brings yours back. --keep leaves the whole workspace as it is."
@@ -134,11 +135,11 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
     says what becomes of conflicts. Raises RefusedError, with the list, where it is `refuse`, or cannot be followed;
     LockedError where other merges do not come to an end.
     """
-    manner = Manner(
-        by_line=not given.back,
-        policy=policy,
-        labels=Labels("workspace", "base", f"run {given.name}@{given.index}"),
-        hint=_BACK_HINT if given.back else _MERGE_HINT,
+    labels = Labels("workspace", "base", f"run {given.name}@{given.index}")
+    manner = (
+        Manner(policy=policy, labels=labels, what=_BACK, hint=_BACK_HINT)
+        if given.back
+        else Manner(by_line=True, policy=policy, labels=labels, hint=_MERGE_HINT)
     )
 
     def once() -> MergeRecord:
@@ -201,7 +202,7 @@ def undo_merge_of(
     if not dry_run:
         finish(workspace)
     reader = workspace.store().read(name)
-    manner = Manner(policy=policy, hint=_BACK_HINT)
+    manner = Manner(policy=policy, what=_BACK, hint=_BACK_HINT)
 
     def once() -> MergeRecord:
         found = merges(workspace, name)
@@ -209,7 +210,9 @@ def undo_merge_of(
             raise RevisionError("undo.nothing", "nothing was merged yet", where=f"run {name}")
         last = found[-1]
         before = found[-2] if len(found) > 1 else Merge(by=name, tree=name, index=None, log=0)
-        after = _state(workspace, last)
+        # What an undo gave back of the user's, beside what its own row says, is in the row of the merge it took back.
+        beside = before.was if last.undo else {}
+        after = _state(workspace, last).apply(tuple(beside.items()))
 
         def remember(effect: Effect) -> Beside:
             kept = {path: one for path, one in effect.own.items() if path in effect.kept}
@@ -221,7 +224,7 @@ def undo_merge_of(
                 back=back,
                 undo=True,
                 own={**before.own, **kept},
-                was=effect.was,
+                was={**beside, **effect.was},
             )
             return Beside(_place(name), _text([*found, made]))
 

@@ -65,12 +65,13 @@ class Manner:
     """How a merge goes about what both sides changed.
 
     `by_line`: texts are joined line by line; else only where the user's own is known. `policy` settles conflicts,
-    `labels` name the sides in markers, `hint` says what to do about a conflict.
+    `labels` name the sides in markers; `what` and `hint` are said of conflicts that are left.
     """
 
     by_line: bool = False
     policy: Policy = "refuse"
     labels: Labels = _LABELS
+    what: str = "the workspace and the run changed the same paths"
     hint: str = _HINT
 
 
@@ -130,7 +131,7 @@ def merge_into(
         record = MergeRecord(steps, (), settled.by_line, settled.settled)
         if dry_run or not (steps or settled.settled or always):
             return record
-        beside = None if remember is None else work.beside(remember, settled)
+        beside = None if remember is None else work.beside(remember, settled, forward=manner.by_line)
 
         def content(name: str) -> bytes:
             return settled.contents[name] if name in settled.contents else work.blob(name)
@@ -185,11 +186,12 @@ class _Work:
                     attrs.evolve(one, ignored=self.ignored(one.path, False) and self._given.get(one.path) is None)
                     for one in found.open
                 ],
+                what=manner.what,
                 hint=manner.hint,
             )
         return found
 
-    def beside(self, remember: Callable[[Effect], Beside], settled: Settled) -> Beside:
+    def beside(self, remember: Callable[[Effect], Beside], settled: Settled, *, forward: bool) -> Beside:
         """What the caller remembers of the merge, with the contents that this needs."""
         assert settled.files is not None
         own = {path: one for path, one in self._own.items() if path not in self._paths}
@@ -207,7 +209,8 @@ class _Work:
                 own[path] = Own(self._given.get(path), there, there)
             elif how.get(path) != "overwritten":
                 base, mine = self._sides.base.get(path), self._sides.mine.get(path)
-                if base != mine:
+                # Who goes back to where the user already is agrees with him: nothing there is his own any more.
+                if base != mine and (forward or path in self._again):
                     own[path] = Own(base, mine, settled.files.get(path))
             if (path in was or path in own) and there not in (None, EMPTY_FOLDER, self._given.get(path)):
                 assert there is not None

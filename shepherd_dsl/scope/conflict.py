@@ -70,8 +70,9 @@ class Conflict:
         }
 
 
-def refused(conflicts: Iterable[Conflict], *, hint: str) -> RefusedError:
-    """The error for conflicts that nobody settled: `merge.ignored` where all are with files that runs never see."""
+def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedError:
+    """The error for conflicts that nobody settled: `merge.conflict`, which says `what` before the list, or
+    `merge.ignored` where all are with files that runs never see."""
     found = sorted(conflicts, key=lambda one: one.path)
     shown = "".join(f"\n  {one.path}" + " (ignored)" * one.ignored + f": {one.words()}" for one in found[:_SHOWN])
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -86,7 +87,7 @@ def refused(conflicts: Iterable[Conflict], *, hint: str) -> RefusedError:
         )
     return RefusedError(
         "merge.conflict",
-        f"the workspace and the run changed the same paths:{shown}{more}",
+        f"{what}:{shown}{more}",
         hint=hint,
         paths=paths,
         conflicts=tuple(found),

@@ -137,7 +137,7 @@ def _joined(
     if (base is not None and mine.hash == base.hash) or mine.hash == theirs.hash:
         return _Value(Entry(mode, theirs.hash))
     if base is not None and theirs.hash == base.hash:
-        return _Value(Entry(mode, mine.hash))
+        return _Value(Entry(mode, mine.hash), content(path, mine))
     old = b"" if base is None else content(path, base)
     ours, others = content(path, mine), content(path, theirs)
     why = why_not_lines(old, ours, others)
