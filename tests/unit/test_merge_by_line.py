@@ -71,6 +71,16 @@ def test_permissions_and_contents_are_merged_apart(workspace: Path) -> None:
     assert now["poem.txt"] == (0o100600, POEM.replace("two", "TWO").encode())
 
 
+def test_permissions_that_both_changed_conflict(workspace: Path) -> None:
+    kept("chmod 755 tool.sh")
+    (workspace / "tool.sh").chmod(0o600)
+    printed = shepherd("merge", "--markers")
+    assert printed.status == 2
+    assert "tool.sh: permissions changed on both sides" in printed.err
+    assert shepherd("merge", "--overwrite").status == 0
+    assert held(workspace)["tool.sh"][0] == 0o100755
+
+
 def test_clashing_lines_are_named_and_nothing_is_changed(workspace: Path) -> None:
     kept("sed -i -e s/two/TWO/ -e s/six/SIX/ poem.txt; echo new >new.txt")
     edit(workspace / "poem.txt", "two\nthree", "2\n3\n3")
