@@ -68,11 +68,24 @@ class RevisionError(UserError):
 
 
 class RefusedError(UserError):
-    """Refused because something would be lost; `paths` names the files concerned, where it is about files."""
+    """Refused because something would be lost; `paths` names the files concerned, where it is about files.
 
-    def __init__(self, code: str, what: str, *, where: str = "", hint: str = "", paths: tuple[str, ...] = ()) -> None:
+    `conflicts` says of each why (`scope.conflict.Conflict`, which this module does not know), where it is a merge's.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        paths: tuple[str, ...] = (),
+        conflicts: tuple[object, ...] = (),
+    ) -> None:
         super().__init__(code, what, where=where, hint=hint)
         self.paths = paths
+        self.conflicts = conflicts
 
 
 class StoreError(ShepherdError):

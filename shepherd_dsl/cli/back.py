@@ -21,17 +21,25 @@ from shepherd_dsl.cli.common import (
 )
 from shepherd_dsl.cli.output import print_json, print_lines
 from shepherd_dsl.cli.text import count, plain
+from shepherd_dsl.errors import UserError
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.actions import BackPlan, TakenBack
     from shepherd_dsl.runtime.workspace import Workspace
-    from shepherd_dsl.scope.apply import MergeRecord
+    from shepherd_dsl.scope.journal import MergeRecord
+    from shepherd_dsl.scope.settle import Policy
 
 _MOST = 40
 """Paths that are listed."""
 
 keep_option = click.option(
     "--keep", is_flag=True, help="Leave the workspace as it is, even where the run was merged into it."
+)
+mine_option = click.option(
+    "--keep-mine", "mine", is_flag=True, help="Leave the files that conflict as you have them, and do the rest."
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the files that conflict; `shepherd undo` brings yours back."
 )
 
 
@@ -65,19 +73,26 @@ def fork_command(event: str, number: int, dry_run: bool, folder: Path, as_json: 
 @click.command("revert")
 @click.argument("event", type=EVENT)
 @keep_option
+@mine_option
+@overwrite_option
 @dry_option
 @workspace_option
 @json_option
-def revert_command(event: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
+def revert_command(
+    event: str, keep: bool, mine: bool, overwrite: bool, dry_run: bool, folder: Path, as_json: bool
+) -> None:
     """Put code and files of a run back to EVENT, byte for byte, and say what could not be taken back.
 
-    Compensations that are due are made first, newest first. Nothing is forgotten: `shepherd undo` takes it back.
+    Compensations that are due are made first, newest first. Where the run was merged, the workspace follows; refused,
+    with the list, where you have changed the same files since, unless --keep-mine or --overwrite says what then.
+    Nothing is forgotten: `shepherd undo` takes it back.
     """
+    policy = _policy(keep=keep, mine=mine, overwrite=overwrite)
     workspace = workspace_at(folder)
     found = event_of(workspace, event)
     name = root_of(found, workspace)
     assert found.index is not None
-    _back(workspace, name, found.index, keep=keep, dry_run=dry_run, as_json=as_json, verb="reverted")
+    _back(workspace, name, found.index, keep=keep, policy=policy, dry_run=dry_run, as_json=as_json, verb="reverted")
 
 
 @click.command("discard")
@@ -95,58 +110,98 @@ def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> Non
 @click.command("undo")
 @click.argument("run", default="", type=RUN)
 @keep_option
+@mine_option
+@overwrite_option
 @dry_option
 @workspace_option
 @json_option
-def undo_command(run: str, keep: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
+def undo_command(run: str, keep: bool, mine: bool, overwrite: bool, dry_run: bool, folder: Path, as_json: bool) -> None:
     """Take back the last revert, discard or merge of a run.
 
-    Undoing a revert is a revert itself, so a second undo takes back the first one: it does not go further back. For
-    that `shepherd revert` goes to any event. Refused where compensations were made: those effects are gone.
+    The workspace gets, byte for byte, what it had before; refused, with the list, where you have changed the same
+    files since. An undo can be undone, so a second one takes back the first: it does not go further back. For that
+    `shepherd revert` goes to any event. Refused where compensations were made: those effects are gone.
     """
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
 
+    policy = _policy(keep=keep, mine=mine, overwrite=overwrite)
     workspace = workspace_at(folder)
     name = root_of(revision(workspace, run), workspace)
     action = last_action(workspace, name)
-    if action.kind == "merge":
-        record = undo_merge_of(workspace, name, dry_run=dry_run)
+    if action.kind in ("merge", "unmerge"):
+        if keep:
+            raise UserError(
+                "usage", f"the last thing done to run {name} was in the workspace alone: --keep would undo nothing"
+            )
+        record = undo_merge_of(workspace, name, policy=policy, dry_run=dry_run)
         if as_json:
-            print_json({"run": name, "undone": "merge", "dry_run": dry_run, "workspace": merge_json(record)})
+            print_json({"run": name, "undone": action.kind, "dry_run": dry_run, "workspace": merge_json(record)})
             return
-        click.echo(f"{'would take' if dry_run else 'took'} back the last merge of run {name}")
+        what = "merge" if action.kind == "merge" else "undo"
+        click.echo(f"{'would take' if dry_run else 'took'} back the last {what} of run {name}")
         print_lines(merge_lines(record, "would change" if dry_run else "changed"))
         return
-    # A discard leaves the workspace as it is; so does taking it back.
+    # What left the workspace as it was, a discard always, is undone without it.
     _back(
-        workspace, name, action.to, keep=keep or action.kind == "discard", dry_run=dry_run, as_json=as_json,
-        verb=f"undid the last {action.kind}: went back",
+        workspace, name, action.to, keep=keep or not action.merged, policy=policy, undo=True, dry_run=dry_run,
+        as_json=as_json, verb=f"undid the last {action.kind}: went back",
     )  # fmt: skip
 
 
 @click.command("merge")
 @click.argument("run", default="", type=RUN)
+@click.option(
+    "--markers", is_flag=True, help="Write both versions of clashing lines into the files, between conflict markers."
+)
+@mine_option
+@overwrite_option
 @dry_option
 @workspace_option
 @json_option
-def merge_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
-    """Write what a run changed into the workspace. Refused, with the list, where you changed the same files."""
+def merge_command(
+    run: str, markers: bool, mine: bool, overwrite: bool, dry_run: bool, folder: Path, as_json: bool
+) -> int:
+    """Write what a run changed into the workspace. Texts that you have changed too are merged line by line.
+
+    Refused, with the list, where you and the run changed the same lines, or a file that is not merged by lines: then
+    nothing is written, unless an option says what to do with conflicts. Exit status 1 where markers were written.
+    """
     from shepherd_dsl.runtime.actions import merge_run
 
+    policy = _policy(markers=markers, mine=mine, overwrite=overwrite)
     workspace = workspace_at(folder)
     name = root_of(revision(workspace, run), workspace)
-    record = merge_run(workspace, name, dry_run=dry_run)
+    record = merge_run(workspace, name, policy=policy, dry_run=dry_run)
     if as_json:
         print_json({"run": name, "dry_run": dry_run, "workspace": merge_json(record)})
-        return
-    print_lines(merge_lines(record, "would change" if dry_run else "changed"))
+    else:
+        print_lines(merge_lines(record, "would change" if dry_run else "changed"))
+    return int(any(one.settled == "markers" for one in record.conflicts))
 
 
 # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _policy(*, keep: bool = False, markers: bool = False, mine: bool = False, overwrite: bool = False) -> Policy:
+    """What becomes of conflicts. Raises UserError where two options say it."""
+    given = {"--keep": keep, "--markers": markers, "--keep-mine": mine, "--overwrite": overwrite}
+    chosen = [name for name, on in given.items() if on]
+    if len(chosen) > 1:
+        raise UserError("usage", f"{chosen[0]} and {chosen[1]} exclude each other", hint="Give one of them.")
+    return "markers" if markers else "keep" if mine else "overwrite" if overwrite else "refuse"
+
+
 def _back(
-    workspace: Workspace, name: str, to: int | None, *, keep: bool, dry_run: bool, as_json: bool, verb: str
+    workspace: Workspace,
+    name: str,
+    to: int | None,
+    *,
+    keep: bool,
+    policy: Policy = "refuse",
+    undo: bool = False,
+    dry_run: bool,
+    as_json: bool,
+    verb: str,
 ) -> None:
     from shepherd_dsl.cli.terminal import TerminalDisplay
     from shepherd_dsl.handlers.context import open_context
@@ -154,11 +209,20 @@ def _back(
     from shepherd_dsl.runtime.shield import shield_process
 
     if dry_run:
-        _say_plan(name, to, plan_back(workspace, name, to, keep=keep), as_json=as_json)
+        _say_plan(name, to, plan_back(workspace, name, to, keep=keep, policy=policy, undo=undo), as_json=as_json)
         return
     shield_process()
     display = TerminalDisplay(quiet=True)
-    done = take_back(workspace, name, to, context=open_context(workspace.root), display=display, keep=keep)
+    done = take_back(
+        workspace,
+        name,
+        to,
+        context=open_context(workspace.root),
+        display=display,
+        keep=keep,
+        policy=policy,
+        undo=undo,
+    )
     if as_json:
         print_json(_done_json(done))
         return
@@ -194,16 +258,29 @@ def _say_effects(*kinds: tuple[str, Sequence[str]]) -> None:
 
 
 def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
-    """What a merge changed in the workspace, or would."""
-    if not record.steps:
+    """What a merge changed in the workspace, or would, and how."""
+    by_line = set(record.by_line)
+    settled = {one.path: one for one in record.conflicts}
+    if not record.steps and not any(one.settled == "kept" for one in record.conflicts):
         yield "the workspace has these files already"
         return
-    yield f"{verb} {count(len(record.steps), 'path')} in the workspace:"
+    if record.steps:
+        yield f"{verb} {count(len(record.steps), 'path')} in the workspace:"
     for step in record.steps[:_MOST]:
         sign = "+" if step.old is None else "-" if step.new is None else "~"
-        yield f"  {sign} {plain(step.path)}"
+        conflict = settled.get(step.path)
+        how = "merged line by line" if step.path in by_line else ""
+        if conflict is not None:
+            how = "yours overwritten" if conflict.settled == "overwritten" else conflict.words()
+        yield f"  {sign} {plain(step.path)}{how and f' ({how})'}"
     if len(record.steps) > _MOST:
         yield f"  … and {len(record.steps) - _MOST} more"
+    shown = {step.path for step in record.steps[:_MOST]}
+    for one in record.conflicts:
+        if one.settled == "kept":
+            yield f"  left as you have it, {one.words()}: {plain(one.path)}"
+        elif one.settled == "markers" and one.path not in shown:
+            yield f"  ~ {plain(one.path)} ({one.words()})"
     yield from (f"  left alone, it changed meanwhile: {plain(path)}" for path in record.left)
 
 
@@ -216,6 +293,8 @@ def merge_json(record: MergeRecord) -> dict[str, Any]:
     return {
         "paths": [{"path": step.path, "from": entry(step.old), "to": entry(step.new)} for step in record.steps],
         "left": list(record.left),
+        "by_line": list(record.by_line),
+        "conflicts": [one.json() for one in record.conflicts],
     }
 
 

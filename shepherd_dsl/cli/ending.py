@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from shepherd_dsl.cli.output import colour, paint, print_json, print_lines, warn
+from shepherd_dsl.cli.output import colour, error_json, paint, print_json, print_lines, warn
 from shepherd_dsl.cli.text import plain, terminal_width
-from shepherd_dsl.errors import ShepherdError
 
 if TYPE_CHECKING:
     from shepherd_dsl.core.value import Value
@@ -116,8 +115,3 @@ def _json(ended: Ended) -> dict[str, Any]:
         "workspace": None if ended.merged is None else merge_json(ended.merged),
         "refused": None if ended.refused is None else error_json(ended.refused),
     }
-
-
-def error_json(error: ShepherdError) -> dict[str, Any]:
-    """An error as JSON: `code`, `what`, `where`, `hint`."""
-    return {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from shepherd_dsl.cli.text import plain
-from shepherd_dsl.errors import ProgramError, ShepherdError
+from shepherd_dsl.errors import ProgramError, RefusedError, ShepherdError
 
 _UNPRINTABLE: Final = re.compile(
     r"[\x7f-\x9f\xad\u0600-\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -67,13 +67,24 @@ def warn(title: str, text: str, *, hint: str = "") -> None:
         sys.stderr.write(f"  {paint('hint', 'cyan', on=on)} {_safe(hint)}\n")
 
 
+def error_json(error: ShepherdError) -> dict[str, Any]:
+    """An error as JSON: `code`, `what`, `where`, `hint`, and the `conflicts` of a merge."""
+    body: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
+    if isinstance(error, RefusedError) and error.conflicts:
+        from shepherd_dsl.scope.conflict import Conflict
+
+        found = [one for one in error.conflicts if isinstance(one, Conflict)]
+        body["conflicts"] = [{**one.json(), "path": _clean(one.path)} for one in found]
+    return body
+
+
 def report_error(error: ShepherdError, *, as_json: bool) -> int:
     """Print an error, on standard error; the exit status that belongs to it."""
     if as_json:
-        body = {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
+        body = error_json(error)
         if isinstance(error, ProgramError):
             body["rendered"] = error.rendered
-        body = {name: _clean(text) for name, text in body.items()}
+        body = {name: _clean(text) if isinstance(text, str) else text for name, text in body.items()}
         sys.stderr.write(json.dumps({"error": body}, ensure_ascii=False, sort_keys=True) + "\n")
         return error.exit_status
     on = colour(sys.stderr)

@@ -136,10 +136,25 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "a bug in shepherd",
         "What was recorded is safe. SHEPHERD_TRACEBACK=1 shows where it happened.",
     ),
+    "merge.changing": (
+        "a file changed while it was merged",
+        "Nothing was written. Merge again when the program that writes it has come to rest.",
+    ),
     "merge.conflict": (
-        "you and the run changed the same files",
-        "Nothing was written. Commit or move your own changes aside and run `shepherd merge` again. The run keeps "
-        "its files: `shepherd diff RUN` shows what it changed.",
+        "you and the run changed the same lines, or the same files",
+        "Nothing was written; the error names each file, and the lines that clash. Texts are merged line by line; not "
+        "so binary and very large files, links, and files that one side removed. `shepherd merge --markers` writes "
+        "both versions of clashing lines into the files, with conflict markers; --keep-mine leaves the files that "
+        "conflict as you have them; --overwrite takes the run's. `shepherd undo` takes back each of these. Or move "
+        "your own changes aside and merge again: the run keeps its files, and `shepherd diff RUN` shows what it "
+        "changed. `shepherd revert` and `shepherd undo` merge nothing by lines: they stop where you have changed "
+        "since what they would put back, unless --keep-mine or --overwrite says what then.",
+    ),
+    "merge.kept": (
+        "what a merge kept of your files is damaged",
+        "Where a merge was built on an edit of yours, it keeps your version in .shepherd/merge/kept/, so that it can "
+        "be undone exactly. That copy is not what was written. The error names the file: without it, what needs it "
+        "cannot be undone or merged.",
     ),
     "merge.ignored": (
         "the run made what the workspace has, but keeps out of runs",

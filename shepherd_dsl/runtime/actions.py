@@ -30,11 +30,11 @@ from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.merges import (
+    Given,
     finish,
     gave,
     merge,
     merge_recorded,
-    merged_files,
     merges,
     save_merges,
     undo_merge_of,
@@ -43,7 +43,8 @@ from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.replays import ReplayReport, replay_run, replay_with
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, start_tree
 from shepherd_dsl.runtime.workspace import Workspace, wanted_backend
-from shepherd_dsl.scope.apply import MergeRecord, merge_into
+from shepherd_dsl.scope.journal import MergeRecord
+from shepherd_dsl.scope.settle import Policy
 
 __all__ = [
     "Action",
@@ -310,21 +311,34 @@ class BackPlan:
     workspace: MergeRecord | None
 
 
-def plan_back(workspace: Workspace, name: str, to: int | None, *, keep: bool = False) -> BackPlan:
+def plan_back(
+    workspace: Workspace,
+    name: str,
+    to: int | None,
+    *,
+    keep: bool = False,
+    policy: Policy = "refuse",
+    undo: bool = False,
+) -> BackPlan:
     """What `take_back` would do. Raises RefusedError where it would be refused."""
     reader = workspace.store().read(name)
-    machine, _ = machine_of(reader)
+    machine, log = machine_of(reader)
     made: Plan | Con = plan(machine, ROOT, to)
     if to is None and isinstance(machine.runs[ROOT].code, Discarded):
         made = err("ended", "the run was discarded before")
     if isinstance(made, Con):
         raise _refusal(name, made)
     record = None
-    merged = merged_files(workspace, name) if to is not None and not keep and gave(workspace, name) else None
-    if merged is not None and to is not None:
-        commit = nth(machine.runs[ROOT].trace, to)
+    if not keep and to is not None and undo:
+        record = undo_merge_of(workspace, name, policy=policy, back=True, dry_run=True)
+    elif not keep and to is not None and gave(workspace, name):
+        root = machine.runs[ROOT]
+        commit = nth(root.trace, to)
         assert commit is not None
-        record = merge_into(workspace.root, merged, commit.files, read_blob=reader.blob, dry_run=True)
+        given = Given(
+            name=name, index=to, log=log, base=root.base, result=commit.files, read_blob=reader.blob, back=True
+        )
+        record = merge(workspace, given, policy=policy, dry_run=True)
     return BackPlan(made, record)
 
 
@@ -336,18 +350,21 @@ def take_back(
     context: HandlerContext,
     display: Display,
     keep: bool = False,
+    policy: Policy = "refuse",
+    undo: bool = False,
     handlers: Mapping[str, Handler] | None = None,
 ) -> TakenBack:
     """Revert the root run of a tree to event `to`, or discard it (None), with the compensations that are due.
 
-    Where the run itself was last merged into the workspace, a revert puts its files back too unless `keep`; it is
-    refused, before anything is done, where the user has changed them since. Raises HandlerError, before anything is
-    done, where a compensation has no handler.
+    Where the run itself was last merged into the workspace, a revert puts its files back too unless `keep`. Where the
+    user has changed them since, `policy` says what then: `keep` leaves those files, `overwrite` replaces them, `refuse`
+    refuses before anything is done. With `undo`, what a revert did to the workspace is taken back exactly. Raises
+    HandlerError, before anything is done, where a compensation has no handler.
     """
     with _no_secrets(context.redactor):
         finish(workspace)
         registry = Registry(context, handlers=handlers)
-        for debt in plan_back(workspace, name, to, keep=keep).plan.debts:
+        for debt in plan_back(workspace, name, to, keep=keep, policy=policy, undo=undo).plan.debts:
             registry.spec(debt.op)
         opened = open_tree(workspace, name)
         tree = opened.tree
@@ -359,8 +376,10 @@ def take_back(
             report = outcome.args[0]
             assert isinstance(report, Record)
             record = None
-            if not keep and to is not None and gave(workspace, name):
-                record = _merge_root(workspace, tree, back=True)
+            if not keep and to is not None and undo:
+                record = undo_merge_of(workspace, name, policy=policy, back=True, log=tree.recorded)
+            elif not keep and to is not None and gave(workspace, name):
+                record = _merge_root(workspace, tree, policy=policy, back=True)
             fields: dict[str, Any] = dict(report.fields)
             return TakenBack(
                 name, to, fields["undone"], fields["compensated"], fields["failed"], fields["irreversible"], record
@@ -381,10 +400,14 @@ def _refusal(name: str, outcome: Con) -> ShepherdError:
 
 @attrs.frozen(slots=True)
 class Action:
-    """The last thing a user did to a run: `revert`, `discard` or `merge`; `to` is the event before the first two."""
+    """The last thing a user did to a run: `revert`, `discard`, `merge`, or `unmerge`, which took back a merge.
+
+    `to` is the event before a revert or discard; `merged` says that a revert changed the workspace too.
+    """
 
     kind: str
     to: int | None
+    merged: bool = False
 
 
 def last_action(workspace: Workspace, name: str) -> Action:
@@ -399,9 +422,11 @@ def last_action(workspace: Workspace, name: str) -> Action:
     root: Commit | None = machine.runs[ROOT].trace
     assert root is not None
     given = merges(workspace, name)
-    last = given[-1] if given else None
-    if last is not None and last.tree == name and not last.back and (world is None or last.log > world.seq):
-        return Action("merge", None)
+    last = given[-1] if given and given[-1].by == name else None
+    if last is not None and world is not None and last.log <= world.seq:
+        last = None
+    if last is not None and not last.back:
+        return Action("unmerge" if last.undo else "merge", None)
     if world is None or not isinstance(world.event, Intent):
         raise RevisionError(
             "undo.nothing",
@@ -412,16 +437,15 @@ def last_action(workspace: Workspace, name: str) -> Action:
     while root is not None and root.seq > world.seq:
         root = root.parent
     assert root is not None
-    return Action(world.event.op.removeprefix("run."), root.index)
+    return Action(world.event.op.removeprefix("run."), root.index, last is not None)
 
 
-def _merge_root(workspace: Workspace, tree: LiveTree, *, back: bool = False) -> MergeRecord:
+def _merge_root(workspace: Workspace, tree: LiveTree, *, policy: Policy = "refuse", back: bool = False) -> MergeRecord:
     """Merge the root run of a tree that is still open."""
     root = tree.machine.runs[ROOT]
     assert root.trace is not None
-    return merge(
-        workspace,
-        tree.writer.name,
+    given = Given(
+        name=tree.writer.name,
         index=root.trace.index,
         log=tree.recorded,
         base=root.base,
@@ -429,10 +453,11 @@ def _merge_root(workspace: Workspace, tree: LiveTree, *, back: bool = False) -> 
         read_blob=tree.writer.blob,
         back=back,
     )
+    return merge(workspace, given, policy=policy)
 
 
-def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
-    """Write what the root run of `name` changed into the workspace.
+def merge_run(workspace: Workspace, name: str, *, policy: Policy = "refuse", dry_run: bool = False) -> MergeRecord:
+    """Write what the root run of `name` changed into the workspace; `policy` says what becomes of conflicts.
 
     The trace may come from elsewhere: it is replayed first, so that only what its program can have written gets there.
     Raises CorruptError, naming the first entry, where that fails; RefusedError, with the list, where the user has
@@ -446,7 +471,7 @@ def merge_run(workspace: Workspace, name: str, *, dry_run: bool = False) -> Merg
             where=f"run {name}",
             hint="Nothing was merged. The trace was changed, or another version of shepherd made it.",
         )
-    return merge_recorded(workspace, name, dry_run=dry_run)
+    return merge_recorded(workspace, name, policy=policy, dry_run=dry_run)
 
 
 # ── forks ────────────────────────────────────────────────────────────────────────────────────────────────────────────

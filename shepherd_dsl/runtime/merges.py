@@ -1,7 +1,8 @@
 """What the runs of a workspace gave it: merging a tree's files, and remembering what was merged.
 
 `.shepherd/runs/<name>/merges.json` lists the merges of the tree `name` and of the one it was forked from. It is written
-in the same step as the merge (`scope.apply.Beside`), so that the two cannot disagree after a crash.
+in the same step as the merge (`scope.journal.Beside`), so that the two cannot disagree after a crash. Undoing one is
+a merge too, and stands in the list: it can be undone in turn.
 """
 
 from __future__ import annotations
@@ -9,17 +10,29 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.errors import CorruptError, LockedError, RevisionError
 from shepherd_dsl.runtime.points import reached_in_merge
-from shepherd_dsl.scope.apply import Beside, MergeRecord, finish_interrupted, merge_into, no_merge, put_text
+from shepherd_dsl.scope.apply import Effect, Manner, Own, merge_into
+from shepherd_dsl.scope.journal import (
+    Beside,
+    MergeRecord,
+    entry_json,
+    entry_of,
+    finish_interrupted,
+    no_merge,
+    put_text,
+)
+from shepherd_dsl.scope.lines import Labels
+from shepherd_dsl.scope.settle import Policy
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.workspace import Workspace
@@ -29,16 +42,36 @@ T = TypeVar("T")
 PATIENCE_S: Final = 60.0
 """How long a merge waits for others into the same workspace."""
 
+_MERGE_HINT: Final = (
+    "Nothing was changed. `shepherd merge --markers` writes both versions of clashing lines into the files, "
+    "--keep-mine leaves yours, --overwrite takes the run's; `shepherd undo` takes each back. Or move your edits aside "
+    "and merge again."
+)
+_BACK: Final = "these files were changed here since they were merged"
+_BACK_HINT: Final = (
+    "Nothing was changed. --keep-mine leaves these files as they are now and takes back the rest, --overwrite takes "
+    "back these too; `shepherd undo` then brings yours back. --keep leaves the whole workspace as it is."
+)
 
-@attrs.frozen(slots=True)
+
+@attrs.frozen(slots=True, kw_only=True)
 class Merge:
-    """A merge into the workspace: it then had the files of `tree` after event `index` of its root run, when its log had
-    `log` entries. `back`: this was part of a revert, and is undone with it."""
+    """A merge into the workspace, made by the tree `by` when its log had `log` entries.
 
+    The workspace then had the files of `tree` after event `index` of its root run (None: nothing of it, as before its
+    first merge), but for `own`, which is built on what the user had there. `was` is what stood at a path before, where
+    that was not what the merge before had left. `back`: this was part of a revert, and is undone with it. `undo`: it
+    took back the merge before it in the list.
+    """
+
+    by: str
     tree: str
-    index: int
+    index: int | None
     log: int
-    back: bool
+    back: bool = False
+    undo: bool = False
+    own: Mapping[str, Own] = attrs.field(factory=dict)
+    was: Mapping[str, Entry | None] = attrs.field(factory=dict)
 
 
 def merges(workspace: Workspace, name: str) -> list[Merge]:
@@ -49,10 +82,8 @@ def merges(workspace: Workspace, name: str) -> list[Merge]:
     except FileNotFoundError:
         return []
     try:
-        return [
-            Merge(str(one["tree"]), int(one["index"]), int(one["log"]), bool(one["back"])) for one in json.loads(text)
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        return [_merge_of(row) for row in json.loads(text)]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptError(
             "merges.corrupt",
             f"what run {name} gave the workspace cannot be read: {error}",
@@ -71,7 +102,7 @@ def save_merges(workspace: Workspace, name: str, found: list[Merge]) -> None:
 def merged_files(workspace: Workspace, name: str) -> Files | None:
     """What the workspace was last given by the tree `name`, or by the one it was forked from; None where nothing."""
     found = merges(workspace, name)
-    return _files_of(workspace, found[-1]) if found else None
+    return _files_of(workspace, found[-1]) if found and found[-1].index is not None else None
 
 
 def gave(workspace: Workspace, name: str) -> bool:
@@ -80,82 +111,134 @@ def gave(workspace: Workspace, name: str) -> bool:
     A fork knows the merges of its source, which it builds on; but it must not take them back: they are not its own.
     """
     found = merges(workspace, name)
-    return bool(found) and found[-1].tree == name
+    return bool(found) and found[-1].tree == name and found[-1].index is not None
 
 
-def merge(
-    workspace: Workspace,
-    name: str,
-    *,
-    index: int,
-    log: int,
-    base: Files,
-    result: Files,
-    read_blob: Callable[[str], bytes],
-    back: bool = False,
-) -> MergeRecord:
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class Given:
+    """What is merged: the root run of the tree `name`, which has `result` after event `index`, and had `base` when it
+    started; its log has `log` entries. `back`: this is part of a revert."""
+
+    name: str
+    index: int
+    log: int
+    base: Files
+    result: Files
+    read_blob: Callable[[str], bytes]
+    back: bool = False
+
+
+def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_run: bool = False) -> MergeRecord:
     """Write what the root run changed into the workspace, which then has its files after event `index`.
 
-    `base` are the files it started from. Raises RefusedError, with the list, where the user has changed the same files
-    since; LockedError where other merges do not come to an end.
+    Texts that the user has changed too are joined line by line; but not by a revert, which is refused there. `policy`
+    says what becomes of conflicts. Raises RefusedError, with the list, where it is `refuse`, or cannot be followed;
+    LockedError where other merges do not come to an end.
     """
+    labels = Labels("workspace", "base", f"run {given.name}@{given.index}")
+    manner = (
+        Manner(policy=policy, labels=labels, what=_BACK, hint=_BACK_HINT)
+        if given.back
+        else Manner(by_line=True, policy=policy, labels=labels, hint=_MERGE_HINT)
+    )
 
     def once() -> MergeRecord:
-        before = merges(workspace, name)
-        given = _files_of(workspace, before[-1]) if before else base
-        beside = Beside(_place(name), _text([*before, Merge(name, index, log, back)]))
+        before = merges(workspace, given.name)
+
+        def remember(effect: Effect) -> Beside:
+            made = Merge(
+                by=given.name,
+                tree=given.name,
+                index=given.index,
+                log=given.log,
+                back=given.back,
+                own=effect.own,
+                was=effect.was,
+            )
+            return Beside(_place(given.name), _text([*before, made]))
+
         return merge_into(
-            workspace.root, given, result, read_blob=read_blob, beside=beside, checkpoint=reached_in_merge
+            workspace.root,
+            _files_of(workspace, before[-1]) if before else given.base,
+            given.result,
+            read_blob=given.read_blob,
+            own=before[-1].own if before else {},
+            manner=manner,
+            dry_run=dry_run,
+            remember=remember,
+            checkpoint=reached_in_merge,
         )
 
     return _patiently(once)
 
 
-def merge_recorded(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
+def merge_recorded(workspace: Workspace, name: str, *, policy: Policy = "refuse", dry_run: bool = False) -> MergeRecord:
     """Write what the root run of `name` changed into the workspace. Errors as `merge`."""
-    finish(workspace)
+    if not dry_run:
+        finish(workspace)
     reader = workspace.store().read(name)
     trace = reader.trace(ROOT)
     if not trace:
         raise RevisionError("run.empty", f"run {name} has no event: it was stopped before it began")
     base, last = trace[0].files, trace[-1]
-    if dry_run:
-        given = merged_files(workspace, name)
-        return merge_into(
-            workspace.root, base if given is None else given, last.files, read_blob=reader.blob, dry_run=True
-        )
-    return merge(
-        workspace, name, index=last.index, log=len(reader), base=base, result=last.files, read_blob=reader.blob
-    )
+    given = Given(name=name, index=last.index, log=len(reader), base=base, result=last.files, read_blob=reader.blob)
+    return merge(workspace, given, policy=policy, dry_run=dry_run)
 
 
-def undo_merge_of(workspace: Workspace, name: str, *, dry_run: bool = False) -> MergeRecord:
-    """Take back the last merge of a tree: the workspace gets what it had from it before.
+def undo_merge_of(
+    workspace: Workspace,
+    name: str,
+    *,
+    policy: Policy = "refuse",
+    back: bool = False,
+    log: int | None = None,
+    dry_run: bool = False,
+) -> MergeRecord:
+    """Take back the last merge of a tree: the workspace gets, byte for byte, what it had before it.
 
-    Raises RevisionError where it gave nothing, RefusedError where the user has changed the same files since.
+    `back`: as part of undoing a revert, which leaves the log with `log` entries. Raises RevisionError where the tree
+    merged nothing, RefusedError where the user has changed the same files since and `policy` does not say what then.
     """
-    finish(workspace)
+    if not dry_run:
+        finish(workspace)
     reader = workspace.store().read(name)
+    manner = Manner(policy=policy, what=_BACK, hint=_BACK_HINT)
 
     def once() -> MergeRecord:
         found = merges(workspace, name)
-        if not found or found[-1].tree != name:
+        if not found or found[-1].by != name:
             raise RevisionError("undo.nothing", "nothing was merged yet", where=f"run {name}")
-        after = _files_of(workspace, found[-1])
-        before = _files_of(workspace, found[-2]) if len(found) > 1 else reader.trace(ROOT)[0].files
-        left = found[:-1]
-        record = merge_into(
+        last = found[-1]
+        before = found[-2] if len(found) > 1 else Merge(by=name, tree=name, index=None, log=0)
+        # What an undo gave back of the user's, beside what its own row says, is in the row of the merge it took back.
+        beside = before.was if last.undo else {}
+        after = _state(workspace, last).apply(tuple(beside.items()))
+
+        def remember(effect: Effect) -> Beside:
+            kept = {path: one for path, one in effect.own.items() if path in effect.kept}
+            made = Merge(
+                by=name,
+                tree=before.tree,
+                index=before.index,
+                log=len(reader) if log is None else log,
+                back=back,
+                undo=True,
+                own={**before.own, **kept},
+                was={**beside, **effect.was},
+            )
+            return Beside(_place(name), _text([*found, made]))
+
+        return merge_into(
             workspace.root,
             after,
-            before,
+            _state(workspace, before).apply(tuple(last.was.items())),
             read_blob=reader.blob,
+            manner=manner,
             dry_run=dry_run,
-            beside=Beside(_place(name), _text(left)),
+            remember=remember,
+            always=True,
             checkpoint=reached_in_merge,
         )
-        if not record.steps and not dry_run:
-            save_merges(workspace, name, left)
-        return record
 
     return _patiently(once)
 
@@ -188,7 +271,12 @@ def _patiently(action: Callable[[], T]) -> T:
 
 
 def _files_of(workspace: Workspace, given: Merge) -> Files:
-    return workspace.store().read(given.tree).trace(ROOT)[given.index].files
+    return workspace.store().read(given.tree).trace(ROOT)[given.index or 0].files
+
+
+def _state(workspace: Workspace, given: Merge) -> Files:
+    """What the workspace held after a merge, at all paths that the tree changes."""
+    return _files_of(workspace, given).apply(tuple((path, one.made) for path, one in given.own.items()))
 
 
 def _place(name: str) -> str:
@@ -196,5 +284,35 @@ def _place(name: str) -> str:
 
 
 def _text(found: list[Merge]) -> str:
-    rows: list[dict[str, Any]] = [attrs.asdict(one) for one in found]
+    rows: list[dict[str, Any]] = [
+        {
+            "by": one.by,
+            "tree": one.tree,
+            "index": one.index,
+            "log": one.log,
+            "back": one.back,
+            "undo": one.undo,
+            "own": {
+                path: [entry_json(own.base), entry_json(own.mine), entry_json(own.made)]
+                for path, own in one.own.items()
+            },
+            "was": {path: entry_json(entry) for path, entry in one.was.items()},
+        }
+        for one in found
+    ]
     return json.dumps(rows, sort_keys=True)
+
+
+def _merge_of(row: Any) -> Merge:
+    """The merge that `_text` wrote. Raises ValueError, LookupError, TypeError or AttributeError where it did not."""
+    index = row["index"]
+    return Merge(
+        by=str(row["by"]),
+        tree=str(row["tree"]),
+        index=None if index is None else int(index),
+        log=int(row["log"]),
+        back=bool(row["back"]),
+        undo=bool(row["undo"]),
+        own={str(path): Own(*(entry_of(entry) for entry in own)) for path, own in row["own"].items()},
+        was={str(path): entry_of(entry) for path, entry in row["was"].items()},
+    )

@@ -20,6 +20,7 @@ POINTS: Final = (
     "drive.ended",
     "merge.staged",
     "merge.plan",
+    "merge.kept",
     "merge.unlink",
     "merge.put",
     "merge.synced",
@@ -27,7 +28,10 @@ POINTS: Final = (
     "merge.done",
     "merged",
 )
-"""Every point, in the order in which a run first meets it (those of a merge apart)."""
+"""Every point, in the order in which a run first meets it (those of a merge apart).
+
+`merge.kept` is met where a merge is built on something of the user's.
+"""
 
 
 def reached_in_merge(name: str) -> None:

@@ -232,10 +232,14 @@ def test_the_last_merge_is_undone(root: Path) -> None:
     old = files_of(root)
     merge_run(workspace, "1")
     assert last_action(workspace, "1").kind == "merge"
+    merged = files_of(root)
     undo_merge_of(workspace, "1")
     assert files_of(root) == old
-    with pytest.raises(RevisionError):
-        undo_merge_of(workspace, "1")
+    # That is undone as well.
+    assert last_action(workspace, "1").kind == "unmerge"
+    undo_merge_of(workspace, "1")
+    assert files_of(root) == merged
+    assert last_action(workspace, "1").kind == "unmerge"
 
 
 def test_a_discarded_run_is_ended_and_its_debts_paid(root: Path) -> None:

@@ -90,7 +90,7 @@ def test_errors(line: list[str], workspace: Path) -> None:
 def test_every_command_has_a_form_and_is_shown() -> None:
     with_json = {line[0] for _, line, _ in LINES}
     assert set(COMMANDS) - with_json == {"completion"}
-    helpers = {"entry", "error", "merge", "failure"}
+    helpers = {"entry", "error", "merge", "failure", "conflict", "lines"}
     assert {form for form, _, _ in LINES} == set(SCHEMA["$defs"]) - helpers
     for command in COMMANDS:
         assert f"### shepherd {command}" in DOCS

@@ -17,7 +17,8 @@ from shepherd_dsl.conformance.scope import Content, walk
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError
-from shepherd_dsl.scope.apply import Step, finish_interrupted, last_merge, merge_into, undo_merge
+from shepherd_dsl.scope.apply import merge_into
+from shepherd_dsl.scope.journal import MergeRecord, Step, finish_interrupted, last_merge
 
 BLOBS: dict[str, bytes] = {}
 
@@ -100,6 +101,14 @@ def merged(workspace: Path, base: dict[str, Content], result: dict[str, Content]
     return merge_into(workspace, files(base), files(result), read_blob=BLOBS.__getitem__).steps
 
 
+def taken_back(workspace: Path, record: MergeRecord, *, dry_run: bool = False) -> MergeRecord:
+    """The merge of a merge's new side into its old one."""
+    steps = [step for step in record.steps if step.path not in record.left]
+    new = Files.of((step.path, step.new) for step in steps if step.new is not None)
+    old = Files.of((step.path, step.old) for step in steps if step.old is not None)
+    return merge_into(workspace, new, old, read_blob=BLOBS.__getitem__, dry_run=dry_run)
+
+
 def test_writes_the_difference(tmp_path: Path) -> None:
     lay(tmp_path, BASE)
     steps = merged(tmp_path, BASE, RESULT)
@@ -128,14 +137,14 @@ def test_undo_puts_back(tmp_path: Path) -> None:
     record = merge_into(tmp_path, files(BASE), files(RESULT), read_blob=BLOBS.__getitem__)
     assert last_merge(tmp_path) == record
     (tmp_path / "keep").write_bytes(b"mine")
-    preview = undo_merge(tmp_path, record, read_blob=BLOBS.__getitem__, dry_run=True)
+    preview = taken_back(tmp_path, record, dry_run=True)
     assert held(tmp_path)["edit"] == (0o100644, b"new")
-    assert undo_merge(tmp_path, record, read_blob=BLOBS.__getitem__) == preview
+    assert taken_back(tmp_path, record) == preview
     assert held(tmp_path) == full({**BASE, "keep": b"mine"})
     merged(tmp_path, BASE, RESULT)
     (tmp_path / "edit").write_bytes(b"mine")
     with pytest.raises(RefusedError, match="edit"):
-        undo_merge(tmp_path, record, read_blob=BLOBS.__getitem__)
+        taken_back(tmp_path, record)
 
 
 def test_dry_run_changes_nothing(tmp_path: Path) -> None:
@@ -413,7 +422,7 @@ def test_what_the_user_saves_during_a_merge_stays(tmp_path: Path) -> None:
     want = {path: what for path, what in RESULT.items() if not path.startswith("new/")}
     assert held(tmp_path) == full({**want, "edit": b"mine", "gone": b"mine", "new": b"mine"})
     assert last_merge(tmp_path) == record
-    undo_merge(tmp_path, record, read_blob=BLOBS.__getitem__)
+    taken_back(tmp_path, record)
     assert held(tmp_path) == full({**BASE, "edit": b"mine", "gone": b"mine", "new": b"mine"})
 
 

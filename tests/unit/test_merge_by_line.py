@@ -1,0 +1,257 @@
+"""`shepherd merge` where you and the run changed the same files: by line, refused, or settled as an option says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import shepherd
+from tests.support.workspaces import POEM, held, make_poems, run_script, tree_hash
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = make_poems(tmp_path / "repo")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def kept(first: str, second: str = "true") -> None:
+    assert run_script(first, second, "--keep").status == 0
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_both_edits_of_one_text_are_there_afterwards(workspace: Path) -> None:
+    kept("sed -i s/two/TWO/ poem.txt; echo eight >>docs/other.txt; echo new >new.txt")
+    edit(workspace / "poem.txt", "six", "SIX")
+    edit(workspace / "docs" / "other.txt", "one", "ONE")
+    before = tree_hash(workspace)
+    planned = shepherd("merge", "--dry-run", "--json").json()["workspace"]
+    assert tree_hash(workspace) == before
+    assert planned["by_line"] == ["docs/other.txt", "poem.txt"]
+    printed = shepherd("merge")
+    assert printed.status == 0, printed.err
+    assert "~ poem.txt (merged line by line)" in printed.out
+    assert "+ new.txt\n" in printed.out
+    assert (workspace / "poem.txt").read_text() == POEM.replace("two", "TWO").replace("six", "SIX")
+    assert (workspace / "docs" / "other.txt").read_text() == POEM.replace("one", "ONE") + "eight\n"
+    assert "has these files already" in shepherd("merge").out
+    assert shepherd("undo").status == 0
+    assert tree_hash(workspace) == before
+
+
+def test_a_run_that_ends_is_merged_by_line_too(workspace: Path) -> None:
+    (workspace / "main.shep").write_text(
+        (workspace / "main.shep").read_text().replace("shell.script", "shell.script, human.approve", 1)
+        .replace("  return 1", '  do human.approve("?")\n  return 1')
+    )  # fmt: skip
+    stopped = run_script("sed -i s/two/TWO/ poem.txt", "true", "--no")
+    assert stopped.status == 0, stopped.err
+    assert shepherd("undo").status == 0
+    edit(workspace / "poem.txt", "six", "SIX")
+    assert shepherd("fork", "1@-2").status == 0
+    resumed = shepherd("resume", "2", "--yes", "-q")
+    assert resumed.status == 0, resumed.err
+    assert "~ poem.txt (merged line by line)" in resumed.out
+    assert (workspace / "poem.txt").read_text() == POEM.replace("two", "TWO").replace("six", "SIX")
+
+
+def test_permissions_and_contents_are_merged_apart(workspace: Path) -> None:
+    kept("chmod 755 tool.sh; sed -i s/two/TWO/ poem.txt")
+    edit(workspace / "tool.sh", "1", "2")
+    (workspace / "poem.txt").chmod(0o600)
+    assert shepherd("merge").status == 0
+    now = held(workspace)
+    assert now["tool.sh"] == (0o100755, b"echo 2\n")
+    assert now["poem.txt"] == (0o100600, POEM.replace("two", "TWO").encode())
+
+
+def test_permissions_that_both_changed_conflict(workspace: Path) -> None:
+    kept("chmod 755 tool.sh")
+    (workspace / "tool.sh").chmod(0o600)
+    printed = shepherd("merge", "--markers")
+    assert printed.status == 2
+    assert "tool.sh: permissions changed on both sides" in printed.err
+    assert shepherd("merge", "--overwrite").status == 0
+    assert held(workspace)["tool.sh"][0] == 0o100755
+
+
+def test_clashing_lines_are_named_and_nothing_is_changed(workspace: Path) -> None:
+    kept("sed -i -e s/two/TWO/ -e s/six/SIX/ poem.txt; echo new >new.txt")
+    edit(workspace / "poem.txt", "two\nthree", "2\n3\n3")
+    before = tree_hash(workspace)
+    for line in (["merge"], ["merge", "--dry-run"]):
+        printed = shepherd(*line)
+        assert printed.status == 2
+        assert "[merge.conflict]" in printed.err
+        assert "poem.txt: lines 2-4 here, lines 2-3 of the run" in printed.err
+        assert "new.txt" not in printed.err
+    error = json.loads(shepherd("merge", "--json").err)["error"]
+    assert error["conflicts"] == [
+        {
+            "path": "poem.txt",
+            "why": "lines",
+            "settled": None,
+            "ignored": False,
+            "lines": [
+                {
+                    "base": {"start": 2, "count": 2},
+                    "workspace": {"start": 2, "count": 3},
+                    "run": {"start": 2, "count": 2},
+                    "markers": None,
+                }
+            ],
+        }
+    ]
+    assert tree_hash(workspace) == before
+
+
+def test_markers_on_request(workspace: Path) -> None:
+    kept("sed -i -e s/two/TWO/ -e s/six/SIX/ poem.txt; sed -i s/one/ONE/ docs/other.txt; echo new >new.txt")
+    edit(workspace / "poem.txt", "two", "2")
+    edit(workspace / "docs" / "other.txt", "seven", "SEVEN")
+    before = tree_hash(workspace)
+    planned = shepherd("merge", "--markers", "--dry-run")
+    assert planned.status == 1
+    assert tree_hash(workspace) == before
+    printed = shepherd("merge", "--markers")
+    assert printed.status == 1
+    assert printed.out == planned.out.replace("would change", "changed")
+    assert "~ poem.txt (conflict markers: lines 2-8)" in printed.out
+    assert "~ docs/other.txt (merged line by line)" in printed.out
+    text = (workspace / "poem.txt").read_text()
+    head, found = "one\n<<<<<<< workspace\n2\n||||||| base\ntwo\n=======\nTWO\n>>>>>>> run 1@", text.split("\n")
+    assert text.startswith(head)
+    assert found[8:] == ["three", "four", "five", "SIX", "seven", ""]
+    assert (workspace / "new.txt").exists()
+    # Nothing more is to be merged, and the undo gives back what there was.
+    assert "has these files already" in shepherd("merge").out
+    assert shepherd("undo").status == 0
+    assert tree_hash(workspace) == before
+    assert shepherd("undo").status == 0
+    assert (workspace / "poem.txt").read_text() == text
+
+
+def test_a_text_that_both_made_clashes_as_a_whole(workspace: Path) -> None:
+    kept("echo run >new.txt")
+    (workspace / "new.txt").write_text("mine\n")
+    assert "new.txt: line 1 here, line 1 of the run" in shepherd("merge").err
+    assert shepherd("merge", "--markers").status == 1
+    assert "mine\n||||||| base\n=======\nrun\n" in (workspace / "new.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "path", "mine", "why"),
+    [
+        ("printf 'run\\0' >picture", "picture", b"mine\0", "binary"),
+        ("echo run >>gone.txt", "gone.txt", None, "removed_here"),
+        ("rm gone.txt", "gone.txt", b"mine\n", "removed_there"),
+        ("ln -sfn gone.txt link", "link", b"a file now\n", "kind"),
+        ("rm poem.txt; ln -s gone.txt poem.txt", "poem.txt", b"mine\n", "kind"),
+        ("head -c 17000000 /dev/zero | tr '\\0' x >poem.txt", "poem.txt", b"mine\n", "large"),
+        ("mkdir new; echo run >new/file", "new", b"mine\n", "in_the_way"),
+    ],
+)
+class TestNotByLine:
+    """What is not merged by line conflicts, with a reason; markers cannot show it, the two options settle it."""
+
+    @pytest.fixture(autouse=True)
+    def _edited(self, workspace: Path, script: str, path: str, mine: bytes | None) -> None:
+        kept(script + "; echo more >>docs/other.txt")
+        (workspace / path).unlink(missing_ok=True)
+        if mine is not None:
+            (workspace / path).write_bytes(mine)
+
+    def test_refused(self, workspace: Path, path: str, why: str) -> None:
+        before = tree_hash(workspace)
+        for more in ([], ["--markers"], ["--dry-run"]):
+            printed = shepherd("merge", *more, "--json")
+            assert printed.status == 2
+            conflicts = json.loads(printed.err)["error"]["conflicts"]
+            assert (conflicts[0]["path"], conflicts[0]["why"]) == (path, why)
+        assert tree_hash(workspace) == before
+
+    def test_mine_is_kept_and_the_rest_merged(self, workspace: Path, path: str, why: str) -> None:
+        before, old = tree_hash(workspace), held(workspace)
+        printed = shepherd("merge", "--keep-mine")
+        assert printed.status == 0, printed.err
+        assert f": {path}" in printed.out
+        now = held(workspace)
+        assert now.get(path) == old.get(path)
+        assert now["docs/other.txt"] == (0o100644, POEM.encode() + b"more\n")
+        assert shepherd("undo").status == 0
+        assert tree_hash(workspace) == before
+
+    def test_the_run_s_is_taken_and_an_undo_brings_mine_back(self, workspace: Path, path: str, why: str) -> None:
+        before = tree_hash(workspace)
+        printed = shepherd("merge", "--overwrite")
+        if why == "in_the_way":  # A folder is not put in the place of a file: that would say nothing of what it held.
+            assert printed.status == 2
+            assert tree_hash(workspace) == before
+            return
+        assert printed.status == 0, printed.err
+        assert f"{path} (yours overwritten)" in printed.out
+        merged = tree_hash(workspace)
+        fresh = shepherd("fork", "1@-1")
+        assert fresh.status == 0
+        assert shepherd("undo", "1").status == 0
+        assert tree_hash(workspace) == before
+        assert shepherd("undo", "1").status == 0
+        assert tree_hash(workspace) == merged
+
+
+def test_the_next_merge_starts_from_my_version_again(workspace: Path) -> None:
+    """What the run does next is joined with my text, not with a mixture; also out of unresolved markers."""
+    kept("sed -i s/two/TWO/ poem.txt", "sed -i s/TWO/zwei/ poem.txt; echo last >last.txt")
+    edit(workspace / "poem.txt", "two", "2")
+    mine = (workspace / "poem.txt").read_text()
+    assert shepherd("fork", "1@2").status == 0
+    assert shepherd("merge", "2", "--markers").status == 1
+    assert shepherd("resume", "2", "--keep", "-q").status == 0
+    assert shepherd("merge", "2").status == 2
+    assert shepherd("merge", "2", "--markers").status == 1
+    text = (workspace / "poem.txt").read_text()
+    assert text.count("<<<<<<<") == 1
+    assert "2\n||||||| base\ntwo\n=======\nzwei\n" in text
+    # A revert to the beginning leaves exactly what I had.
+    assert shepherd("revert", "2@0").status == 0
+    assert (workspace / "poem.txt").read_text() == mine
+    assert not (workspace / "last.txt").exists()
+
+
+def test_resolved_markers_are_an_edit_like_any_other(workspace: Path) -> None:
+    kept("sed -i s/two/TWO/ poem.txt", "echo eight >>poem.txt")
+    assert shepherd("fork", "1@2").status == 0
+    edit(workspace / "poem.txt", "two", "2")
+    assert shepherd("merge", "2", "--markers").status == 1
+    (workspace / "poem.txt").write_text(POEM.replace("two", "2 (TWO)"))
+    assert shepherd("resume", "2", "-q").status == 0
+    assert (workspace / "poem.txt").read_text() == POEM.replace("two", "2 (TWO)") + "eight\n"
+
+
+def test_options_that_exclude_each_other(workspace: Path) -> None:
+    kept("true")
+    for line in ("merge --markers --overwrite", "merge --keep-mine --overwrite", "revert 1@0 --keep --overwrite"):
+        printed = shepherd(*line.split())
+        assert (printed.status, "exclude each other [usage]" in printed.err) == (2, True)
+
+
+def test_git_status_shows_what_was_merged(workspace: Path) -> None:
+    import subprocess
+
+    def git(*args: str) -> str:
+        options = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", *options, *args], capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "base")
+    kept("sed -i s/two/TWO/ poem.txt; echo new >new.txt; rm gone.txt")
+    edit(workspace / "poem.txt", "six", "SIX")
+    assert shepherd("merge").status == 0
+    assert git("status", "--porcelain").splitlines() == [" D gone.txt", " M poem.txt", "?? new.txt"]
