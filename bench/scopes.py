@@ -217,7 +217,7 @@ def _merge(what: Subject, root: Path, random: Random) -> float:
 
 def _bytes_of_a_fork(what: Subject) -> int:
     """What a clean fork takes beyond the blocks of its folders."""
-    folder = what.backend.layers
+    folder = what.backend.layers.folder
     before = _bytes(folder)
     what.fork(0, Random(3))
     return _bytes(folder) - before

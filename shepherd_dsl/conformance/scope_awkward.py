@@ -10,8 +10,9 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
-from shepherd_dsl.conformance.scope_lab import Lab, ScopeCase, clear, place_of, walk
+from shepherd_dsl.conformance.scope_lab import Lab, ScopeCase, clear, disturb, place_of, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK
 
 
@@ -236,6 +237,30 @@ def names_that_differ_in_case(case: ScopeCase, folder: Path) -> None:
     scope.close()
 
 
+def forked_again_and_again(case: ScopeCase, folder: Path) -> None:
+    """A copy of a copy of a copy is still right, and so is what the earlier ones hold."""
+    lab = Lab(case, folder)
+    chance = Random(7)
+    scope = lab.start({f"d{i % 3}/e{i % 2}/f{i}": b"%d" % i for i in range(24)})
+    first = scope
+    for number in range(60):
+        for _ in range(3):
+            disturb(scope.folder, chance)
+        lab.changes(scope)
+        files = scope.files
+        lab.backend.fork("root" if number == 0 else f"root.{number - 1}", f"root.{number}")
+        copy = lab.backend.open(f"root.{number}", files)
+        lab.expect(copy, files)
+        lab.expect(scope, files)
+        if scope is not first:
+            scope.close()
+        scope = copy
+    assert lab.changes(scope) == ()
+    assert lab.changes(first) == ()
+    scope.close()
+    first.close()
+
+
 AWKWARD: tuple[Callable[[ScopeCase, Path], None], ...] = (
     many_files,
     deep_paths,
@@ -248,5 +273,6 @@ AWKWARD: tuple[Callable[[ScopeCase, Path], None], ...] = (
     what_is_written_late_is_found,
     readers_see_the_old_or_the_new,
     names_that_differ_in_case,
+    forked_again_and_again,
 )
 """These checks; `scope.CHECKS` has them too."""

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def remove_tree(folder: Path) -> None:
     """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
     if not os.path.lexists(folder):
         return
-    aside = folder.parent / f".gone-{os.getpid()}"
+    aside = folder.parent / f".gone-{os.getpid()}-{threading.get_native_id()}"
     with Beneath(folder.parent, aside) as at:
         at.empty_stage()
         at.remove(folder.name)

@@ -33,11 +33,15 @@ class Beneath:
     way is given others (a file's only for the moment; folders' permissions are not part of a run's files). Without, an
     OSError is raised instead.
 
-    Folders found on the way are kept open until `forget` or `close`: call `forget` when others may have moved them.
+    Folders found on the way, at most `most_open` of them, are kept open until `forget` or `close`: call `forget` when
+    others may have moved them.
     """
 
-    def __init__(self, folder: Path, stage: Path | None = None, *, own: bool = True) -> None:
+    def __init__(
+        self, folder: Path, stage: Path | None = None, *, own: bool = True, most_open: int = _MAX_OPEN
+    ) -> None:
         self._own = own
+        self._most_open = most_open
         self._top = os.open(folder, _FOLDER)
         self._open: dict[str, int] = {}
         self._count = 0
@@ -306,7 +310,7 @@ class Beneath:
             raise
 
     def _keep(self, path: str, fd: int) -> None:
-        if len(self._open) >= _MAX_OPEN:
+        if len(self._open) >= self._most_open:
             oldest = next(iter(self._open))
             os.close(self._open.pop(oldest))
         self._open[path] = fd

@@ -6,33 +6,20 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import attrs
+from typing import TYPE_CHECKING
 
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import Files, git_blob_hash
-from shepherd_dsl.scope.bases import Base, remove_tree
+from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
+from shepherd_dsl.scope.overlay_layers import Stack
 from shepherd_dsl.scope.overlay_survey import LayerSurvey
 from shepherd_dsl.scope.survey import Seen, load_seen, save_seen, seen_now, stamp
 
 if TYPE_CHECKING:
     from shepherd_dsl.scope.overlay import OverlayBackend
-
-MOST_LAYERS: Final = 48
-"""A run with so many frozen layers is not frozen again, so that look-ups stay quick: a fork is then made of values."""
-
-
-@attrs.frozen(slots=True)
-class Stack:
-    """What lies below a run's topmost layer: frozen layers, the newest first, and a base. `files` is what they hold."""
-
-    frozen: tuple[str, ...]
-    base: Base
-    files: Files
 
 
 class OverlayScope:
@@ -131,20 +118,20 @@ class OverlayScope:
         Not where a process is at work in the folder, nor where the layers are many; where nothing was written there is
         nothing to do. What was written must have been reported by `changes`.
         """
-        if len(self.stack.frozen) >= MOST_LAYERS or not self._whole:
+        if not self._whole:
             return False
         if not any((self._layer / "upper" / "files").iterdir()):
             return True
+        layers = self._backend.layers
+        stack = layers.current(self.stack)
+        if layers.is_full(stack):
+            return False
         self._let_go()
         if not self._backend.mounts.unmount(self._backend.place(self.run)):
             self._open_root(self._backend.reopen(self.run))
             return False
-        name = self._backend.new_name("frozen")
-        self._backend.write_frozen(name, self.stack.files.diff(self.files))
-        (self._layer / "upper").rename(self._backend.layers / name)
-        self.stack = Stack((name, *self.stack.frozen), self.stack.base, self.files)
+        self.stack = layers.freeze(self.run, stack, self.files)
         self._seen = {}
-        self._backend.write_stack(self.run, self.stack)
         self._mount()
         return True
 
@@ -152,7 +139,7 @@ class OverlayScope:
 
     @property
     def _layer(self) -> Path:
-        return self._backend.layer(self.run)
+        return self._backend.layers.of(self.run)
 
     def _mount(self) -> None:
         upper = self._layer / "upper"
@@ -185,7 +172,7 @@ class OverlayScope:
                 remove_tree(self._layer / "work")
             else:
                 # A process that is still at work keeps its layer, and whoever opens the run next gets another one.
-                self._layer.rename(self._backend.layers / self._backend.new_name("left"))
+                self._backend.layers.leave(self.run)
 
     def _forget(self) -> None:
         for at in self._held:
