@@ -45,7 +45,10 @@ SIZES: Final = ("42/2000", "200/8000")
 DIRTY: Final = (0, 10, 100, 1_000)
 FORKS: Final = 1_000
 """Live forks of one workspace."""
+CHAIN: Final = (1, 50, 200)
+"""How many forks of forks, of which each wrote to a file, lie below the run that is forked."""
 
+_UNITS: Final = ((" s", "s"), ("MB", "MB"), ("layers", ""))
 _TEXT: Final = b"def f(x):\n    return x + 1  # a comment\n" * 20_000
 
 
@@ -198,7 +201,7 @@ def measure(size: str, rounds: int, home: Path) -> dict[str, Any]:
         **{name: statistics.median(values) * 1e3 for name, values in taken.items()},
     }
     if size == SIZES[0]:
-        row |= _many(what)
+        row |= _many(what) | _chain(what)
     what.backend.close()
     what.tree.writer.close()
     return row
@@ -247,6 +250,35 @@ def _many(what: Subject) -> dict[str, float]:
     return {"1,000 forks: first": first * 1e3, "1,000 forks: last": last * 1e3, "1,000 forks: peak MB": peak}
 
 
+def _chain(what: Subject) -> dict[str, float]:
+    """A copy of a copy of a copy …: forks at some depths, the median of the last ten, and look-ups of what is not
+    there."""
+    random, spent = Random(4), list[float]()
+    found: dict[str, float] = {}
+    what.backend.fork("root.0", "chain.0")
+    scope = what.backend.open("chain.0", what.scope.files)
+    for number in range(1, max(CHAIN) + 10):
+        path = random.choice(what.paths)
+        (scope.folder / path).write_bytes(b"%d\n" % random.getrandbits(60))
+        scope.changes(what.tree.writer.put_blob)
+        began = time.perf_counter()
+        what.backend.fork(scope.run, f"chain.{number}")
+        copy = what.backend.open(f"chain.{number}", scope.files)
+        spent.append(time.perf_counter() - began)
+        scope.close()
+        scope = copy
+        if number - 9 in CHAIN:
+            depth = number - 9
+            found[f"fork at depth {depth}"] = statistics.median(spent[-10:]) * 1e3
+            began = time.perf_counter()
+            for missing in range(1_000):
+                os.path.lexists(f"{scope.folder}/src/missing{missing}")
+            found[f"1,000 look-ups at depth {depth}"] = (time.perf_counter() - began) * 1e3
+            found[f"layers at depth {depth}"] = len(scope.stack.frozen)
+    scope.close()
+    return found
+
+
 def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The targets, as the other benchmarks give them."""
     found: list[dict[str, Any]] = []
@@ -262,7 +294,7 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for name, value in result.items():
             if name in ("size", "bytes of a clean fork"):
                 continue
-            unit = "s" if name.endswith(" s") else "MB" if name.endswith("MB") else "ms"
+            unit = next((unit for part, unit in _UNITS if name.endswith(part) or name.startswith(part)), "ms")
             row(f"{result['size']}: {name}", value, unit, limits.get(name))
         row(f"{result['size']}: bytes of a clean fork", result["bytes of a clean fork"], "B", 8192)
     if len(results) > 1:
@@ -272,6 +304,9 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if "1,000 forks: last" in first:
         ratio = first["1,000 forks: last"] / first["1,000 forks: first"]
         row("the last of 1,000 forks over the first", ratio, "times", 2)
+    if f"fork at depth {CHAIN[-1]}" in first:
+        ratio = first[f"fork at depth {CHAIN[-1]}"] / first[f"fork at depth {CHAIN[0]}"]
+        row(f"fork at depth {CHAIN[-1]} over depth {CHAIN[0]}", ratio, "times", 3)
     return found
 
 
