@@ -123,7 +123,7 @@ class Beneath:
     def list(self, path: str) -> list[tuple[str, os.stat_result]]:
         """(name, stat) of what is inside the folder `path`, sorted by name; what vanishes meanwhile is left out."""
         out: list[tuple[str, os.stat_result]] = []
-        with os.scandir(self.folder(path)) as inside:
+        with os.scandir(_from_start(self.folder(path))) as inside:
             for item in inside:
                 with contextlib.suppress(FileNotFoundError):
                     out.append((path_of_os(os.fsencode(item.name)), item.stat(follow_symlinks=False)))
@@ -201,6 +201,13 @@ class Beneath:
             return os.fstat(self.folder(path, make=True))
         return self.place(self.stage(entry, data), path)
 
+    def separate(self, path: str) -> os.stat_result:
+        """Makes the regular file `path` one of its own, that shares nothing with other names of it; its stat."""
+        data, found = self.read(path)
+        name = self.stage(Entry(found.st_mode, ""), data)
+        os.utime(os_name(name), ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=self._stage, follow_symlinks=False)
+        return self.place(name, path)
+
     def unlink(self, path: str) -> bool:
         """Removes the file, link or the like at `path`; whether it did (not where it is a folder or nothing)."""
         try:
@@ -266,7 +273,7 @@ class Beneath:
 
     def empty_stage(self) -> None:
         """Removes what an interrupted process left in the staging folder."""
-        for name in sorted(os.fsencode(name) for name in os.listdir(self._stage)):
+        for name in sorted(os.fsencode(name) for name in os.listdir(_from_start(self._stage))):
             try:
                 os.unlink(name, dir_fd=self._stage)
             except OSError:
@@ -320,25 +327,59 @@ class Beneath:
             os.close(self._open.pop(known))
 
     def _destroy(self, first: bytes) -> None:
-        """Removes a folder of the staging folder. Inner folders move up beside it first, so depth does not matter."""
-        todo = [first]
-        while todo:
-            name = todo.pop()
-            _allow(self._stage, name)
-            fd = os.open(name, _FOLDER, dir_fd=self._stage)
-            try:
-                for inner in [os.fsencode(inner) for inner in os.listdir(fd)]:
-                    try:
-                        os.unlink(inner, dir_fd=fd)
-                    except OSError:
-                        _allow(fd, inner)
-                        self._count += 1
-                        moved = b"gone-%d-%d" % (os.getpid(), self._count)
-                        os.rename(inner, moved, src_dir_fd=fd, dst_dir_fd=self._stage)
-                        todo.append(moved)
-            finally:
+        """Removes a folder of the staging folder. Inner folders move up beside it first, so depth does not matter.
+
+        Out of a subvolume of btrfs they cannot move: there they move up to its topmost folder.
+        """
+        stages = [(self._stage, [first])]
+        try:
+            while stages:
+                stage, todo = stages[-1]
+                if not todo:
+                    if len(stages) > 1:
+                        os.close(stage)
+                    stages.pop()
+                    continue
+                name = todo[-1]
+                _allow(stage, name)
+                fd = os.open(name, _FOLDER, dir_fd=stage)
+                moved, left = self._move_up(fd, stage)
+                todo += moved
+                if left:
+                    stages.append((fd, [*left]))
+                    continue
                 os.close(fd)
-            os.rmdir(name, dir_fd=self._stage)
+                if not moved:
+                    todo.pop()
+                    os.rmdir(name, dir_fd=stage)
+        finally:
+            for fd, _ in stages[1:]:
+                os.close(fd)
+
+    def _move_up(self, fd: int, stage: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Unlinks what a folder holds and moves inner folders to `stage`: their names there; and those that cannot."""
+        moved, left = list[bytes](), list[bytes]()
+        for inner in [os.fsencode(inner) for inner in os.listdir(_from_start(fd))]:
+            try:
+                os.unlink(inner, dir_fd=fd)
+            except OSError:
+                _allow(fd, inner)
+                self._count += 1
+                name = b"gone-%d-%d" % (os.getpid(), self._count)
+                try:
+                    os.rename(inner, name, src_dir_fd=fd, dst_dir_fd=stage)
+                    moved.append(name)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    left.append(inner)
+        return tuple(moved), tuple(left)
+
+
+def _from_start(fd: int) -> int:
+    """A folder to be listed: on btrfs an open one shows what was in it when its position was last set to the start."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _names(path: str) -> list[str]:
