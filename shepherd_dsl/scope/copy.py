@@ -52,13 +52,21 @@ class CopyScope:
     Raises ScopeError where the folder cannot be made, read or written.
     """
 
-    def __init__(self, home: Path, files: Files, *, read_blob: Callable[[str], bytes], ignored: Ignored) -> None:
-        """Not for callers: `CopyBackend.open` makes one."""
+    def __init__(
+        self,
+        home: Path,
+        files: Files,
+        *,
+        read_blob: Callable[[str], bytes],
+        ignored: Ignored,
+        seen: Mapping[str, Seen] | None = None,
+    ) -> None:
+        """For backends. `seen` is what is known of a folder that is a clone of another one."""
+        self.home = home
         self.folder = self.place = home / "files"
         self.namespaces: tuple[int, ...] = ()
         self.files = Files.empty()
         self.skipped: tuple[str, ...] = ()
-        self._home = home
         self._read_blob = read_blob
         self._ignored = ignored
         self._seen: dict[str, Seen] = {}
@@ -71,7 +79,7 @@ class CopyScope:
             raise failed("make", self.folder, error) from error
         try:
             self._at.empty_stage()
-            self._look(files, load_seen(home / "seen"))
+            self._look(files, load_seen(home / "seen") if seen is None else seen, apart=seen is not None)
             self.sync(files)
         except OSError as error:
             self._at.close()
@@ -79,6 +87,16 @@ class CopyScope:
         except BaseException:
             self._at.close()
             raise
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the folder holds `files`, as far as is known: not after a `sync` that failed, nor when closed."""
+        return self._whole and not self._closed
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """What was found at the last look, by path."""
+        return self._seen
 
     def sync(self, files: Files) -> None:
         """Makes the folder hold `files`; costs the difference to what it held."""
@@ -141,15 +159,15 @@ class CopyScope:
         self._closed = True
         self._at.close()
         try:
-            save_seen(self._home / "seen", self._seen)
+            save_seen(self.home / "seen", self._seen)
         except OSError as error:
-            raise failed("close", self._home, error) from error
+            raise failed("close", self.home, error) from error
 
     def _tracked(self, files: Files) -> Callable[[str], bool]:
         return lambda path: path in self._seen or files.get(path) is not None or files.is_folder(path)
 
-    def _look(self, wanted: Files, before: Mapping[str, Seen]) -> None:
-        """Finds what the folder really holds."""
+    def _look(self, wanted: Files, before: Mapping[str, Seen], *, apart: bool = False) -> None:
+        """Finds what the folder really holds; with `apart`, two names of one file become two files."""
         self._seen = dict(before)
         found = survey(
             self._at,
@@ -159,6 +177,8 @@ class CopyScope:
             ignored=self._ignored,
             tracked=self._tracked(wanted),
         )
+        for path in found.linked if apart else ():
+            found.seen[path] = Seen(found.seen[path].entry, stamp(self._at.separate(path)), True)
         self._seen = found.seen
         self.files = Files.of((path, item.entry) for path, item in found.seen.items())
         self._whole = True

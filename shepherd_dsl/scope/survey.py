@@ -43,13 +43,15 @@ class Survey:
 
     `seen` has every entry by path; `skipped` lists what is not carried (sockets, FIFOs, devices, what may not be read,
     names too long); `unstable` lists files that changed each time they were read, which are held as last read;
-    `replaced` those for whose bytes `put_blob` kept others (without a secret): `seen` has what was kept.
+    `replaced` those for whose bytes `put_blob` kept others (without a secret): `seen` has what was kept; `linked` those
+    that have another name, by a hard link.
     """
 
     seen: dict[str, Seen]
     skipped: tuple[str, ...]
     unstable: tuple[str, ...]
     replaced: tuple[str, ...]
+    linked: tuple[str, ...] = ()
 
 
 def stamp(found: os.stat_result) -> tuple[int, ...]:
@@ -79,6 +81,7 @@ def survey(
     skipped: list[str] = []
     unstable: list[str] = []
     replaced: list[str] = []
+    linked: list[str] = []
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -110,13 +113,15 @@ def survey(
                 try:
                     seen[path] = look(at, path, found, before.get(path), now, put_blob, unstable, replaced)
                     carried = True
+                    if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+                        linked.append(path)
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 except PermissionError:
                     skipped.append(path)
         if not carried:
             seen[folder] = FOLDER_SEEN
-    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)))
+    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)), tuple(sorted(linked)))
 
 
 def look(
