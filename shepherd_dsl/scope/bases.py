@@ -25,6 +25,7 @@ from shepherd_dsl.core.files import Files
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import CopyScope
 from shepherd_dsl.scope.ignore import nothing_ignored
+from shepherd_dsl.scope.times import Times
 
 _NEAR = 1_000
 _SHARE = 5
@@ -70,7 +71,7 @@ class Bases:
         self._known[name] = found
         return found
 
-    def near(self, files: Files, read_blob: Callable[[str], bytes]) -> Base:
+    def near(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
         """A base that `files` differ little from; made of them where there is none. OSError passes through."""
         own = self.named(files.hash, files)
         if own is not None:
@@ -81,7 +82,7 @@ class Bases:
                 entries = sum(1 for _ in found.files.items())
                 if len(found.files.diff(files)) <= max(_NEAR, entries // _SHARE):
                     return _used(found)
-        return self._make(files, read_blob)
+        return self._make(files, read_blob, times)
 
     def _latest(self) -> list[str]:
         """The bases that were made last, newest first: the only ones worth a look."""
@@ -90,14 +91,16 @@ class Bases:
             return [name for _, name in sorted(found, reverse=True)[:2]]
         return []
 
-    def _make(self, files: Files, read_blob: Callable[[str], bytes]) -> Base:
+    def _make(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
         with self._locked():
             found = self.named(files.hash, files)
             if found is not None:
                 return found
             building = self._folder / f"{files.hash}.new"
             remove_tree(building)
-            with contextlib.closing(CopyScope(building, files, read_blob=read_blob, ignored=nothing_ignored)):
+            with contextlib.closing(
+                CopyScope(building, files, read_blob=read_blob, ignored=nothing_ignored, times=times)
+            ):
                 pass
             (building / "seen").unlink(missing_ok=True)
             rows = [(path, entry.mode, entry.hash) for path, entry in files.items()]

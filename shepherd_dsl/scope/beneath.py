@@ -150,10 +150,13 @@ class Beneath:
                 parts.append(part)
         return b"".join(parts), os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def stage(self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False) -> str:
+    def stage(
+        self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False, time: int | None = None
+    ) -> str:
         """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
 
-        With `sync` it is on the disk afterwards (the staging folder itself: `sync_stage`).
+        It was changed at `time` (ns), without it now. With `sync` it is on the disk afterwards (the staging folder
+        itself: `sync_stage`).
         """
         if name is None:
             self._count += 1
@@ -163,6 +166,8 @@ class Beneath:
             os.unlink(raw, dir_fd=self._stage)
         if entry.mode == LINK:
             os.symlink(data, raw, dir_fd=self._stage)
+            if time is not None:
+                os.utime(raw, ns=(time, time), dir_fd=self._stage, follow_symlinks=False)
             return name
         file = os.open(
             raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage
@@ -172,6 +177,8 @@ class Beneath:
             while rest:
                 rest = rest[os.write(file, rest) :]
             os.fchmod(file, entry.mode & 0o7777)
+            if time is not None:
+                os.utime(file, ns=(time, time))
             if sync:
                 os.fsync(file)
         finally:
@@ -195,18 +202,26 @@ class Beneath:
             os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def put(self, path: str, entry: Entry, data: bytes) -> os.stat_result:
-        """Makes `path` what `entry` says, with `data` as its bytes, whatever is there now; its stat."""
+    def put(self, path: str, entry: Entry, data: bytes, *, time: int | None = None) -> os.stat_result:
+        """Makes `path` what `entry` says, with `data` as its bytes, changed at `time` (ns, else now), whatever is there
+        now; its stat."""
         if entry == EMPTY_FOLDER:
             return os.fstat(self.folder(path, make=True))
-        return self.place(self.stage(entry, data), path)
+        return self.place(self.stage(entry, data, time=time), path)
+
+    def set_time(self, path: str, time: int) -> os.stat_result | None:
+        """Makes the file or link `path` one that was changed at `time` (ns); its stat, None where it is so already."""
+        fd, name = self._place(path)
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if found.st_mtime_ns == time:
+            return None
+        os.utime(name, ns=(found.st_atime_ns, time), dir_fd=fd, follow_symlinks=False)
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
     def separate(self, path: str) -> os.stat_result:
         """Makes the regular file `path` one of its own, that shares nothing with other names of it; its stat."""
         data, found = self.read(path)
-        name = self.stage(Entry(found.st_mode, ""), data)
-        os.utime(os_name(name), ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=self._stage, follow_symlinks=False)
-        return self.place(name, path)
+        return self.put(path, Entry(found.st_mode, ""), data, time=found.st_mtime_ns)
 
     def unlink(self, path: str) -> bool:
         """Removes the file, link or the like at `path`; whether it did (not where it is a folder or nothing)."""

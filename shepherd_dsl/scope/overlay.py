@@ -32,6 +32,7 @@ from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
 from shepherd_dsl.scope.mounts import Mounts
 from shepherd_dsl.scope.overlay_layers import Layers, Stack
 from shepherd_dsl.scope.overlay_scope import OverlayScope
+from shepherd_dsl.scope.times import times_of
 
 
 class OverlayBackend:
@@ -45,6 +46,7 @@ class OverlayBackend:
     def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
         self.read_blob = read_blob
         self.ignored = ignored
+        self.times = times_of(folder)
         self._folder = folder
         self._bases = Bases(folder.parent / ".bases")
         self.layers = Layers(folder / "layers", self._bases)
@@ -62,13 +64,14 @@ class OverlayBackend:
         """The scope of `run`, holding `files`. Raises ScopeError where it cannot be made."""
         try:
             self._close(run)
-            found = self.layers.read(run) or self._new_stack(run, files)
-            stack = self.layers.current(found)
-            if stack is not found:
+            found = self.layers.read(run)
+            before = found or self._new_stack(run, files)
+            stack = self.layers.current(before)
+            if stack is not before:
                 self.layers.write(run, stack)
             if stack.files.hash == files.hash:
                 stack = attrs.evolve(stack, files=files)
-            scope = self._open[run] = OverlayScope(self, run, stack, files)
+            scope = self._open[run] = OverlayScope(self, run, stack, files, fresh=found is None)
         except OSError as error:
             raise failed("open", self.place(run), error) from error
         return scope
@@ -141,7 +144,7 @@ class OverlayBackend:
 
     def _new_stack(self, run: str, files: Files) -> Stack:
         remove_tree(self.layers.of(run))
-        base = self._bases.near(files, self.read_blob)
+        base = self._bases.near(files, self.read_blob, self.times)
         stack = Stack((), base, base.files)
         self.layers.write(run, stack)
         return stack

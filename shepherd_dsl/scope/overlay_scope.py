@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shepherd_dsl.core.event import Change
-from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import Files, git_blob_hash, os_name
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
 from shepherd_dsl.scope.overlay_layers import Stack
 from shepherd_dsl.scope.overlay_survey import LayerSurvey
-from shepherd_dsl.scope.survey import Seen, load_seen, save_seen, seen_now, stamp
+from shepherd_dsl.scope.survey import Seen, load_seen, newer, save_seen, seen_now, stamp, times_seen
 
 if TYPE_CHECKING:
     from shepherd_dsl.scope.overlay import OverlayBackend
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class OverlayScope:
     """The files of one run as an overlay; see `scope.protocol.Scope`."""
 
-    def __init__(self, backend: OverlayBackend, run: str, stack: Stack, files: Files) -> None:
-        """Not for callers: `OverlayBackend.open` makes one."""
+    def __init__(self, backend: OverlayBackend, run: str, stack: Stack, files: Files, *, fresh: bool) -> None:
+        """Not for callers: `OverlayBackend.open` makes one. `fresh`: nothing stood of the run."""
         self.files = stack.files
         self.skipped: tuple[str, ...] = ()
         self.run = run
@@ -34,6 +34,7 @@ class OverlayScope:
         self._backend = backend
         self._seen: dict[str, Seen] = {}
         self._whole = False
+        self._fresh = fresh
         self._root = -1
         self._held: list[Beneath] = []
         try:
@@ -69,16 +70,24 @@ class OverlayScope:
             if not self._whole:
                 self._look(git_blob_hash, files)
             self._whole = False
-            # The same files in other objects are met after each outcome: their hashes are known, and quick to compare.
             change = self.files.diff(files) if self.files.hash != files.hash else ()
-            written = write_difference(self._at, change, files, self._backend.read_blob)
+            old = self._times_before(self.files, change)
+            times = self._backend.times
+            written, now_written = write_difference(
+                self._at, self.files, files, self._backend.read_blob, times, fresh=self._fresh
+            )
             now = self._at.clock() if written else 0
-            for path, entry in change:
+            for path, _ in change:
                 self._seen.pop(path, None)
-                if entry is not None and path in written:
-                    found = self._upper.stat(path)
-                    assert found is not None
-                    self._seen[path] = seen_now(entry, found, now)
+            for path in written:
+                # Through the overlay, a file that got another time only may have other numbers than in the layer.
+                entry, found = files.get(path), self._upper.stat(path)
+                assert entry is not None
+                assert found is not None
+                self._seen[path] = seen_now(entry, found, now)
+            if change:
+                times.brought(self.files, files, now_written, old)
+            self._fresh = False
             self.files = files
             self._whole = True
         except OSError as error:
@@ -90,14 +99,31 @@ class OverlayScope:
         """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
         if not self._whole:
             raise interrupted(self.place)
-        before = self.files
+        before, seen = self.files, self._seen
         try:
             self._look(write_blob, before)
+            change = before.diff(self.files)
+            old = self._times_before(before, change, seen)
         except OSError as error:
             raise failed("read", self.place, error) from error
         finally:
             self._forget()
-        return before.diff(self.files)
+        self._backend.times.held(before, self.files, newer(seen, self._seen), old)
+        return change
+
+    def _times_before(
+        self, before: Files, change: Change, seen: Mapping[str, Seen] | None = None
+    ) -> dict[str, tuple[Entry, int]]:
+        """The entries and times of what a change replaces or removes: as seen in the topmost layer, or in the base."""
+        seen = self._seen if seen is None else seen
+        found = times_seen(seen, change)
+        base = self.stack.base
+        for path, _ in change:
+            entry = before.get(path)
+            if path not in seen and entry is not None and entry.hash and base.files.get(path) == entry:
+                with contextlib.suppress(OSError):
+                    found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
+        return found
 
     def close(self) -> None:
         """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""

@@ -31,6 +31,7 @@ from shepherd_dsl.scope.copy import CopyScope, escape_run
 from shepherd_dsl.scope.failures import failed
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
 from shepherd_dsl.scope.survey import Seen, stamp
+from shepherd_dsl.scope.times import times_of
 
 
 class ReflinkBackend:
@@ -46,6 +47,7 @@ class ReflinkBackend:
         self._bases = Bases(folder.parent / ".bases")
         self._read_blob = read_blob
         self._ignored = ignored
+        self._times = times_of(folder)
         self._open: dict[str, CopyScope] = {}
         self._cloned: dict[str, dict[str, Seen]] = {}
 
@@ -61,7 +63,7 @@ class ReflinkBackend:
                 except ScopeError:
                     # A command can put there what cannot be mended, as a subvolume of its own.
                     self._remove(home)
-            return self._opened(run, files, self._clone_base(home, files))
+            return self._opened(run, files, self._clone_base(home, files), fresh=True)
         except OSError as error:
             raise failed("open", home, error) from error
 
@@ -106,13 +108,21 @@ class ReflinkBackend:
             with contextlib.suppress(ScopeError):
                 scope.close()
 
-    def _opened(self, run: str, files: Files, seen: dict[str, Seen] | None) -> CopyScope:
-        scope = CopyScope(self._home(run), files, read_blob=self._read_blob, ignored=self._ignored, seen=seen)
+    def _opened(self, run: str, files: Files, seen: dict[str, Seen] | None, *, fresh: bool = False) -> CopyScope:
+        scope = CopyScope(
+            self._home(run),
+            files,
+            read_blob=self._read_blob,
+            ignored=self._ignored,
+            times=self._times,
+            seen=seen,
+            fresh=fresh,
+        )
         self._open[run] = scope
         return scope
 
     def _clone_base(self, home: Path, files: Files) -> dict[str, Seen]:
-        base = self._bases.near(files, self._read_blob)
+        base = self._bases.near(files, self._read_blob, self._times)
         return self._clone(base.folder, home, lambda path, found: base.files.get(path))
 
     def _clone(

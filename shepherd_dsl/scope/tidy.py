@@ -14,7 +14,7 @@ import attrs
 
 from shepherd_dsl.scope.bases import remove_tree
 
-BASES = ".bases"
+BASES, TIMES = ".bases", ".times"
 _RECENT_S = 3600.0
 """A base that was used in the last hour may be about to be used by a run that has not said so yet."""
 
@@ -42,7 +42,12 @@ def unused(folder: Path, in_use: Callable[[str], bool]) -> Unused:
 
 
 def remove_unused(folder: Path, found: Unused, locked: Callable[[str], AbstractContextManager[bool]]) -> None:
-    """Remove it; `locked` takes the lock of a tree, and says whether it could. OSError passes through."""
+    """Remove it, and what is known of times in trees that no process uses; `locked` takes the lock of a tree, and says
+    whether it could. OSError passes through."""
+    for name in {path.name.removesuffix(".imported") for path in (folder / TIMES).glob("*")}:
+        with locked(name) as mine:
+            for end in ("", ".imported") if mine else ():
+                (folder / TIMES / f"{name}{end}").unlink(missing_ok=True)
     for name in found.trees:
         with locked(name) as mine:
             if mine:
