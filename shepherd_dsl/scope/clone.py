@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ FICLONE: Final = 0x40049409
 _SNAP_CREATE_V2, _SUBVOL_CREATE_V2, _SNAP_DESTROY = 0x50009417, 0x50009418, 0x5000940F
 _ROOT_OF_SUBVOLUME: Final = 256
 """The inode of the topmost folder of every subvolume."""
+_TICK_S: Final = 0.02
+"""Longer than the clock of a file system stands still."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,7 +61,11 @@ def clone(
                 entry = entry_of(path, found) if placed is not None else None
                 if entry is not None and placed is not None:
                     made[path] = (entry, placed)
-        now = here.clock()
+        # A tick later, what is changed from then on shows in its times: nothing has to be read to know it is the same.
+        newest = max((found.st_ctime_ns for _, found in made.values()), default=0)
+        end = time.monotonic() + _TICK_S
+        while (now := here.clock()) <= newest and time.monotonic() < end:
+            time.sleep(0.001)
     return {path: seen_now(entry, found, now) for path, (entry, found) in made.items()}
 
 
