@@ -18,8 +18,17 @@ need() { # need COMMAND DEBIAN-PACKAGE
   fi
 }
 
+wish() { # wish COMMAND DEBIAN-PACKAGE: what some tests are skipped without
+  command -v "$1" >/dev/null 2>&1 && return 0
+  debian_root || return 0
+  say "installing $2"
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq "$2"; } >/dev/null || say "no $2: some tests are skipped"
+}
+
 need git git
 need gcc gcc
+wish mkfs.btrfs btrfs-progs
+wish mkfs.xfs xfsprogs
 
 good() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 

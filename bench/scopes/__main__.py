@@ -34,6 +34,8 @@ SIZES: Final = ("42/2000", "200/8000")
 DIRTY: Final = (0, 10, 100, 1_000)
 FORKS: Final = 1_000
 """Live forks of one workspace."""
+CHAIN: Final = (1, 50, 200)
+"""How many forks of forks, of which each wrote to a file, lie below the run that is forked."""
 _SLOW_MB: Final = 1_000
 """Workspaces so large are not copied whole, except once by `cp -a`."""
 
@@ -93,6 +95,8 @@ def measure(sizes: list[Sized], rounds: int) -> None:
             for name, subject in sized.subjects.items():
                 if name == "copy" and number % 5:
                     continue
+                if name != "copy":
+                    sized.timed(f"{name}: fork of the files alone", subject.fork_scope(f"alone.{number}"))
                 for dirty in DIRTY:
                     if dirty <= sized.count:
                         sized.timed(f"{name}: fork, {dirty} dirty", subject.fork(dirty, random))
@@ -135,6 +139,32 @@ def many(subject: Subject, name: str) -> dict[str, float]:
     }
 
 
+def chain(subject: Subject, name: str) -> dict[str, float]:
+    """A copy of a copy of a copy …: forks at some depths, the median of ten, and look-ups of what is not there."""
+    random, spent = Random(4), list[float]()
+    found: dict[str, float] = {}
+    subject.backend.fork("root.0", "chain.0")
+    scope = subject.backend.open("chain.0", subject.scope.files)
+    for number in range(1, max(CHAIN) + 10):
+        (scope.folder / random.choice(subject.paths)).write_bytes(b"%d\n" % random.getrandbits(60))
+        scope.changes(subject.tree.writer.put_blob)
+        began = time.perf_counter()
+        subject.backend.fork(f"chain.{number - 1}", f"chain.{number}")
+        copy = subject.backend.open(f"chain.{number}", scope.files)
+        spent.append(time.perf_counter() - began)
+        scope.close()
+        scope = copy
+        if number - 9 in CHAIN:
+            depth = number - 9
+            found[f"{name}: fork at depth {depth}"] = statistics.median(spent[-10:]) * 1e3
+            began = time.perf_counter()
+            for missing in range(1_000):
+                os.path.lexists(f"{scope.folder}/src/missing{missing}")
+            found[f"{name}: 1,000 look-ups at depth {depth}"] = (time.perf_counter() - began) * 1e3
+    scope.close()
+    return found
+
+
 def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The targets, as the other benchmarks give them."""
     found: list[dict[str, Any]] = []
@@ -166,6 +196,10 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if f"{name}: 1,000 forks: last" in first:
             ratio = first[f"{name}: 1,000 forks: last"] / first[f"{name}: 1,000 forks: first"]
             row(f"{name}: the last of 1,000 forks over the first", ratio, "times", 2)
+        deep = f"{name}: fork at depth {CHAIN[-1]}"
+        if deep in first:
+            ratio = first[deep] / first[f"{name}: fork at depth {CHAIN[0]}"]
+            row(f"{deep} over depth {CHAIN[0]}", ratio, "times", 3)
     return found
 
 
@@ -215,7 +249,7 @@ def _forks(home: Path, sizes: list[str], backends: list[str], rounds: int) -> li
     first = all_sizes[0]
     for name, subject in first.subjects.items():
         if name != "copy":
-            first.found |= many(subject, name)
+            first.found |= many(subject, name) | chain(subject, name)
     for sized in all_sizes:
         for subject in sized.subjects.values():
             subject.close()

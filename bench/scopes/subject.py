@@ -144,6 +144,15 @@ class Subject:
             self.backend.remove(copy)
         return spent
 
+    def fork_scope(self, name: str) -> float:
+        """Seconds until the files of a copy, which is then removed, can be used: nothing is recorded."""
+        began = time.perf_counter()
+        self.backend.fork("root.0", name)
+        self.backend.open(name, self.scope.files)
+        spent = time.perf_counter() - began
+        self.backend.remove(name)
+        return spent
+
     def revert(self, random: Random) -> float:
         """Seconds to have the files back as they were before writing to 10 of them."""
         before = self.scope.files

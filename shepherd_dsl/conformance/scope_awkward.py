@@ -10,8 +10,9 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
-from shepherd_dsl.conformance.scope_lab import Lab, ScopeCase, clear, place_of, walk
+from shepherd_dsl.conformance.scope_lab import Lab, ScopeCase, clear, disturb, place_of, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK
 
 
@@ -236,6 +237,97 @@ def names_that_differ_in_case(case: ScopeCase, folder: Path) -> None:
     scope.close()
 
 
+def forked_again_and_again(case: ScopeCase, folder: Path) -> None:
+    """A copy of a copy of a copy is still right, and so is what the earlier ones hold."""
+    lab = Lab(case, folder)
+    chance = Random(7)
+    scope = lab.start({f"d{i % 3}/e{i % 2}/f{i}": b"%d" % i for i in range(24)})
+    first = scope
+    for number in range(60):
+        for _ in range(3):
+            disturb(scope.folder, chance)
+        lab.changes(scope)
+        files = scope.files
+        lab.backend.fork("root" if number == 0 else f"root.{number - 1}", f"root.{number}")
+        copy = lab.backend.open(f"root.{number}", files)
+        lab.expect(copy, files)
+        lab.expect(scope, files)
+        if scope is not first:
+            scope.close()
+        scope = copy
+    assert lab.changes(scope) == ()
+    assert lab.changes(first) == ()
+    scope.close()
+    first.close()
+
+
+def times_come_back(case: ScopeCase, folder: Path) -> None:
+    """A folder that goes back to earlier files has the times of then; a fork has those of its original."""
+    lab = Lab(case, folder)
+    scope = lab.start({"source": b"1", "other": b"o", "d/kept": b"k", "l": (LINK, b"other")})
+
+    def build(number: int) -> None:
+        """The object is made anew where it is older than its source."""
+        source, built = place_of(scope, "source"), place_of(scope, "d/object")
+        if not built.exists() or built.lstat().st_mtime_ns < source.lstat().st_mtime_ns:
+            built.write_bytes(b"object of " + source.read_bytes())
+            os.utime(built, ns=(0, number * 10**9 + 5))
+
+    def edit(number: int, data: bytes) -> None:
+        place_of(scope, "source").write_bytes(data)
+        os.utime(place_of(scope, "source"), ns=(0, number * 10**9))
+
+    def times() -> dict[str, int]:
+        return {path: place_of(scope, path).lstat().st_mtime_ns for path, entry in scope.files.items() if entry.hash}
+
+    states = [(scope.files, times())]
+    for number, data in enumerate((b"22", b"1", b"22", b"1", b"333"), start=1):
+        edit(number, data)
+        if number % 2:
+            build(number)
+        if number == 4:
+            place_of(scope, "l").unlink()
+            place_of(scope, "l").symlink_to("source")
+            os.utime(place_of(scope, "l"), ns=(0, 4), follow_symlinks=False)
+        lab.changes(scope)
+        states.append((scope.files, times()))
+    held = {files.hash: found for files, found in states}  # the latest, where files were held twice
+    for files, _ in [*states, *reversed(states)]:
+        scope.sync(files)
+        lab.expect(scope, files)
+        assert times() == held[files.hash], f"{times()} instead of {held[files.hash]}"
+        assert lab.changes(scope) == ()
+    lab.backend.fork("root", "copy")
+    copy = lab.backend.open("copy", scope.files)
+    for path, time in times().items():
+        assert place_of(copy, path).lstat().st_mtime_ns == time, path
+    copy.close()
+    scope.close()
+    # Another process, to whom nothing of the copy is left but what is known of times.
+    lab.backend.remove("root")
+    lab.backend.close()
+    lab.backend = case.make(lab.home, lab.read)
+    scope = lab.backend.open("root", states[2][0])
+    assert times() == held[states[2][0].hash]
+    scope.close()
+
+
+def what_comes_from_elsewhere_is_new(case: ScopeCase, folder: Path) -> None:
+    """Files that were not held before, though each of them was, have the time of their coming."""
+    lab = Lab(case, folder)
+    scope = lab.start({"source": b"1", "object": b"of 1", "x": b"x"})
+    first = scope.files
+    for path, data in (("source", b"2"), ("object", b"of 2")):
+        place_of(scope, path).write_bytes(data)
+    os.utime(place_of(scope, "source"), ns=(0, 10**9))
+    lab.changes(scope)
+    before = place_of(scope, "object").lstat().st_mtime_ns
+    scope.sync(scope.files.apply((("source", first.get("source")),)))
+    assert place_of(scope, "source").lstat().st_mtime_ns >= before
+    assert place_of(scope, "object").lstat().st_mtime_ns == before
+    scope.close()
+
+
 AWKWARD: tuple[Callable[[ScopeCase, Path], None], ...] = (
     many_files,
     deep_paths,
@@ -248,5 +340,8 @@ AWKWARD: tuple[Callable[[ScopeCase, Path], None], ...] = (
     what_is_written_late_is_found,
     readers_see_the_old_or_the_new,
     names_that_differ_in_case,
+    forked_again_and_again,
+    times_come_back,
+    what_comes_from_elsewhere_is_new,
 )
 """These checks; `scope.CHECKS` has them too."""

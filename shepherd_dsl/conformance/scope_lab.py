@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import TypeAlias
 
 import attrs
@@ -96,6 +98,50 @@ def clear(folder: Path) -> None:
     """Remove all that a folder holds."""
     for found in sorted(folder.rglob("*"), reverse=True):
         found.unlink() if found.is_symlink() or not found.is_dir() else found.rmdir()
+
+
+_DISTURBANCES = ("write", "new", "append", "remove", "chmod", "link", "hard link", "mkdir", "clear", "replace")
+
+
+def disturb(folder: Path, chance: Random) -> None:
+    """One thing that a process may do to what a folder holds: to files, links and folders, at random."""
+    inside = sorted(path for path in folder.rglob("*"))
+    files = [path for path in inside if path.is_file() and not path.is_symlink()]
+    folders = [folder, *(path for path in inside if path.is_dir() and not path.is_symlink())]
+    what = chance.choice(
+        ("write", "new", "append", "remove", "chmod", "link", "hard link", "mkdir", "clear", "replace")
+    )
+    new = chance.choice(folders) / f"n{chance.randrange(40)}"
+    old = chance.choice(files) if files else None
+    if what == "clear" and folders[1:]:
+        shutil.rmtree(chance.choice(folders[1:]))
+    elif what == "replace" and folders[1:]:
+        gone = chance.choice(folders[1:])
+        shutil.rmtree(gone)
+        if chance.random() < 0.5:
+            gone.write_bytes(b"now a file")
+        else:
+            (gone / "again").mkdir(parents=True)
+            (gone / "again" / "f").write_bytes(b"%d" % chance.randrange(9))
+    elif what == "write" and old is not None:
+        old.write_bytes(b"%d" % chance.randrange(1 << 30))
+    elif what == "append" and old is not None:
+        with open(old, "ab") as file:
+            file.write(b"+")
+    elif what == "remove" and old is not None:
+        old.unlink()
+    elif what == "chmod" and old is not None:
+        old.chmod(chance.choice((0o600, 0o640, 0o755)))
+    elif os.path.lexists(new):
+        return
+    elif what == "link":
+        new.symlink_to(chance.choice(("n1", "..", "/etc", "nowhere")))
+    elif what == "hard link" and old is not None:
+        os.link(old, new)
+    elif what == "mkdir":
+        new.mkdir()
+    else:
+        new.write_bytes(b"%d" % chance.randrange(1 << 30))
 
 
 def walk(folder: Path) -> list[tuple[str, int, bytes | None]]:

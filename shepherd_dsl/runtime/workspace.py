@@ -27,19 +27,19 @@ STATE = ".shepherd"
 def wanted_backend(config: Config) -> str | None:
     """The scope backend that the configuration asks for, None where the best one is to be chosen.
 
-    Without the jail it is the plain copy: only the jail takes a command to where an overlay is. Raises UserError where
-    the configuration asks for both.
+    Without the jail it is the plain copy, or reflinks where they are asked for: only the jail takes a command to where
+    an overlay is. Raises UserError where the configuration asks for both.
     """
     if not config.jail.off:
         return config.scope.backend
-    if config.scope.backend not in (None, "copy"):
+    if config.scope.backend not in (None, "copy", "reflink"):
         raise UserError(
             "scope.backend",
             f"the scope backend {config.scope.backend} cannot be used without the jail",
             where="[scope] backend, [jail] off",
             hint='Take one of them out, or say backend = "copy".',
         )
-    return "copy"
+    return config.scope.backend or "copy"
 
 
 class Workspace:

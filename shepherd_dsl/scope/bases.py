@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from shepherd_dsl.core.files import Files
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import CopyScope
 from shepherd_dsl.scope.ignore import nothing_ignored
+from shepherd_dsl.scope.times import Times
 
 _NEAR = 1_000
 _SHARE = 5
@@ -32,7 +34,7 @@ _SHARE = 5
 _LIST = "files.json"
 
 ASIDE = ".gone-"
-"""Where a process takes what it removes, beside it: this and its number."""
+"""Where a thread takes what it removes, beside it: this, the number of its process and its own."""
 
 
 @attrs.frozen(slots=True)
@@ -72,7 +74,7 @@ class Bases:
         self._known[name] = found
         return found
 
-    def near(self, files: Files, read_blob: Callable[[str], bytes]) -> Base:
+    def near(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
         """A base that `files` differ little from; made of them where there is none. OSError passes through."""
         own = self.named(files.hash, files)
         if own is not None:
@@ -83,7 +85,7 @@ class Bases:
                 entries = sum(1 for _ in found.files.items())
                 if len(found.files.diff(files)) <= max(_NEAR, entries // _SHARE):
                     return _used(found)
-        return self._make(files, read_blob)
+        return self._make(files, read_blob, times)
 
     def _latest(self) -> list[str]:
         """The bases that were made last, newest first: the only ones worth a look."""
@@ -92,14 +94,16 @@ class Bases:
             return [name for _, name in sorted(found, reverse=True)[:2]]
         return []
 
-    def _make(self, files: Files, read_blob: Callable[[str], bytes]) -> Base:
+    def _make(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
         with self._locked():
             found = self.named(files.hash, files)
             if found is not None:
                 return found
             building = self._folder / f"{files.hash}.new"
             remove_tree(building)
-            with contextlib.closing(CopyScope(building, files, read_blob=read_blob, ignored=nothing_ignored)):
+            with contextlib.closing(
+                CopyScope(building, files, read_blob=read_blob, ignored=nothing_ignored, times=times)
+            ):
                 pass
             (building / "seen").unlink(missing_ok=True)
             rows = [(path, entry.mode, entry.hash) for path, entry in files.items()]
@@ -131,7 +135,7 @@ def remove_tree(folder: Path) -> None:
     """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
     if not os.path.lexists(folder):
         return
-    aside = folder.parent / f"{ASIDE}{os.getpid()}"
+    aside = folder.parent / f"{ASIDE}{os.getpid()}-{threading.get_native_id()}"
     with Beneath(folder.parent, aside) as at:
         at.empty_stage()
         at.remove(folder.name)

@@ -33,11 +33,15 @@ class Beneath:
     way is given others (a file's only for the moment; folders' permissions are not part of a run's files). Without, an
     OSError is raised instead.
 
-    Folders found on the way are kept open until `forget` or `close`: call `forget` when others may have moved them.
+    Folders found on the way, at most `most_open` of them, are kept open until `forget` or `close`: call `forget` when
+    others may have moved them.
     """
 
-    def __init__(self, folder: Path, stage: Path | None = None, *, own: bool = True) -> None:
+    def __init__(
+        self, folder: Path, stage: Path | None = None, *, own: bool = True, most_open: int = _MAX_OPEN
+    ) -> None:
         self._own = own
+        self._most_open = most_open
         self._top = os.open(folder, _FOLDER)
         self._open: dict[str, int] = {}
         self._count = 0
@@ -119,7 +123,7 @@ class Beneath:
     def list(self, path: str) -> list[tuple[str, os.stat_result]]:
         """(name, stat) of what is inside the folder `path`, sorted by name; what vanishes meanwhile is left out."""
         out: list[tuple[str, os.stat_result]] = []
-        with os.scandir(self.folder(path)) as inside:
+        with os.scandir(_from_start(self.folder(path))) as inside:
             for item in inside:
                 with contextlib.suppress(FileNotFoundError):
                     out.append((path_of_os(os.fsencode(item.name)), item.stat(follow_symlinks=False)))
@@ -146,10 +150,13 @@ class Beneath:
                 parts.append(part)
         return b"".join(parts), os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def stage(self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False) -> str:
+    def stage(
+        self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False, time: int | None = None
+    ) -> str:
         """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
 
-        With `sync` it is on the disk afterwards (the staging folder itself: `sync_stage`).
+        It was changed at `time` (ns), without it now. With `sync` it is on the disk afterwards (the staging folder
+        itself: `sync_stage`).
         """
         if name is None:
             self._count += 1
@@ -159,6 +166,8 @@ class Beneath:
             os.unlink(raw, dir_fd=self._stage)
         if entry.mode == LINK:
             os.symlink(data, raw, dir_fd=self._stage)
+            if time is not None:
+                os.utime(raw, ns=(time, time), dir_fd=self._stage, follow_symlinks=False)
             return name
         file = os.open(
             raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage
@@ -168,6 +177,8 @@ class Beneath:
             while rest:
                 rest = rest[os.write(file, rest) :]
             os.fchmod(file, entry.mode & 0o7777)
+            if time is not None:
+                os.utime(file, ns=(time, time))
             if sync:
                 os.fsync(file)
         finally:
@@ -191,11 +202,26 @@ class Beneath:
             os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def put(self, path: str, entry: Entry, data: bytes) -> os.stat_result:
-        """Makes `path` what `entry` says, with `data` as its bytes, whatever is there now; its stat."""
+    def put(self, path: str, entry: Entry, data: bytes, *, time: int | None = None) -> os.stat_result:
+        """Makes `path` what `entry` says, with `data` as its bytes, changed at `time` (ns, else now), whatever is there
+        now; its stat."""
         if entry == EMPTY_FOLDER:
             return os.fstat(self.folder(path, make=True))
-        return self.place(self.stage(entry, data), path)
+        return self.place(self.stage(entry, data, time=time), path)
+
+    def set_time(self, path: str, time: int) -> os.stat_result | None:
+        """Makes the file or link `path` one that was changed at `time` (ns); its stat, None where it is so already."""
+        fd, name = self._place(path)
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if found.st_mtime_ns == time:
+            return None
+        os.utime(name, ns=(found.st_atime_ns, time), dir_fd=fd, follow_symlinks=False)
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def separate(self, path: str) -> os.stat_result:
+        """Makes the regular file `path` one of its own, that shares nothing with other names of it; its stat."""
+        data, found = self.read(path)
+        return self.put(path, Entry(found.st_mode, ""), data, time=found.st_mtime_ns)
 
     def unlink(self, path: str) -> bool:
         """Removes the file, link or the like at `path`; whether it did (not where it is a folder or nothing)."""
@@ -262,7 +288,7 @@ class Beneath:
 
     def empty_stage(self) -> None:
         """Removes what an interrupted process left in the staging folder."""
-        for name in sorted(os.fsencode(name) for name in os.listdir(self._stage)):
+        for name in sorted(os.fsencode(name) for name in os.listdir(_from_start(self._stage))):
             try:
                 os.unlink(name, dir_fd=self._stage)
             except OSError:
@@ -306,7 +332,7 @@ class Beneath:
             raise
 
     def _keep(self, path: str, fd: int) -> None:
-        if len(self._open) >= _MAX_OPEN:
+        if len(self._open) >= self._most_open:
             oldest = next(iter(self._open))
             os.close(self._open.pop(oldest))
         self._open[path] = fd
@@ -316,25 +342,59 @@ class Beneath:
             os.close(self._open.pop(known))
 
     def _destroy(self, first: bytes) -> None:
-        """Removes a folder of the staging folder. Inner folders move up beside it first, so depth does not matter."""
-        todo = [first]
-        while todo:
-            name = todo.pop()
-            _allow(self._stage, name)
-            fd = os.open(name, _FOLDER, dir_fd=self._stage)
-            try:
-                for inner in [os.fsencode(inner) for inner in os.listdir(fd)]:
-                    try:
-                        os.unlink(inner, dir_fd=fd)
-                    except OSError:
-                        _allow(fd, inner)
-                        self._count += 1
-                        moved = b"gone-%d-%d" % (os.getpid(), self._count)
-                        os.rename(inner, moved, src_dir_fd=fd, dst_dir_fd=self._stage)
-                        todo.append(moved)
-            finally:
+        """Removes a folder of the staging folder. Inner folders move up beside it first, so depth does not matter.
+
+        Out of a subvolume of btrfs they cannot move: there they move up to its topmost folder.
+        """
+        stages = [(self._stage, [first])]
+        try:
+            while stages:
+                stage, todo = stages[-1]
+                if not todo:
+                    if len(stages) > 1:
+                        os.close(stage)
+                    stages.pop()
+                    continue
+                name = todo[-1]
+                _allow(stage, name)
+                fd = os.open(name, _FOLDER, dir_fd=stage)
+                moved, left = self._move_up(fd, stage)
+                todo += moved
+                if left:
+                    stages.append((fd, [*left]))
+                    continue
                 os.close(fd)
-            os.rmdir(name, dir_fd=self._stage)
+                if not moved:
+                    todo.pop()
+                    os.rmdir(name, dir_fd=stage)
+        finally:
+            for fd, _ in stages[1:]:
+                os.close(fd)
+
+    def _move_up(self, fd: int, stage: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Unlinks what a folder holds and moves inner folders to `stage`: their names there; and those that cannot."""
+        moved, left = list[bytes](), list[bytes]()
+        for inner in [os.fsencode(inner) for inner in os.listdir(_from_start(fd))]:
+            try:
+                os.unlink(inner, dir_fd=fd)
+            except OSError:
+                _allow(fd, inner)
+                self._count += 1
+                name = b"gone-%d-%d" % (os.getpid(), self._count)
+                try:
+                    os.rename(inner, name, src_dir_fd=fd, dst_dir_fd=stage)
+                    moved.append(name)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    left.append(inner)
+        return tuple(moved), tuple(left)
+
+
+def _from_start(fd: int) -> int:
+    """A folder to be listed: on btrfs an open one shows what was in it when its position was last set to the start."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _names(path: str) -> list[str]:

@@ -10,10 +10,11 @@ A fork costs nothing until the copy is first opened, then a copy of the files.
 A scope is derived, so there is no state to lose: opening one compares what is really there with the files it should
 have and mends the difference, whatever interrupted the last process.
 
-Carried: regular files with their full permission bits, symbolic links, empty folders. Not carried: owners, times,
-extended attributes, folders' permissions; sockets, FIFOs and devices, which are listed. Hard links are carried as
-separate files: two paths of one file stay one in the folder where a process linked them, and are two in every copy and
-in a folder that was rebuilt. Ignored files stay where processes put them (see `ignore`), unless their folder goes.
+Carried: regular files with their full permission bits, symbolic links, empty folders; and, as far as they are known
+(`times`), when files and links were changed. Not carried: owners, extended attributes, folders' permissions and times;
+sockets, FIFOs and devices, which are listed. Hard links are carried as separate files: two paths of one file stay one
+in the folder where a process linked them, and are two in every copy and in a folder that was rebuilt. Ignored files
+stay where processes put them (see `ignore`), unless their folder goes.
 
 Between `open`, `sync` and `changes` processes may do anything in `files/`. During these calls none should be at work
 there: what it changes then may be noticed only by the next look at that file.
@@ -27,12 +28,24 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.failures import failed, interrupted
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
-from shepherd_dsl.scope.survey import FOLDER_SEEN, Seen, load_seen, save_seen, seen_now, stamp, survey
+from shepherd_dsl.scope.survey import (
+    FOLDER_SEEN,
+    Seen,
+    compare,
+    load_seen,
+    newer,
+    save_seen,
+    seen_now,
+    stamp,
+    survey,
+    times_seen,
+)
+from shepherd_dsl.scope.times import Times, times_of
 
 _MAX_ESCAPED = 160
 
@@ -52,18 +65,31 @@ class CopyScope:
     Raises ScopeError where the folder cannot be made, read or written.
     """
 
-    def __init__(self, home: Path, files: Files, *, read_blob: Callable[[str], bytes], ignored: Ignored) -> None:
-        """Not for callers: `CopyBackend.open` makes one."""
+    def __init__(
+        self,
+        home: Path,
+        files: Files,
+        *,
+        read_blob: Callable[[str], bytes],
+        ignored: Ignored,
+        times: Times,
+        seen: Mapping[str, Seen] | None = None,
+        fresh: bool | None = None,
+    ) -> None:
+        """For backends. `seen` is what is known of a folder that is a clone of another one; `fresh` says whether
+        something stood there of the run, where that is not to be seen from whether there is a folder."""
+        self.home = home
         self.folder = self.place = home / "files"
         self.namespaces: tuple[int, ...] = ()
         self.files = Files.empty()
         self.skipped: tuple[str, ...] = ()
-        self._home = home
         self._read_blob = read_blob
         self._ignored = ignored
+        self._times = times
         self._seen: dict[str, Seen] = {}
         self._whole = False
         self._closed = False
+        self._fresh = not self.folder.exists() if fresh is None else fresh
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._at = Beneath(self.folder, home / "stage")
@@ -71,7 +97,7 @@ class CopyScope:
             raise failed("make", self.folder, error) from error
         try:
             self._at.empty_stage()
-            self._look(files, load_seen(home / "seen"))
+            self._look(files, load_seen(home / "seen") if seen is None else seen, apart=seen is not None)
             self.sync(files)
         except OSError as error:
             self._at.close()
@@ -79,6 +105,16 @@ class CopyScope:
         except BaseException:
             self._at.close()
             raise
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the folder holds `files`, as far as is known: not after a `sync` that failed, nor when closed."""
+        return self._whole and not self._closed
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """What was found at the last look, by path."""
+        return self._seen
 
     def sync(self, files: Files) -> None:
         """Makes the folder hold `files`; costs the difference to what it held."""
@@ -111,7 +147,7 @@ class CopyScope:
                 ignored=self._ignored,
                 tracked=self._tracked(self.files),
             )
-            change = self._compare(found.seen)
+            change = compare(self._seen, found.seen)
             files = self.files.apply(change)
             for path in found.replaced:
                 entry = found.seen[path].entry
@@ -121,18 +157,9 @@ class CopyScope:
             raise failed("read", self.folder, error) from error
         finally:
             self._at.forget()
+        self._times.held(self.files, files, newer(self._seen, found.seen), times_seen(self._seen, change))
         self._seen, self.skipped, self.files = found.seen, found.skipped, files
         return change
-
-    def _compare(self, seen: Mapping[str, Seen]) -> Change:
-        change: list[tuple[str, Entry | None]] = []
-        for path, item in seen.items():
-            old = self._seen.get(path)
-            if old is not item and (old is None or old.entry != item.entry):
-                change.append((path, item.entry))
-        change.extend((path, None) for path in self._seen if path not in seen)
-        change.sort(key=lambda pair: pair[0])
-        return tuple(change)
 
     def close(self) -> None:
         """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""
@@ -141,15 +168,15 @@ class CopyScope:
         self._closed = True
         self._at.close()
         try:
-            save_seen(self._home / "seen", self._seen)
+            save_seen(self.home / "seen", self._seen)
         except OSError as error:
-            raise failed("close", self._home, error) from error
+            raise failed("close", self.home, error) from error
 
     def _tracked(self, files: Files) -> Callable[[str], bool]:
         return lambda path: path in self._seen or files.get(path) is not None or files.is_folder(path)
 
-    def _look(self, wanted: Files, before: Mapping[str, Seen]) -> None:
-        """Finds what the folder really holds."""
+    def _look(self, wanted: Files, before: Mapping[str, Seen], *, apart: bool = False) -> None:
+        """Finds what the folder really holds; with `apart`, two names of one file become two files."""
         self._seen = dict(before)
         found = survey(
             self._at,
@@ -159,26 +186,46 @@ class CopyScope:
             ignored=self._ignored,
             tracked=self._tracked(wanted),
         )
+        for path in found.linked if apart else ():
+            found.seen[path] = Seen(found.seen[path].entry, stamp(self._at.separate(path)), True)
         self._seen = found.seen
         self.files = Files.of((path, item.entry) for path, item in found.seen.items())
         self._whole = True
 
     def _write(self, files: Files) -> None:
         change = self.files.diff(files)
-        written = write_difference(self._at, change, files, self._read_blob)
+        old = times_seen(self._seen, change)
+        written, now_written = write_difference(
+            self._at, self.files, files, self._read_blob, self._times, fresh=self._fresh
+        )
         now = self._at.clock() if written else 0
         for path, entry in change:
             if entry is None:
                 self._seen.pop(path, None)
-            else:
-                self._seen[path] = seen_now(entry, written[path], now) if path in written else FOLDER_SEEN
+            elif path not in written:
+                self._seen[path] = FOLDER_SEEN
+        for path, placed in written.items():
+            entry = files.get(path)
+            assert entry is not None
+            self._seen[path] = seen_now(entry, placed, now)
+        if change:
+            self._times.brought(self.files, files, now_written, old)
+        self._fresh = False
         self.files = files
 
 
 def write_difference(
-    at: Beneath, change: Change, files: Files, read_blob: Callable[[str], bytes]
-) -> dict[str, os.stat_result]:
-    """Makes a folder hold `files`, from which it differs by `change`; the stats of the files and links put there."""
+    at: Beneath, before: Files, files: Files, read_blob: Callable[[str], bytes], times: Times, *, fresh: bool
+) -> tuple[dict[str, os.stat_result], dict[str, int]]:
+    """Makes a folder that holds `before` hold `files`, with the times that are known, `fresh` as for these.
+
+    The result has the stats of the files and links that were put there or got another time, and the times of those that
+    are as new as this.
+    """
+    # The same files in other objects are met after each outcome: their hashes are known, and quick to compare.
+    change = before.diff(files) if before.hash != files.hash else ()
+    if not change:
+        return {}, {}
     gone = set[str]()
     for path, entry in change:
         if entry is None:
@@ -191,12 +238,21 @@ def write_difference(
         if path.rpartition("/")[0] not in gone:
             at.remove(path)
     written: dict[str, os.stat_result] = {}
+    now_written: dict[str, int] = {}
+    time_of = times.wanted(files, fresh=fresh)
     for path, entry in change:
         if entry == EMPTY_FOLDER:
             at.put(path, entry, b"")
         elif entry is not None:
-            written[path] = at.put(path, entry, read_blob(entry.hash))
-    return written
+            time = time_of(path, entry)
+            written[path] = at.put(path, entry, read_blob(entry.hash), time=time)
+            if time is None:
+                now_written[path] = written[path].st_mtime_ns
+    for path, time in times.differing(before, files):
+        placed = at.set_time(path, time)
+        if placed is not None:
+            written[path] = placed
+    return written, now_written
 
 
 class CopyBackend:
@@ -211,10 +267,11 @@ class CopyBackend:
         self._folder = folder
         self._read_blob = read_blob
         self._ignored = ignored
+        self._times = times_of(folder)
 
     def open(self, run: str, files: Files) -> CopyScope:
         """The scope of `run`, holding `files`. Raises ScopeError where it cannot be made."""
-        return CopyScope(self._home(run), files, read_blob=self._read_blob, ignored=self._ignored)
+        return CopyScope(self._home(run), files, read_blob=self._read_blob, ignored=self._ignored, times=self._times)
 
     def fork(self, run: str, copy: str) -> None:
         """Nothing to do: a run's folder is made when it is opened, from its files."""

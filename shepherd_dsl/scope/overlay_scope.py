@@ -4,42 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import attrs
-
-from shepherd_dsl.core.event import Change
-from shepherd_dsl.core.files import Files, git_blob_hash
-from shepherd_dsl.scope.bases import Base, remove_tree
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import Files, git_blob_hash, os_name
+from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
+from shepherd_dsl.scope.overlay_layers import Stack
 from shepherd_dsl.scope.overlay_survey import LayerSurvey
-from shepherd_dsl.scope.survey import Seen, load_seen, save_seen, seen_now, stamp
+from shepherd_dsl.scope.survey import Seen, load_seen, newer, save_seen, seen_now, stamp, times_seen
 
 if TYPE_CHECKING:
     from shepherd_dsl.scope.overlay import OverlayBackend
-
-MOST_LAYERS: Final = 48
-"""A run with so many frozen layers is not frozen again, so that look-ups stay quick: a fork is then made of values."""
-
-
-@attrs.frozen(slots=True)
-class Stack:
-    """What lies below a run's topmost layer: frozen layers, the newest first, and a base. `files` is what they hold."""
-
-    frozen: tuple[str, ...]
-    base: Base
-    files: Files
 
 
 class OverlayScope:
     """The files of one run as an overlay; see `scope.protocol.Scope`."""
 
-    def __init__(self, backend: OverlayBackend, run: str, stack: Stack, files: Files) -> None:
-        """Not for callers: `OverlayBackend.open` makes one."""
+    def __init__(self, backend: OverlayBackend, run: str, stack: Stack, files: Files, *, fresh: bool) -> None:
+        """Not for callers: `OverlayBackend.open` makes one. `fresh`: nothing stood of the run."""
         self.files = stack.files
         self.skipped: tuple[str, ...] = ()
         self.run = run
@@ -47,6 +34,7 @@ class OverlayScope:
         self._backend = backend
         self._seen: dict[str, Seen] = {}
         self._whole = False
+        self._fresh = fresh
         self._root = -1
         self._held: list[Beneath] = []
         try:
@@ -82,16 +70,24 @@ class OverlayScope:
             if not self._whole:
                 self._look(git_blob_hash, files)
             self._whole = False
-            # The same files in other objects are met after each outcome: their hashes are known, and quick to compare.
             change = self.files.diff(files) if self.files.hash != files.hash else ()
-            written = write_difference(self._at, change, files, self._backend.read_blob)
+            old = self._times_before(self.files, change)
+            times = self._backend.times
+            written, now_written = write_difference(
+                self._at, self.files, files, self._backend.read_blob, times, fresh=self._fresh
+            )
             now = self._at.clock() if written else 0
-            for path, entry in change:
+            for path, _ in change:
                 self._seen.pop(path, None)
-                if entry is not None and path in written:
-                    found = self._upper.stat(path)
-                    assert found is not None
-                    self._seen[path] = seen_now(entry, found, now)
+            for path in written:
+                # Through the overlay, a file that got another time only may have other numbers than in the layer.
+                entry, found = files.get(path), self._upper.stat(path)
+                assert entry is not None
+                assert found is not None
+                self._seen[path] = seen_now(entry, found, now)
+            if change:
+                times.brought(self.files, files, now_written, old)
+            self._fresh = False
             self.files = files
             self._whole = True
         except OSError as error:
@@ -103,14 +99,31 @@ class OverlayScope:
         """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
         if not self._whole:
             raise interrupted(self.place)
-        before = self.files
+        before, seen = self.files, self._seen
         try:
             self._look(write_blob, before)
+            change = before.diff(self.files)
+            old = self._times_before(before, change, seen)
         except OSError as error:
             raise failed("read", self.place, error) from error
         finally:
             self._forget()
-        return before.diff(self.files)
+        self._backend.times.held(before, self.files, newer(seen, self._seen), old)
+        return change
+
+    def _times_before(
+        self, before: Files, change: Change, seen: Mapping[str, Seen] | None = None
+    ) -> dict[str, tuple[Entry, int]]:
+        """The entries and times of what a change replaces or removes: as seen in the topmost layer, or in the base."""
+        seen = self._seen if seen is None else seen
+        found = times_seen(seen, change)
+        base = self.stack.base
+        for path, _ in change:
+            entry = before.get(path)
+            if path not in seen and entry is not None and entry.hash and base.files.get(path) == entry:
+                with contextlib.suppress(OSError):
+                    found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
+        return found
 
     def close(self) -> None:
         """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""
@@ -131,20 +144,20 @@ class OverlayScope:
         Not where a process is at work in the folder, nor where the layers are many; where nothing was written there is
         nothing to do. What was written must have been reported by `changes`.
         """
-        if len(self.stack.frozen) >= MOST_LAYERS or not self._whole:
+        if not self._whole:
             return False
         if not any((self._layer / "upper" / "files").iterdir()):
             return True
+        layers = self._backend.layers
+        stack = layers.current(self.stack)
+        if layers.is_full(stack):
+            return False
         self._let_go()
         if not self._backend.mounts.unmount(self._backend.place(self.run)):
             self._open_root(self._backend.reopen(self.run))
             return False
-        name = self._backend.new_name("frozen")
-        self._backend.write_frozen(name, self.stack.files.diff(self.files))
-        (self._layer / "upper").rename(self._backend.layers / name)
-        self.stack = Stack((name, *self.stack.frozen), self.stack.base, self.files)
+        self.stack = layers.freeze(self.run, stack, self.files)
         self._seen = {}
-        self._backend.write_stack(self.run, self.stack)
         self._mount()
         return True
 
@@ -152,7 +165,7 @@ class OverlayScope:
 
     @property
     def _layer(self) -> Path:
-        return self._backend.layer(self.run)
+        return self._backend.layers.of(self.run)
 
     def _mount(self) -> None:
         upper = self._layer / "upper"
@@ -185,7 +198,7 @@ class OverlayScope:
                 remove_tree(self._layer / "work")
             else:
                 # A process that is still at work keeps its layer, and whoever opens the run next gets another one.
-                self._layer.rename(self._backend.layers / self._backend.new_name("left"))
+                self._backend.layers.leave(self.run)
 
     def _forget(self) -> None:
         for at in self._held:

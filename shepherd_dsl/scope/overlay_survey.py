@@ -19,7 +19,8 @@ from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.ignore import Ignored
 from shepherd_dsl.scope.survey import Seen, Survey, kept, look, stamp
 
-_OPAQUE: Final = "user.overlay.opaque"
+OPAQUE: Final = "user.overlay.opaque"
+"""The attribute of a folder that hides what the layers below have there."""
 
 
 class LayerSurvey:
@@ -57,7 +58,7 @@ class LayerSurvey:
             folder = todo.pop()
             try:
                 inside = self._inside(folder)
-                if _is_opaque(self._upper.folder(folder)):
+                if is_opaque(self._upper.folder(folder)):
                     self._hidden.add(folder)
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -82,10 +83,10 @@ class LayerSurvey:
 
     def _is_inner_folder(self, path: str, found: os.stat_result) -> bool:
         """Take in what stands at `path`; whether it is a folder to look into."""
-        kind = stat.S_IFMT(found.st_mode)
-        if kind == stat.S_IFCHR and found.st_rdev == 0:
+        if is_whiteout(found):
             self._hidden.add(path)
             return False
+        kind = stat.S_IFMT(found.st_mode)
         is_folder = kind == stat.S_IFDIR
         if self._ignored(path, is_folder) and not self._tracked(path):
             return False
@@ -132,8 +133,14 @@ class LayerSurvey:
         return files
 
 
-def _is_opaque(fd: int) -> bool:
+def is_whiteout(found: os.stat_result) -> bool:
+    """Whether that is the stat of a whiteout."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def is_opaque(fd: int) -> bool:
+    """Whether a folder of a layer hides what the layers below have there."""
     try:
-        return os.getxattr(fd, _OPAQUE) == b"y"
+        return os.getxattr(fd, OPAQUE) == b"y"
     except OSError:
         return False

@@ -1,12 +1,13 @@
 """Chooses the backend for a machine, and says why: for the driver and for `shepherd doctor`.
 
-A faster backend (reflinks, an overlay, FUSE) is one more module with a `ScopeBackend` that passes
+A faster backend (an overlay, FUSE, reflinks) is one more module with a `ScopeBackend` that passes
 `conformance.scope`, and one more entry in `CANDIDATES`: its `usable` finds out, at the folder where copies will stand,
 whether the machine can do it. The first usable candidate is chosen. Nothing else knows which backends there are.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,8 +57,23 @@ def _overlay_usable(folder: Path) -> tuple[bool, str]:
     return overlay_usable(folder)
 
 
+def _reflink(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+    from shepherd_dsl.scope.reflink import ReflinkBackend
+
+    return ReflinkBackend(folder, read_blob=read_blob, ignored=ignored)
+
+
+def _reflink_usable(folder: Path) -> tuple[bool, str]:
+    if sys.platform != "linux":
+        return False, "only the reflinks of Linux are known here"
+    from shepherd_dsl.scope.reflink import reflink_usable
+
+    return reflink_usable(folder)
+
+
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("overlay", _overlay_usable, _overlay),
+    Candidate("reflink", _reflink_usable, _reflink),
     Candidate("copy", lambda folder: (True, "works on any file system; a fork copies the files"), _copy),
 )
 """The backends of this version, the fastest first. The last one works everywhere."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, normal_path
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.ignore import Ignored
@@ -43,13 +43,15 @@ class Survey:
 
     `seen` has every entry by path; `skipped` lists what is not carried (sockets, FIFOs, devices, what may not be read,
     names too long); `unstable` lists files that changed each time they were read, which are held as last read;
-    `replaced` those for whose bytes `put_blob` kept others (without a secret): `seen` has what was kept.
+    `replaced` those for whose bytes `put_blob` kept others (without a secret): `seen` has what was kept; `linked` those
+    that have another name, by a hard link.
     """
 
     seen: dict[str, Seen]
     skipped: tuple[str, ...]
     unstable: tuple[str, ...]
     replaced: tuple[str, ...]
+    linked: tuple[str, ...] = ()
 
 
 def stamp(found: os.stat_result) -> tuple[int, ...]:
@@ -79,6 +81,7 @@ def survey(
     skipped: list[str] = []
     unstable: list[str] = []
     replaced: list[str] = []
+    linked: list[str] = []
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -110,13 +113,15 @@ def survey(
                 try:
                     seen[path] = look(at, path, found, before.get(path), now, put_blob, unstable, replaced)
                     carried = True
+                    if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+                        linked.append(path)
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 except PermissionError:
                     skipped.append(path)
         if not carried:
             seen[folder] = FOLDER_SEEN
-    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)))
+    return Survey(seen, tuple(sorted(skipped)), tuple(sorted(unstable)), tuple(sorted(replaced)), tuple(sorted(linked)))
 
 
 def look(
@@ -161,6 +166,33 @@ def _same_file(before: os.stat_result, after: os.stat_result) -> bool:
     """Whether the file stayed as it was. Lending ourselves the permission to read one changes its ctime only."""
     x, y = stamp(before), stamp(after)
     return x == y or (x[:1] + x[2:] == y[:1] + y[2:] and not before.st_mode & 0o400)
+
+
+def compare(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> Change:
+    """How what was seen differs."""
+    change: list[tuple[str, Entry | None]] = []
+    for path, item in after.items():
+        old = before.get(path)
+        if old is not item and (old is None or old.entry != item.entry):
+            change.append((path, item.entry))
+    change.extend((path, None) for path in before if path not in after)
+    change.sort(key=lambda pair: pair[0])
+    return tuple(change)
+
+
+def newer(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> dict[str, int]:
+    """The times (ns) of the files and links that have another one than before."""
+    found = {}
+    for path, item in after.items():
+        old = before.get(path)
+        if old is not item and item.stamp and (old is None or old.stamp[:1] != item.stamp[:1]):
+            found[path] = item.stamp[0]
+    return found
+
+
+def times_seen(seen: Mapping[str, Seen], change: Change) -> dict[str, tuple[Entry, int]]:
+    """The entries and times (ns), as they were seen, of the files and links that a change replaces or removes."""
+    return {path: (seen[path].entry, seen[path].stamp[0]) for path, _ in change if path in seen and seen[path].stamp}
 
 
 def save_seen(path: Path, seen: Mapping[str, Seen]) -> None:

@@ -14,7 +14,7 @@ import attrs
 
 from shepherd_dsl.scope.bases import ASIDE, remove_tree
 
-BASES = ".bases"
+BASES, TIMES = ".bases", ".times"
 _RECENT_S = 3600.0
 """A base that was used in the last hour may be about to be used by a run that has not said so yet."""
 
@@ -38,13 +38,18 @@ def unused(folder: Path, in_use: Callable[[str], bool]) -> Unused:
         for name in _inside(folder / BASES)
         if name not in kept and time.time() - (folder / BASES / name).stat().st_mtime > _RECENT_S
     ]
-    left = [name for name in _inside(folder) if name.startswith(ASIDE) and not _alive(name.removeprefix(ASIDE))]
+    left = [name for name in _inside(folder) if name.startswith(ASIDE) and not _alive(name.removeprefix(ASIDE).partition("-")[0])]
     found = [*(folder / name for name in (*trees, *left)), *(folder / BASES / name for name in bases)]
     return Unused(tuple(trees), tuple(bases), tuple(left), sum(map(_size, found)))
 
 
 def remove_unused(folder: Path, found: Unused, locked: Callable[[str], AbstractContextManager[bool]]) -> None:
-    """Remove it; `locked` takes the lock of a tree, and says whether it could. OSError passes through."""
+    """Remove it, and what is known of times in trees that no process uses; `locked` takes the lock of a tree, and says
+    whether it could. OSError passes through."""
+    for name in {path.name.removesuffix(".imported") for path in (folder / TIMES).glob("*")}:
+        with locked(name) as mine:
+            for end in ("", ".imported") if mine else ():
+                (folder / TIMES / f"{name}{end}").unlink(missing_ok=True)
     for name in found.trees:
         with locked(name) as mine:
             if mine:

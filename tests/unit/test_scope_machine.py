@@ -19,13 +19,12 @@ COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob
 OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
 
 
-@pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
-def test_any_order_of_steps(case: ScopeCase) -> None:
-    REACHED.clear()
+def check_machine(case: ScopeCase, folder: Path | None, *, examples: int) -> None:
+    """Run the state machine for a backend that keeps its copies below `folder`."""
     run_state_machine_as_test(
-        scope_machine(case, folder=MEMORY if MEMORY.is_dir() else None),
+        scope_machine(case, folder=folder),
         settings=settings(
-            max_examples=120,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
@@ -34,4 +33,10 @@ def test_any_order_of_steps(case: ScopeCase) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
+def test_any_order_of_steps(case: ScopeCase) -> None:
+    REACHED.clear()
+    check_machine(case, MEMORY if MEMORY.is_dir() else None, examples=120)
     assert [rule for rule in RULES if not REACHED[rule]] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,18 +11,17 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
 from shepherd_dsl.scope import mounts as mounts_module
-from shepherd_dsl.scope import overlay, overlay_scope
+from shepherd_dsl.scope import overlay_layers
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.overlay import OverlayBackend
+from tests.support.killing import killed_at
 from tests.support.scopes import needs_overlay
 
 pytestmark = needs_overlay
@@ -61,17 +59,16 @@ def held(folder: Path) -> set[str]:
     return {path for path, _, _ in walk(folder)}
 
 
-def mounts() -> list[str]:
-    """The mounts that everybody sees."""
-    return Path("/proc/self/mountinfo").read_text().splitlines()
+def mounts(folder: Path) -> list[str]:
+    """The mounts below a folder that everybody sees."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f" {folder}/" in line]
 
 
 def test_nobody_else_sees_the_mounts(tmp_path: Path) -> None:
-    before = mounts()
     lab = Lab(CASE, tmp_path)
     scope = lab.start({"a": b"1"})
     assert list(scope.place.parent.iterdir()) == []
-    assert mounts() == before
+    assert mounts(tmp_path) == []
     scope.close()
 
 
@@ -140,7 +137,7 @@ def test_a_process_that_is_still_at_work_does_not_reach_whoever_opens_the_run_ne
 
 
 def test_layers_are_not_piled_up_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlay_scope, "MOST_LAYERS", 3)
+    monkeypatch.setattr(overlay_layers, "MOST_LAYERS", 3)
     lab = Lab(CASE, tmp_path)
     scope = lab.start({"a": b"1"})
     for number in range(6):
@@ -164,7 +161,7 @@ def test_layers_from_before_a_restart_of_the_machine_are_not_trusted(
     files = scope.files
     lab.backend.close()
     (lab.home / "layers" / "run-root" / "upper" / "files" / "b").write_bytes(b"not put to the disk")
-    monkeypatch.setattr(overlay, "_boot", lambda: "another")
+    monkeypatch.setattr(overlay_layers, "_boot", lambda: "another")
     again = lab.backend.open("root", files)
     lab.expect(again, files)
     again.close()
@@ -210,45 +207,14 @@ def states(lab: Lab) -> tuple[Files, Files]:
     return lab.files({"a": b"1", "d/b": b"2", "d/c": b"3"}), lab.files({"a": b"1", "d": b"now a file", "x/y": None})
 
 
-def killed_at(folder: Path, step: int) -> int:
-    """Run the scenario in a process that is killed at a step, -1 for never; how many steps there were, if it was not.
-
-    A step is a call of a function of the operating system.
-    """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        steps = 0
-
-        def count(frame: FrameType, event: str, what: Any) -> None:
-            nonlocal steps
-            if event == "c_call" and getattr(what, "__module__", None) in ("posix", "_socket", None):
-                steps += 1
-                if steps == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        lab = Lab(CASE, folder)
-        sys.setprofile(count)
-        scenario(lab)
-        sys.setprofile(None)
-        os.write(writer, b"%d" % steps)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return int(said or 0)
-
-
 def test_killed_at_any_step(tmp_path: Path) -> None:
-    before = mounts()
-    total = killed_at(tmp_path / "whole", -1)
+    total = killed_at(-1, lambda: scenario(Lab(CASE, tmp_path / "whole")))
     assert total > POINTS
     for number, step in enumerate(sorted(Random(SEED).sample(range(1, total), POINTS))):
         folder = tmp_path / f"{number}"
         folder.mkdir()
         # A few steps more or less are made each time: what the kernel answers is not always the same.
-        assert killed_at(folder, step) < step
+        assert killed_at(step, lambda folder=folder: scenario(Lab(CASE, folder))) < step
         lab = Lab(CASE, folder)
         one, two = states(lab)
         for run, files in (("root", two), ("root.0", one), ("root.1", one), ("root", one)):
@@ -257,7 +223,7 @@ def test_killed_at_any_step(tmp_path: Path) -> None:
             assert lab.changes(scope) == (), f"step {step}"
             scope.close()
         lab.backend.close()
-    assert mounts() == before
+    assert mounts(tmp_path) == []
 
 
 NOBODY = 65_534

@@ -39,6 +39,7 @@ def test_copies_of_ended_runs_are_removed(workspace: Workspace) -> None:
     assert printed.status == 0
     assert "✓ disk       removed " in printed.out
     assert scopes(workspace) == []
+    assert list((workspace.state / "scopes" / ".times").iterdir()) == []
     assert "disk" not in shepherd("doctor", "--quick").out
 
 
