@@ -1,4 +1,4 @@
-"""The FUSE backend: the files of all runs of a tree are served by one process, which shares them until they are written.
+"""The FUSE backend: one process serves the files of all runs of a tree, and shares them until they are written.
 
 For where the kernel's overlays cannot be mounted. A fork is a message, however large the files are: the server lets the
 copy begin with the tree of the run (`fuse_tree`), and whoever writes to a file gets a copy of that file. What a process
@@ -142,4 +142,3 @@ class FuseBackend:
         (note / "layer.json").write_text(json.dumps({"base": base.name}), "ascii")
         server.ask("base", name=base.name, folder=str(base.folder / "files"), rows=rows)
         self._told.add(base.name)
-

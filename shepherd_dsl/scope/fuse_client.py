@@ -61,7 +61,7 @@ class FuseServer:
                     pass_fds=passed,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=None,
+                    stderr=subprocess.DEVNULL,
                     start_new_session=True,
                     cwd="/",
                 )  # fmt: skip

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _FICLONE: Final = 0x40049409
@@ -143,8 +143,8 @@ def write_all(fd: int, data: bytes, at: int) -> int:
 
 
 @contextlib.contextmanager
-def _folder_of(top: int, path: bytes):  # type: ignore[no-untyped-def]
-    """A descriptor of a folder near the file at `path` below `top`, and the rest of its path, short enough for a call."""
+def _folder_of(top: int, path: bytes) -> Iterator[tuple[int, bytes]]:
+    """A descriptor of a folder on the way to `path` below `top`, and the rest of the path, short enough for a call."""
     opened = -1
     try:
         while len(path) > _LONGEST:

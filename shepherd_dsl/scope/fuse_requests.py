@@ -33,12 +33,14 @@ _MOST_ATTRIBUTES: Final = 1 << 16
 
 @attrs.define(slots=True, eq=False)
 class Served:
-    """A scope: its number, its name in the root folder, its tree, and the files of it that are open, by node."""
+    """A scope: its number, its name in the root folder, its tree, and by node the files of it that are open and what
+    the kernel was told last."""
 
     index: int
     name: bytes
     tree: Tree
     open: dict[int, Opened] = attrs.field(factory=dict)
+    told: dict[int, tuple[Node, EntryAttributes]] = attrs.field(factory=dict)
 
     def is_written(self) -> bool:
         """Whether a process has a file open, or in its memory, that it may write."""
@@ -123,13 +125,13 @@ class Requests(pyfuse3.Operations):
         if parent == _TOP:
             scope = self.names.get(name) or fail(errno.ENOENT)
             entry = self._entry(scope, ROOT, known=True)
-            entry.entry_timeout = 0
+            entry.entry_timeout = 0  # its name may mean another one soon
             return entry
         scope, folder = self._at(parent)
         number = scope.tree.child(folder, name)
         if number is None:
             nothing = EntryAttributes()
-            nothing.st_ino = 0  # type: ignore[assignment]
+            nothing.st_ino = 0
             nothing.entry_timeout = _FOREVER
             return nothing
         return self._entry(scope, number, known=True)
@@ -142,8 +144,10 @@ class Requests(pyfuse3.Operations):
                 continue
             self._known.pop(inode, None)
             scope = self.scopes.get(inode >> _SHIFT)
-            if scope is not None and (inode & _MASK) not in scope.open:
-                scope.tree.forget_removed(inode & _MASK)
+            if scope is not None:
+                scope.told.pop(inode & _MASK, None)
+                if (inode & _MASK) not in scope.open:
+                    scope.tree.forget_removed(inode & _MASK)
 
     @_answer
     async def mkdir(self, parent: int, name: bytes, mode: int, ctx: Any) -> EntryAttributes:
@@ -250,7 +254,7 @@ class Requests(pyfuse3.Operations):
         if inode == _TOP:
             entry = EntryAttributes()
             entry.st_ino = _TOP
-            entry.st_mode = stat.S_IFDIR | 0o700  # type: ignore[assignment]
+            entry.st_mode = stat.S_IFDIR | 0o700
             entry.st_uid, entry.st_gid = self._user, self._group
             return entry
         return self._entry(*self._at(inode))
@@ -295,7 +299,8 @@ class Requests(pyfuse3.Operations):
         found = None
         if name.startswith(b"user."):
             scope, number = self._at(inode)
-            found = (scope.tree.get(number).attributes or {}).get(name)
+            attributes = scope.tree.get(number).attributes
+            found = None if attributes is None else attributes.get(name)
         return fail(errno.ENODATA) if found is None else found
 
     @_answer
@@ -392,7 +397,7 @@ class Requests(pyfuse3.Operations):
         writes = flags & os.O_ACCMODE != os.O_RDONLY
         file.holders += 1
         file.writers += writes
-        return FileInfo(fh=self._keep(_Handle(file, writes)), keep_cache=True)  # type: ignore[arg-type]
+        return FileInfo(fh=self._keep(_Handle(file, writes)), keep_cache=True)
 
     def _make_own(self, file: Opened, most: int | None) -> None:
         """Let an open file have a content that its scope may write, with at most so many bytes of the old one."""
@@ -434,9 +439,7 @@ class Requests(pyfuse3.Operations):
         node.content.stamp = now
         node.content.hash = None
         size = end if shorter else max(node.size, end)
-        scope.tree.put(
-            number, attrs.evolve(node, mode=_without_privileges(node.mode), mtime=now, ctime=now, size=size)
-        )
+        scope.tree.put(number, attrs.evolve(node, mode=_without_privileges(node.mode), mtime=now, ctime=now, size=size))
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -464,6 +467,11 @@ class Requests(pyfuse3.Operations):
         """What the kernel is told of a node; `known`: it will know one reference more."""
         node: Node = scope.tree.get(number)
         inode = scope.index << _SHIFT | number
+        if known:
+            self._known[inode] = self._known.get(inode, 0) + 1
+        told = scope.told.get(number)
+        if told is not None and told[0] is node:
+            return told[1]
         entry: Any = EntryAttributes()
         entry.st_ino = inode
         entry.entry_timeout = entry.attr_timeout = _FOREVER
@@ -475,10 +483,8 @@ class Requests(pyfuse3.Operations):
         entry.st_mtime_ns = node.mtime
         entry.st_ctime_ns = node.ctime
         entry.st_atime_ns = node.atime
-        if known:
-            self._known[inode] = self._known.get(inode, 0) + 1
+        scope.told[number] = node, entry
         return entry  # type: ignore[no-any-return]
-
 
 
 def _without_privileges(mode: int) -> int:

@@ -87,7 +87,7 @@ class FuseScope:
                 at.empty_stage()
                 self._look(git_blob_hash, files)
             self.is_whole = False
-            change = self.files.diff(files) if self.files.hash != files.hash else ()
+            change = () if files is self.files or files.hash == self.files.hash else self.files.diff(files)
             written = write_difference(at, change, files, self._backend.read_blob)
             if change:
                 rows = [

@@ -15,7 +15,8 @@ each a length of 8 bytes and a marshalled object:
     ← {"at": time, "rows": [(path, what), …]}                   what: None, or as below without a name
     → {"do": "list", "scope": n, "folders": [number, …]}
     ← {"rows": [[(name, mode, number, hash, target, file, stamp), …], …]}
-    → {"do": "note", "scope": n, "until": time, "hashes": [(number, stamp, hash), …], "written": [(path, ctime, hash), …]}
+    → {"do": "note", "scope": n, "until": time, "hashes": [(number, stamp, hash), …],
+       "written": [(path, ctime, hash), …]}
     → {"do": "close", "scope": n}, {"do": "remove", "name": b}
     ← {}
     ← {"error": text, "errno": n}                               to any of them
@@ -47,15 +48,13 @@ from shepherd_dsl.scope.fuse_tree import Clock, FrozenBase, Node, Tree, fail
 from shepherd_dsl.scope.mount_server import LIBC, checked, enter_namespaces
 
 _NOSUID, _NODEV = 2, 4
-_ATTRIBUTES_OF_ROOT = stat.S_IFDIR
 
 
 def mount(at: str) -> int:
     """Mount a FUSE file system at a folder, for this process to serve; a descriptor of the connection."""
     connection = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     options = (
-        f"fd={connection},rootmode={_ATTRIBUTES_OF_ROOT:o},user_id={os.geteuid()},group_id={os.getegid()},"
-        "default_permissions"
+        f"fd={connection},rootmode={stat.S_IFDIR:o},user_id={os.geteuid()},group_id={os.getegid()},default_permissions"
     )
     try:
         checked(
@@ -147,9 +146,7 @@ class Server:
         for file in found.open.values():
             if file.writers:
                 found.tree.touch(file.number)
-        rows = [
-            (path, None if number is None else self._row(found, number)) for path, number in found.tree.changed()
-        ]
+        rows = [(path, None if number is None else self._row(found, number)) for path, number in found.tree.changed()]
         return {"at": self._clock.now(), "rows": rows}
 
     def _list(self, scope: int, folders: list[int]) -> dict[str, Any]:
@@ -208,7 +205,7 @@ class Server:
         return self.requests.scopes.get(index) or fail(errno.ESTALE)
 
 
-def send(peer: socket.socket, said: object, fds: list[int] | None = None) -> None:
+def send(peer: socket.socket, said: Any, fds: list[int] | None = None) -> None:
     """One message."""
     data = marshal.dumps(said)
     data = len(data).to_bytes(8, "little") + data

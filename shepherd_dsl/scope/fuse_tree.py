@@ -88,7 +88,7 @@ class FrozenBase:
     """The nodes of a base (`scope.bases`), which are read when they are first looked at."""
 
     def __init__(self, folder: Path, listed: Iterable[tuple[str, int, str]]) -> None:
-        """The base whose files are in `folder`: `listed` has the path, mode and hash of each. OSError passes through."""
+        """The base with its files in `folder`; `listed` has the path, mode and hash of each. OSError passes through."""
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         top = os.fstat(self._folder)
         children: list[dict[bytes, int]] = [{}, {b"files": FILES, b"stage": STAGE}, {}, {}]

@@ -11,21 +11,26 @@ from hypothesis.stateful import run_state_machine_as_test
 from shepherd_dsl.conformance.scope import ScopeCase
 from shepherd_dsl.conformance.scope_machine import REACHED, RULES, scope_machine
 from shepherd_dsl.scope.copy import CopyBackend
+from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.overlay import OverlayBackend
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import needs_fuse, needs_overlay
 
 MEMORY = Path("/dev/shm")  # nothing here is about durability, and a busy disk would make it slow
 COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
 OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
+FUSE = ScopeCase("fuse", lambda folder, read_blob: FuseBackend(folder, read_blob=read_blob))
+ALL = [COPY, pytest.param(OVERLAY, marks=needs_overlay), pytest.param(FUSE, marks=needs_fuse)]
+EXAMPLES = {"fuse": 25}
+"""Its every restart is that of a process."""
 
 
-@pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_any_order_of_steps(case: ScopeCase) -> None:
     REACHED.clear()
     run_state_machine_as_test(
         scope_machine(case, folder=MEMORY if MEMORY.is_dir() else None),
         settings=settings(
-            max_examples=120,
+            max_examples=EXAMPLES.get(case.name, 120),
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
