@@ -56,15 +56,14 @@ class FuseBackend:
         try:
             self._close(run)
             server = self._running()
-            kept = self._kept.pop(run, None)
-            if kept is None:
-                base = self._bases.near(files, self.read_blob)
-                kept = Kept(base, base.files, ())
-            self._tell(server, kept.base)
-            scope = self._open[run] = FuseScope(self, server, run, kept, files)
+            try:
+                return self._opened(server, run, files)
+            except OSError as error:
+                if not server.is_lost(error):
+                    raise
+            return self._opened(self._running(), run, files)
         except OSError as error:
             raise failed("open", self.place(run), error) from error
-        return scope
 
     def fork(self, run: str, copy: str) -> None:
         """`copy` begins with the tree of `run`, where that is open, unless a process has a file open for writing."""
@@ -109,6 +108,15 @@ class FuseBackend:
             del self._open[scope.run]
             if kept is not None:
                 self._kept[scope.run] = kept
+
+    def _opened(self, server: FuseServer, run: str, files: Files) -> FuseScope:
+        kept = self._kept.pop(run, None)
+        if kept is None:
+            base = self._bases.near(files, self.read_blob)
+            kept = Kept(base, base.files, ())
+        self._tell(server, kept.base)
+        scope = self._open[run] = FuseScope(self, server, run, kept, files)
+        return scope
 
     def _close(self, run: str) -> None:
         scope = self._open.get(run)

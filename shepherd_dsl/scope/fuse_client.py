@@ -23,7 +23,9 @@ DATA: Final = "data-"
 """In the folder of a tree: the mount point, and how the name of a folder for what is written begins."""
 PATIENCE_S = 60.0
 """A server that does not show a sign of life for so long is ended, so that nobody waits for it any longer."""
-_EVERY_S: Final = 5.0
+EVERY_S = 5.0
+"""How often it is asked for one."""
+_STARTING_S: Final = 60.0
 _ENDING_S: Final = 5.0
 _PACKAGES: Final = str(Path(__file__).parents[2])
 _BOOT: Final = (
@@ -44,6 +46,7 @@ class FuseServer:
         self.namespaces: tuple[int, ...] = ()
         self.root = -1
         self._mutex = threading.Lock()
+        self._lost = False
         self.at.mkdir(parents=True, exist_ok=True)
         self.data, lock = _new_data(folder)
         ours, theirs = socket.socketpair()
@@ -68,18 +71,27 @@ class FuseServer:
             finally:
                 os.close(lock)
         self._over = threading.Event()
-        threading.Thread(target=self._watch, name="fuse-watch", daemon=True).start()
         try:
+            self._peer.settimeout(_STARTING_S)
             fds = self._ready()
+            self._peer.settimeout(None)
         except BaseException:
             self.close()
             raise
         self.namespaces, self.root = tuple(fds[:-1]), fds[-1]
+        self._pings.settimeout(PATIENCE_S)
+        threading.Thread(target=self._watch, args=(EVERY_S,), name="fuse-watch", daemon=True).start()
 
     @property
     def is_there(self) -> bool:
         """Whether it is still at work."""
-        return not self._over.is_set() and self._process.poll() is None
+        return not self._over.is_set() and not self._lost and self._process.poll() is None
+
+    def is_lost(self, error: OSError) -> bool:
+        """Whether an error, of a call here or of one on a served file, says that the server has ended."""
+        if error.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+            self._lost = True
+        return self._lost
 
     def ask(self, what: str, **details: object) -> dict[str, Any]:
         """What the server answers."""
@@ -89,6 +101,7 @@ class FuseServer:
                 self._peer.sendall(len(data).to_bytes(8, "little") + data)
                 said: dict[str, Any] = marshal.loads(self._receive(int.from_bytes(self._receive(8), "little")))
             except OSError as error:
+                self._lost = True
                 raise OSError(errno.ENOTCONN, "the process that serves the run's files has ended") from error
         if "error" in said:
             raise OSError(said["errno"], said["error"])
@@ -114,10 +127,9 @@ class FuseServer:
         with contextlib.suppress(OSError):
             remove_tree(self.data)
 
-    def _watch(self) -> None:
+    def _watch(self, every: float) -> None:
         """End a server that hangs: the kernel then lets go of everybody who waits for it."""
-        self._pings.settimeout(PATIENCE_S)
-        while not self._over.wait(_EVERY_S):
+        while not self._over.wait(every):
             try:
                 self._pings.send(b"?")
                 if not self._pings.recv(1):

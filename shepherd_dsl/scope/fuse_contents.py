@@ -57,9 +57,12 @@ class Written(Content):
 
     __slots__ = ()
 
-    def __del__(self) -> None:
+    def remove(self) -> None:
+        """Removes its file; its name is never used again."""
         with contextlib.suppress(OSError):
             os.unlink(self.name, dir_fd=self._folder)
+
+    __del__ = remove
 
 
 class Contents:
@@ -91,6 +94,7 @@ class Contents:
                     self._fill(fd, source, size)
             except BaseException:
                 os.close(fd)
+                made.remove()
                 raise
         finally:
             os.close(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import attrs
 
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash, os_name
+from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.bases import Base
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import escape_run, write_difference
@@ -39,7 +41,7 @@ class FuseScope:
     """
 
     def __init__(self, backend: FuseBackend, server: FuseServer, run: str, kept: Kept, files: Files) -> None:
-        """Not for callers: `FuseBackend.open` makes one."""
+        """Not for callers: `FuseBackend.open` makes one. OSError passes through."""
         self.files = kept.files
         self.skipped = kept.skipped
         self.run = run
@@ -56,10 +58,7 @@ class FuseScope:
             at = Path(f"/proc/self/fd/{self._root}")
             self._at = Beneath(at / "files", at / "stage")
             self._look(git_blob_hash, files)
-            self.sync(files)
-        except OSError as error:
-            self._release(None)
-            raise failed("open", self.place, error) from error
+            self._write(files)
         except BaseException:
             self._release(None)
             raise
@@ -86,21 +85,9 @@ class FuseScope:
             if not self.is_whole:
                 at.empty_stage()
                 self._look(git_blob_hash, files)
-            self.is_whole = False
-            change = () if files is self.files or files.hash == self.files.hash else self.files.diff(files)
-            written = write_difference(at, change, files, self._backend.read_blob)
-            if change:
-                rows = [
-                    (os_name(path), written[path].st_ctime_ns if path in written else None, entry and entry.hash)
-                    for path, entry in change
-                    if entry != EMPTY_FOLDER
-                ]
-                self.server.ask("note", scope=self.number, until=0, hashes=[], written=rows)
-                self._forget_skipped(change)
-            self.files = files
-            self.is_whole = True
+            self._write(files)
         except OSError as error:
-            raise failed("write", self.place, error) from error
+            raise self._failed("write", error) from error
         finally:
             at.forget()
 
@@ -113,7 +100,7 @@ class FuseScope:
         try:
             self._look(write_blob, before)
         except OSError as error:
-            raise failed("read", self.place, error) from error
+            raise self._failed("read", error) from error
         finally:
             at.forget()
         return before.diff(self.files)
@@ -136,10 +123,31 @@ class FuseScope:
                 self.server.ask("close", scope=self.number)
         self._backend.closed(self, kept if self.server.is_there else None)
 
+    def _failed(self, verb: str, error: OSError) -> ScopeError:
+        if self.server.is_lost(error):
+            error = OSError(errno.ENOTCONN, "the process that serves the run's files has ended")
+        return failed(verb, self.place, error)
+
     def _opened(self) -> Beneath:
         if self._at is None:
             raise interrupted(self.place)
         return self._at
+
+    def _write(self, files: Files) -> None:
+        at = self._opened()
+        self.is_whole = False
+        change = () if files is self.files or files.hash == self.files.hash else self.files.diff(files)
+        if change:
+            written = write_difference(at, change, files, self._backend.read_blob)
+            rows = [
+                (os_name(path), written[path].st_ctime_ns if path in written else None, entry and entry.hash)
+                for path, entry in change
+                if entry != EMPTY_FOLDER
+            ]
+            self.server.ask("note", scope=self.number, until=0, hashes=[], written=rows)
+            self._forget_skipped(change)
+        self.files = files
+        self.is_whole = True
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -243,28 +243,31 @@ def main(arguments: list[str]) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        import pyfuse3
-
-        from shepherd_dsl.scope import fuse_loop
-
-        names = enter_namespaces()
-        connection = mount(at)
-        server = Server(peer, pings, folder)
-        pyfuse3.init(server.requests, f"/dev/fd/{connection}", set())
-        root = os.open(at, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        _serve(peer, pings, at, folder)
     except (ImportError, RuntimeError, OSError) as error:
-        number = getattr(error, "errno", None) or 0
+        said = getattr(error, "strerror", None) or str(error)
+        with contextlib.suppress(OSError):  # nobody is left to be told
+            send(peer, {"error": said, "errno": getattr(error, "errno", None) or 0})
+    finally:
         with contextlib.suppress(OSError):
-            send(peer, {"error": getattr(error, "strerror", None) or str(error), "errno": number})
-        return
+            remove_tree(folder)
+
+
+def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> None:
+    import pyfuse3
+
+    from shepherd_dsl.scope import fuse_loop
+
+    names = enter_namespaces()
+    connection = mount(at)
+    server = Server(peer, pings, folder)
+    pyfuse3.init(server.requests, f"/dev/fd/{connection}", set())
+    root = os.open(at, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     fds = [*(os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names), root]
     send(peer, {"ready": names}, fds)
     for fd in fds:
         os.close(fd)
-    try:
-        fuse_loop.serve(connection, {peer.fileno(): server.ask, pings.fileno(): server.ping}, pings.fileno())
-    finally:
-        server.end()
+    fuse_loop.serve(connection, {peer.fileno(): server.ask, pings.fileno(): server.ping}, pings.fileno())
 
 
 if __name__ == "__main__":
