@@ -85,7 +85,7 @@ def _tried(folder: Path) -> tuple[bool, str]:
     finally:
         remove_tree(place)
     how = "one process serves all files" if os.geteuid() == 0 else "one process serves all files, in a user namespace"
-    return True, f"{how}; a fork is a message, whatever the size"
+    return True, f"{how}; a fork is a message, whatever the size; calls on files take longer than in an overlay"
 
 
 def _reason(error: OSError) -> str:
