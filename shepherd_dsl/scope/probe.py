@@ -57,6 +57,18 @@ def _overlay_usable(folder: Path) -> tuple[bool, str]:
     return overlay_usable(folder)
 
 
+def _fuse(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+    from shepherd_dsl.scope.fuse import FuseBackend
+
+    return FuseBackend(folder, read_blob=read_blob, ignored=ignored)
+
+
+def _fuse_usable(folder: Path) -> tuple[bool, str]:
+    from shepherd_dsl.scope.fuse_probe import fuse_usable
+
+    return fuse_usable(folder)
+
+
 def _reflink(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
     from shepherd_dsl.scope.reflink import ReflinkBackend
 
@@ -73,6 +85,7 @@ def _reflink_usable(folder: Path) -> tuple[bool, str]:
 
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("overlay", _overlay_usable, _overlay),
+    Candidate("fuse", _fuse_usable, _fuse),
     Candidate("reflink", _reflink_usable, _reflink),
     Candidate("copy", lambda folder: (True, "works on any file system; a fork copies the files"), _copy),
 )
@@ -105,6 +118,10 @@ def open_backend(
 
     Raises UserError as `probe` does.
     """
+    # Finding out takes time: nothing is asked of those that come after the one that is used.
+    for candidate in CANDIDATES:
+        if candidate.name == (wanted or candidate.name) and candidate.usable(folder.parent)[0]:
+            return candidate.make(folder, read_blob, ignored)
     chosen = next(found.name for found in probe(folder.parent, wanted=wanted) if found.chosen)
     make = next(candidate.make for candidate in CANDIDATES if candidate.name == chosen)
     return make(folder, read_blob, ignored)

@@ -38,7 +38,7 @@ def unused(folder: Path, in_use: Callable[[str], bool]) -> Unused:
         for name in _inside(folder / BASES)
         if name not in kept and time.time() - (folder / BASES / name).stat().st_mtime > _RECENT_S
     ]
-    left = [name for name in _inside(folder) if name.startswith(ASIDE) and not _alive(name.removeprefix(ASIDE).partition("-")[0])]
+    left = [name for name in _inside(folder) if name.startswith(ASIDE) and not _alive(name)]
     found = [*(folder / name for name in (*trees, *left)), *(folder / BASES / name for name in bases)]
     return Unused(tuple(trees), tuple(bases), tuple(left), sum(map(_size, found)))
 
@@ -66,7 +66,9 @@ def _inside(folder: Path) -> list[str]:
     return []
 
 
-def _alive(process: str) -> bool:
+def _alive(aside: str) -> bool:
+    """Whether the process whose folder that is may still be at work."""
+    process = aside.removeprefix(ASIDE).partition("-")[0]
     return not process.isdecimal() or os.path.exists(f"/proc/{process}")
 
 

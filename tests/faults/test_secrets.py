@@ -19,7 +19,7 @@ from shepherd_dsl.runtime.actions import run_task, take_back
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.store import open_store
 from tests.faults.world import Watch, context_of, spec, task_of
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import needs_fuse, needs_overlay
 
 TOKEN = "tk-9f8e7d6c5b4a/+=zx"
 DECLARED = "correct horse battery staple"
@@ -194,7 +194,9 @@ agent main() -> Text
 """
 
 
-@pytest.mark.parametrize("backend", ["copy", pytest.param("overlay", marks=needs_overlay)])
+@pytest.mark.parametrize(
+    "backend", ["copy", pytest.param("overlay", marks=needs_overlay), pytest.param("fuse", marks=needs_fuse)]
+)
 def test_what_commands_print_and_write_is_kept_nowhere(root: Path, backend: str) -> None:
     """Through the command line, with a real shell; the file outside holds the secret, as a service's answer would."""
     (root.parent / "outside").write_text(TOKEN)

@@ -21,6 +21,7 @@ def why_not(name: str) -> str:
 
 
 needs_overlay = pytest.mark.skipif(bool(why_not("overlay")), reason=f"no overlay here: {why_not('overlay')}")
+needs_fuse = pytest.mark.skipif(bool(why_not("fuse")), reason=f"no FUSE here: {why_not('fuse')}")
 
 
 def stands(root: Path, name: str, tree: str = "1") -> bool:

@@ -20,7 +20,7 @@ from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.store import open_store
 from tests.faults.world import Watch, context_of, resume, run, spec, task_of
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import needs_fuse, needs_overlay
 
 
 class Scripted:
@@ -214,7 +214,9 @@ def test_an_early_handler_is_cancelled_when_its_run_is_taken_back(root: Path, ac
     assert replay_run(Workspace(root), "1").identical
 
 
-@pytest.mark.parametrize("backend", ["copy", pytest.param("overlay", marks=needs_overlay)])
+@pytest.mark.parametrize(
+    "backend", ["copy", pytest.param("overlay", marks=needs_overlay), pytest.param("fuse", marks=needs_fuse)]
+)
 def test_what_a_cancelled_handler_wrote_is_gone(root: Path, backend: str) -> None:
     """The run goes on with the files of its trace, whatever an intent that was taken back had begun to do to them."""
     (root / ".shepherd").mkdir(exist_ok=True)

@@ -180,7 +180,7 @@ def test_hostile_paths_never_reach_the_file_system(tmp_path: Path, path: str) ->
 
 def test_the_backend_is_chosen_with_a_reason(tmp_path: Path) -> None:
     found = probe(tmp_path)
-    assert [item.name for item in found] == ["overlay", "reflink", "copy"]
+    assert [item.name for item in found] == ["overlay", "fuse", "reflink", "copy"]
     assert all(item.reason for item in found)
     (chosen,) = (item for item in found if item.chosen)
     assert chosen == next(item for item in found if item.usable)

@@ -11,12 +11,17 @@ from hypothesis.stateful import run_state_machine_as_test
 from shepherd_dsl.conformance.scope import ScopeCase
 from shepherd_dsl.conformance.scope_machine import REACHED, RULES, scope_machine
 from shepherd_dsl.scope.copy import CopyBackend
+from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.overlay import OverlayBackend
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import needs_fuse, needs_overlay
 
 MEMORY = Path("/dev/shm")  # nothing here is about durability, and a busy disk would make it slow
 COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
 OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
+FUSE = ScopeCase("fuse", lambda folder, read_blob: FuseBackend(folder, read_blob=read_blob))
+ALL = [COPY, pytest.param(OVERLAY, marks=needs_overlay), pytest.param(FUSE, marks=needs_fuse)]
+EXAMPLES = {"fuse": 25}
+"""Its every restart is that of a process."""
 
 
 def check_machine(case: ScopeCase, folder: Path | None, *, examples: int) -> None:
@@ -35,8 +40,8 @@ def check_machine(case: ScopeCase, folder: Path | None, *, examples: int) -> Non
     )
 
 
-@pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_any_order_of_steps(case: ScopeCase) -> None:
     REACHED.clear()
-    check_machine(case, MEMORY if MEMORY.is_dir() else None, examples=120)
+    check_machine(case, MEMORY if MEMORY.is_dir() else None, examples=EXAMPLES.get(case.name, 120))
     assert [rule for rule in RULES if not REACHED[rule]] == []
