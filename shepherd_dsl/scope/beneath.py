@@ -15,6 +15,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
@@ -145,10 +146,9 @@ class Beneath:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "neither a file nor a link", path)
-            parts = []
-            while part := os.read(file, max(1 << 16, min(found.st_size + 1, 1 << 24))):
-                parts.append(part)
-        return b"".join(parts), os.stat(name, dir_fd=fd, follow_symlinks=False)
+            # Once in memory, not twice, however large it is.
+            data = FileIO(file, closefd=False).readall()
+        return data, os.stat(name, dir_fd=fd, follow_symlinks=False)
 
     def stage(
         self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False, time: int | None = None

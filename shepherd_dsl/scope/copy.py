@@ -28,7 +28,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shepherd_dsl.core.event import Change
+from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.failures import failed, interrupted
@@ -189,7 +189,7 @@ class CopyScope:
         for path in found.linked if apart else ():
             found.seen[path] = Seen(found.seen[path].entry, stamp(self._at.separate(path)), True)
         self._seen = found.seen
-        self.files = Files.of((path, item.entry) for path, item in found.seen.items())
+        self.files = _files_seen(found.seen, wanted)
         self._whole = True
 
     def _write(self, files: Files) -> None:
@@ -212,6 +212,15 @@ class CopyScope:
             self._times.brought(self.files, files, now_written, old)
         self._fresh = False
         self.files = files
+
+
+def _files_seen(seen: Mapping[str, Seen], like: Files) -> Files:
+    """The files that were seen, which share what they can with `like`: they are mostly those."""
+    change: list[tuple[str, Entry | None]] = [
+        (path, item.entry) for path, item in seen.items() if like.get(path) != item.entry
+    ]
+    change.extend((path, None) for path, _ in like.items() if path not in seen)
+    return like.apply(tuple(change)) if change else like
 
 
 def write_difference(
