@@ -1,15 +1,18 @@
 """Forks, reverts and merges of whole workspaces, in one run with what else could be used: `make bench-scopes`.
 
-python -m bench.scopes [--size MB/FILES …] [--rounds N]
+python -m bench.scopes [--backend overlay|fuse] [--size MB/FILES …] [--rounds N]
 
 A fork is the machine's `run.fork` with all it records, durable, and the copy's files mounted, so that a process could
-start. The methods take turns, so that what else the machine does falls on all of them; medians are shown. It writes
-`bench/scopes.json` and, with `--readme`, the table into README.md and the plot into docs/forks.svg.
+start; a "scope fork" is the files alone. `git status` runs in a copy that is a repository, and in one on the disk. The
+methods take turns, so that what else the machine does falls on all of them; medians are shown. It writes
+`bench/scopes.json` (another backend's name is in the file's) and, with `--readme`, the table into README.md and the
+plot into docs/forks.svg.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import resource
@@ -18,7 +21,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -37,8 +40,9 @@ from shepherd_dsl.handlers.secrets import Redactor
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.scope.apply import merge_into
-from shepherd_dsl.scope.overlay import OverlayBackend
-from shepherd_dsl.scope.overlay_probe import overlay_usable
+from shepherd_dsl.scope.ignore import nothing_ignored
+from shepherd_dsl.scope.probe import CANDIDATES, Candidate
+from shepherd_dsl.scope.protocol import ScopeBackend
 from tests.support.build import ALL, call, do, iff, p, program, ret, seq, spawn
 
 SIZES: Final = ("42/2000", "200/8000")
@@ -83,10 +87,11 @@ def forking() -> Program:
 
 @attrs.define(slots=True, eq=False)
 class Subject:
-    """A workspace with a tree on it whose worker is at a question, in an overlay."""
+    """A workspace with a tree on it whose worker is at a question, in a scope of `backend`; `home` has its copies."""
 
     tree: LiveTree
-    backend: OverlayBackend
+    backend: ScopeBackend
+    home: Path
     files: Files
     paths: list[str]
     import_s: float
@@ -110,6 +115,15 @@ class Subject:
         scope.close()
         return spent
 
+    def fork_scope(self, name: str) -> float:
+        """Seconds until the files of a copy, which is then removed, can be used."""
+        began = time.perf_counter()
+        self.backend.fork("root.0", name)
+        self.backend.open(name, self.scope.files)
+        spent = time.perf_counter() - began
+        self.backend.remove(name)
+        return spent
+
     def revert(self, random: Random) -> float:
         """Seconds to have the files back as they were before writing to 10 of them."""
         before = self.scope.files
@@ -121,7 +135,7 @@ class Subject:
         return time.perf_counter() - began
 
 
-def subject(root: Path) -> Subject:
+def subject(root: Path, candidate: Candidate) -> Subject:
     """The tree on a workspace."""
     workspace = Workspace.init(root)
     made = forking()
@@ -134,11 +148,12 @@ def subject(root: Path) -> Subject:
     stop, _ = tree.to_stop()
     if not isinstance(stop, Asked):
         raise RuntimeError(f"the tree is at {stop}")
-    backend = OverlayBackend(workspace.state / "scopes" / writer.name, read_blob=writer.blob)
+    home = workspace.state / "scopes" / writer.name
+    backend = candidate.make(home, writer.blob, nothing_ignored)
     began = time.perf_counter()
     scope = backend.open("root.0", files)
     made_s = time.perf_counter() - began
-    return Subject(tree, backend, files, [path for path, _ in files.items()], import_s, made_s, scope=scope)
+    return Subject(tree, backend, home, files, [path for path, _ in files.items()], import_s, made_s, scope=scope)
 
 
 def others(root: Path, spare: Path) -> dict[str, Callable[[], None]]:
@@ -160,7 +175,7 @@ def others(root: Path, spare: Path) -> dict[str, Callable[[], None]]:
     return found
 
 
-def measure(size: str, rounds: int, home: Path) -> dict[str, Any]:
+def measure(size: str, rounds: int, home: Path, candidate: Candidate) -> dict[str, Any]:
     """One size: seconds and bytes by name."""
     megabytes, count = map(int, size.split("/"))
     root, spare = home / "workspace", home / "spare"
@@ -169,14 +184,15 @@ def measure(size: str, rounds: int, home: Path) -> dict[str, Any]:
     who = ["-c", "gc.auto=0", "-c", "user.name=bench", "-c", "user.email=bench@example.invalid"]
     for command in (["init", "-q"], ["add", "src"], [*who, "commit", "-qm", "all"]):
         subprocess.run(["git", "-C", str(root), *command], check=True)
-    what, random = subject(root), Random(2)
+    what, random = subject(root, candidate), Random(2)
     taken: dict[str, list[float]] = {}
 
     def timed(name: str, seconds: float) -> None:
         taken.setdefault(name, []).append(seconds)
 
     ways = others(root, spare)
-    for _ in range(rounds):
+    for number in range(rounds):
+        timed("scope fork, 0 dirty", what.fork_scope(f"alone.{number}"))
         for dirty in DIRTY:
             if dirty <= count:
                 timed(f"fork, {dirty} dirty", what.fork(dirty, random))
@@ -190,6 +206,8 @@ def measure(size: str, rounds: int, home: Path) -> dict[str, Any]:
             timed("fork, 0 dirty", what.fork(0, random))
             shutil.rmtree(spare / "copy")
             subprocess.run(["git", "-C", str(root), "worktree", "prune"], check=True)
+    for name, seconds in _git_status(what, root, rounds):
+        timed(name, seconds)
     row = {
         "size": size,
         "import s": what.import_s,
@@ -215,9 +233,38 @@ def _merge(what: Subject, root: Path, random: Random) -> float:
     return spent
 
 
+def _git_status(what: Subject, root: Path, rounds: int) -> Iterator[tuple[str, float]]:
+    """(name, seconds) of `git status` in a copy and in the workspace, in turns."""
+    what.backend.fork("root.0", "status")
+    scope = what.backend.open("status", what.scope.files)
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter() -> None:
+        for fd in scope.namespaces:
+            if libc.setns(fd, 0):
+                os._exit(125)
+        os.chdir(scope.place)
+
+    def run(*command: str, inside: bool) -> float:
+        began = time.perf_counter()
+        subprocess.run(
+            ["git", *command], cwd=None if inside else root, preexec_fn=enter if inside else None, check=True,
+            capture_output=True,
+        )  # fmt: skip
+        return time.perf_counter() - began
+
+    who = ("-c", "gc.auto=0", "-c", "user.name=bench", "-c", "user.email=bench@example.invalid")
+    for command in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "all"), ("status",)):
+        run(*command, inside=True)
+    for _ in range(rounds):
+        yield "git status in a copy", run("status", inside=True)
+        yield "git status on the disk", run("status", inside=False)
+    scope.close()
+
+
 def _bytes_of_a_fork(what: Subject) -> int:
     """What a clean fork takes beyond the blocks of its folders."""
-    folder = what.backend.layers
+    folder = what.home
     before = _bytes(folder)
     what.fork(0, Random(3))
     return _bytes(folder) - before
@@ -247,7 +294,7 @@ def _many(what: Subject) -> dict[str, float]:
     return {"1,000 forks: first": first * 1e3, "1,000 forks: last": last * 1e3, "1,000 forks: peak MB": peak}
 
 
-def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def rows(results: list[Mapping[str, Any]], backend: str = "overlay") -> list[dict[str, Any]]:
     """The targets, as the other benchmarks give them."""
     found: list[dict[str, Any]] = []
 
@@ -258,6 +305,8 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         )
 
     limits = {"fork, 0 dirty": 10, "fork, 100 dirty": 40, "revert, 10 dirty": 30, "merge, 1 file": 30}
+    if backend == "fuse":
+        limits["scope fork, 0 dirty"] = 5
     for result in results:
         for name, value in result.items():
             if name in ("size", "bytes of a clean fork"):
@@ -265,6 +314,8 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             unit = "s" if name.endswith(" s") else "MB" if name.endswith("MB") else "ms"
             row(f"{result['size']}: {name}", value, unit, limits.get(name))
         row(f"{result['size']}: bytes of a clean fork", result["bytes of a clean fork"], "B", 8192)
+        ratio = result["git status in a copy"] / result["git status on the disk"]
+        row(f"{result['size']}: git status in a copy over on the disk", ratio, "times", 5)
     if len(results) > 1:
         ratio = results[-1]["fork, 0 dirty"] / results[0]["fork, 0 dirty"]
         row(f"clean fork, {results[-1]['size']} over {results[0]['size']}", ratio, "times", 1.3)
@@ -278,26 +329,30 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m bench.scopes")
+    parser.add_argument("--backend", choices=[item.name for item in CANDIDATES], default="overlay")
     parser.add_argument("--size", action="append", help="megabytes/files; may be given again")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--readme", action="store_true", help="write the table and the plot into the documentation")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shepherd-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as name:
-        usable, reason = overlay_usable(Path(name))
+        candidate = next(item for item in CANDIDATES if item.name == args.backend)
+        usable, reason = candidate.usable(Path(name))
         if not usable:
-            print(f"no overlay here: {reason}")
+            print(f"no {args.backend} here: {reason}")
             return
         results = []
         for size in args.size or SIZES:
             folder = Path(name) / size.replace("/", "-")
             folder.mkdir()
-            results.append(measure(size, args.rounds, folder))
+            results.append(measure(size, args.rounds, folder, candidate))
             shutil.rmtree(folder)
-    for item in rows(results):
+    found = rows(results, args.backend)
+    for item in found:
         mark = {True: "met", False: "missed", None: ""}[item["met"]]
         target = "" if item["target"] is None else f"≤ {item['target']:g}"
         print(f"{item['name']:<52} {item['value']:>12,.2f} {item['unit']:<6} {target:>8} {mark}")
-    Path(__file__).with_name("scopes.json").write_text(json.dumps(rows(results), indent=1) + "\n")
+    file = "scopes.json" if args.backend == "overlay" else f"scopes-{args.backend}.json"
+    Path(__file__).with_name(file).write_text(json.dumps(found, indent=1) + "\n")
     if args.readme:
         write_readme(results)
 
