@@ -6,7 +6,7 @@ changed is known from the server, which all changes pass through; nothing is loo
 
     <folder>/mount/run-<escaped id>/    where the run's files stand, for processes in `namespaces` alone
     <folder>/data-<random>/             the bytes of files that were written, while the server is there
-    <folder>/layers/run-fuse/layer.json which base the scopes lie on, for `tidy`
+    <folder>/layers/run-fuse-<n>/       which bases the scopes lie on, for `tidy`
     <folder's parent>/.bases/           frozen files, shared by all trees (see `bases`)
 
 Everything is derived, and nothing outlives the server, which ends with the driver: then a run's files are made anew

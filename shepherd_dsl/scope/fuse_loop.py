@@ -1,6 +1,6 @@
 """The loop of the FUSE server: one request after the other, without a scheduler.
 
-No handler of ours ever waits, so tasks would only cost: with trio's loop a request takes about three times as long.
+No handler of ours ever waits, so tasks would only cost: with trio's loop requests take 1.3 to 2 times as long.
 pyfuse3 reaches its loop through one name, `pyfuse3.trio`, which it replaces itself to run on asyncio; this module
 stands there in the same way. Between two requests the server answers what it is asked beside them.
 """

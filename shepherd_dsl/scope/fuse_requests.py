@@ -28,7 +28,8 @@ _MASK: Final = (1 << _SHIFT) - 1
 _DOTS: Final = 2
 _FOREVER: Final = 86400.0
 _TOP: Final = pyfuse3.ROOT_INODE
-_MOST_ATTRIBUTES: Final = 1 << 16
+_MOST_ATTRIBUTES: Final = 4096
+"""Bytes of the attributes of one file, as on most disks."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -84,7 +85,7 @@ def _answer(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         except FUSEError:
             raise
         except Exception:
-            self.problem = traceback.format_exc()
+            self.problem = " ".join(traceback.format_exc().split("\n")[-4:]).strip()
             raise FUSEError(errno.EIO) from None
 
     return answered

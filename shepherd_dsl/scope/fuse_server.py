@@ -35,6 +35,7 @@ import errno
 import marshal
 import os
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -42,7 +43,6 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse_contents import Contents
 from shepherd_dsl.scope.fuse_tree import Clock, FrozenBase, Node, Tree, fail
 from shepherd_dsl.scope.mount_server import LIBC, checked, enter_namespaces
@@ -112,8 +112,7 @@ class Server:
 
     def end(self) -> NoReturn:
         """Let go of everything."""
-        with contextlib.suppress(OSError):
-            remove_tree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
 
     # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,6 +142,9 @@ class Server:
 
     def _changed(self, scope: int) -> dict[str, Any]:
         found = self._scope(scope)
+        problem, self.requests.problem = self.requests.problem, ""
+        if problem:  # a process was told EIO, and what it made of that is nobody's outcome
+            raise OSError(errno.EIO, f"the server of the files made a mistake ({problem}); this is a bug: report it")
         for file in found.open.values():
             if file.writers:
                 found.tree.touch(file.number)
@@ -240,6 +242,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o077)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("500")  # commands fill it, and it is made anew: it goes before the driver does, after the commands
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
@@ -249,8 +253,7 @@ def main(arguments: list[str]) -> None:
         with contextlib.suppress(OSError):  # nobody is left to be told
             send(peer, {"error": said, "errno": getattr(error, "errno", None) or 0})
     finally:
-        with contextlib.suppress(OSError):
-            remove_tree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> None:

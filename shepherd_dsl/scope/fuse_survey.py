@@ -69,15 +69,17 @@ class TouchedSurvey:
                 continue
             self._folders.add(above)
             self._forget(path)
-            if row is not None:
+            if row is not None and path:
                 self._take_in(path, _Row(*row), todo)
+            elif row is not None:
+                todo.append(("", row[1]))
         while todo:
             listed = self._server.ask("list", scope=self._scope, folders=[number for _, number in todo])
             found, todo = todo, []
             for (folder, _), rows in zip(found, listed["rows"], strict=True):
                 self._folders.add(folder)
                 for name, *row in rows:
-                    self._take_in(f"{folder}/{path_of_os(name)}", _Row(*row), todo)
+                    self._take_in(f"{folder}{'/' * bool(folder)}{path_of_os(name)}", _Row(*row), todo)
         files = self._files.apply(tuple(self._change.items()))
         # Deepest first: a folder that holds an empty one is not empty.
         for path in sorted(self._folders, key=lambda path: -path.count("/")):
@@ -111,12 +113,13 @@ class TouchedSurvey:
 
     def _forget(self, path: str) -> None:
         """What was at a path and below it is to be looked at anew."""
-        if normal_path(path) is not None:
+        if normal_path(path) is not None or not path:
             if self._files.get(path) is not None:
                 self._change[path] = None
             self._change.update((below, None) for below, _ in self._files.under(path))
         if self._skipped:
-            self._skipped = {item for item in self._skipped if item != path and not item.startswith(f"{path}/")}
+            below = f"{path}/" if path else ""
+            self._skipped = {item for item in self._skipped if item != path and not item.startswith(below)}
 
     def _take_in(self, path: str, row: _Row, todo: list[tuple[str, int]]) -> None:
         is_folder = stat.S_ISDIR(row.mode)

@@ -32,10 +32,16 @@ FILES: Final = 2
 STAGE: Final = 3
 _NEW: Final = 1 << 32
 _LONGEST_NAME: Final = 255
+_MOST_NODES: Final = 2_000_000
+_MOST_TOUCHED: Final = 200_000
+"""So many of a tree are kept in memory: no more can be made, and all is looked at where more was touched."""
 _UNKNOWN: Final = -1
 
 Place: TypeAlias = tuple[int, bytes]
 """A folder's number and a name in it."""
+
+_ALL: Final[Place] = (ROOT, b"files")
+"""Touched, it stands for all files."""
 
 Children: TypeAlias = "HashTrieMap[bytes, int]"
 
@@ -209,7 +215,7 @@ class Tree:
         """Another node at that number: its bytes, mode or target are others."""
         self._put(number, node)
         for place in node.places:
-            self.touched[place] = node.ctime
+            self._touch(place, node.ctime)
 
     def set_quietly(self, number: int, node: Node) -> None:
         """Another node at that number, of which nothing is carried that is different."""
@@ -250,7 +256,7 @@ class Tree:
         now = self._clock.now()
         self._leave(number, node, (folder, name), now)
         self._set_children(folder, self.get(folder).children.remove(name), now)
-        self.touched[folder, name] = now
+        self._touch((folder, name), now)
         return number
 
     def rename(self, of: Place, to: Place, *, replace: bool) -> int | None:
@@ -277,7 +283,8 @@ class Tree:
         self._move(number, of, to, now)
         self._set_children(of[0], self.get(of[0]).children.remove(of[1]), now)
         self._set_children(to[0], self.get(to[0]).children.insert(to[1], number), now)
-        self.touched[of] = self.touched[to] = now
+        self._touch(of, now)
+        self._touch(to, now)
         return other
 
     def exchange(self, one: Place, two: Place) -> None:
@@ -292,7 +299,8 @@ class Tree:
         self._move(second, two, one, now)
         self._set_children(one[0], self.get(one[0]).children.insert(one[1], second), now)
         self._set_children(two[0], self.get(two[0]).children.insert(two[1], first), now)
-        self.touched[one] = self.touched[two] = now
+        self._touch(one, now)
+        self._touch(two, now)
 
     def forget_removed(self, number: int) -> None:
         """Nobody has it open any more, and the kernel does not know it: if it was removed, it is gone."""
@@ -303,8 +311,12 @@ class Tree:
     # ── what changed ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def changed(self) -> Iterator[tuple[bytes, int | None]]:
-        """(path, number of what is there now) of the places that were touched, but for those below such a one."""
+        """(path, number of what is there now) of the places that were touched, but for those below such a one. The
+        path is empty for all files."""
         paths: dict[int, bytes | None] = {FILES: b"", ROOT: None, STAGE: None}
+        if _ALL in self.touched:
+            yield b"", FILES
+            return
         for (folder, name), _ in list(self.touched.items()):
             above = self._path(folder, paths)
             if above is not None:
@@ -329,7 +341,7 @@ class Tree:
         """It may be changed without a word: it is mapped into memory."""
         now = self._clock.now()
         for place in self.get(number).places:
-            self.touched[place] = now
+            self._touch(place, now)
 
     def forget_touched(self, until: int) -> None:
         """What was touched until then was taken note of."""
@@ -388,6 +400,11 @@ class Tree:
         if folder == ROOT:
             fail(errno.EPERM)
 
+    def _touch(self, place: Place, now: int) -> None:
+        if len(self.touched) >= _MOST_TOUCHED:
+            self.touched = {_ALL: now}
+        self.touched[place] = now
+
     def _check_free(self, folder: int, name: bytes) -> None:
         """Something new may stand there."""
         self._check(folder)
@@ -395,6 +412,8 @@ class Tree:
             fail(errno.EEXIST)
         if not self.get(folder).places:
             fail(errno.ENOENT)
+        if len(self._nodes) >= _MOST_NODES:
+            fail(errno.ENOSPC)
 
     def _put(self, number: int, node: Node) -> None:
         self._nodes = self._nodes.insert(number, node)
@@ -404,7 +423,7 @@ class Tree:
 
     def _enter(self, folder: int, name: bytes, number: int, now: int) -> None:
         self._set_children(folder, self.get(folder).children.insert(name, number), now)
-        self.touched[folder, name] = now
+        self._touch((folder, name), now)
 
     def _leave(self, number: int, node: Node, place: Place, now: int) -> None:
         places = tuple(item for item in node.places if item != place)

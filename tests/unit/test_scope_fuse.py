@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
 from shepherd_dsl.errors import ScopeError
-from shepherd_dsl.scope import fuse_client, fuse_probe
+from shepherd_dsl.scope import fuse_client, fuse_probe, fuse_tree
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.ignore import ignored_by
@@ -55,11 +57,6 @@ def test_conforms(check: Check, tmp_path: Path) -> None:
 
 def held(folder: Path) -> set[str]:
     return {path for path, _, _ in walk(folder)}
-
-
-def mounts() -> list[str]:
-    """The mounts that everybody sees."""
-    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
 def server_of(lab: Lab) -> fuse_client.FuseServer:
@@ -248,16 +245,49 @@ def test_a_base_is_shared_and_never_written(tmp_path: Path) -> None:
     lab.expect(second, second.files)
 
 
+def test_where_too_much_was_touched_all_is_looked_at(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    backend = FuseBackend(lab.home, read_blob=lab.read, ignored=ignored_by(["build/"]))
+    MADE.append(backend)
+    scope = backend.open("root", lab.files({"a": b"1", "d/b": b"2", "gone": b"3", "e": None}))
+    (scope.folder / "build").mkdir()
+    (scope.folder / "build" / "x").write_bytes(b"x")
+    (scope.folder / "d" / "new").write_bytes(b"new")
+    (scope.folder / "gone").unlink()
+    os.mkfifo(scope.folder / "d" / "fifo")
+    with fuse_survey_of_all():
+        assert dict(scope.changes(lab.keep)) == {"d/new": lab.entry(b"new"), "gone": None}
+        assert scope.skipped == ("d/fifo",)
+        assert scope.changes(lab.keep) == ()
+    scope.sync(lab.files({"a": b"1", "e": None}))
+    assert held(scope.folder) == {"a", "build/x", "e"}
+
+
+@contextmanager
+def fuse_survey_of_all() -> Iterator[None]:
+    """Let the server say that all is touched, as it does where more was than it keeps in memory."""
+    real = fuse_client.FuseServer.ask
+
+    def ask(self: fuse_client.FuseServer, what: str, **details: Any) -> dict[str, Any]:
+        said = real(self, what, **details)
+        if what == "changed":
+            said["rows"] = [(b"", (0o040755, fuse_tree.FILES, None, b"", None, 0))]
+        return said
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fuse_client.FuseServer, "ask", ask)
+        yield
+
+
 # ── the server ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_nobody_else_sees_the_mount_and_nothing_is_left_of_it(tmp_path: Path) -> None:
-    before = mounts()
     lab = Lab(CASE, tmp_path)
     scope = lab.start({"a": b"1"})
     (scope.folder / "a").write_bytes(b"2")
     assert list(scope.place.parents[1].iterdir()) == []
-    assert mounts() == before
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
     data = server_of(lab).data
     assert list(data.iterdir())
     lab.backend.close()
@@ -334,6 +364,21 @@ def test_the_server_ends_with_the_driver(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     wait_until(lambda: not Path(f"/proc/{server}").exists() or " Z " in Path(f"/proc/{server}/stat").read_text())
     wait_until(lambda: not list((tmp_path / "scopes").glob("data-*")))
+
+
+def test_a_mistake_of_our_own_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    from pyfuse3 import FUSEError
+
+    from shepherd_dsl.scope.fuse_contents import Contents
+    from shepherd_dsl.scope.fuse_requests import Requests, Served
+
+    requests = Requests(Contents(-1, lambda: None), fuse_tree.Clock(), -1)
+    requests.scopes[1] = Served(1, b"run", cast(Any, None))
+    asked = requests.getattr(1 << 40 | 2, None)
+    with pytest.raises(FUSEError) as found:
+        asked.send(None)
+    assert found.value.errno == errno.EIO
+    assert "AttributeError" in requests.problem
 
 
 def test_why_it_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,6 @@ def expect_both(lab: Lab, where: str) -> None:
 
 
 def test_the_driver_is_killed_at_any_step(tmp_path: Path) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
     for number, step in enumerate(chosen(tmp_path / "whole", SEED)):
         folder = tmp_path / f"{number}"
         folder.mkdir()
@@ -136,7 +135,7 @@ def test_the_driver_is_killed_at_any_step(tmp_path: Path) -> None:
         while list((folder / "scopes").glob("data-*")):
             assert time.monotonic() < end
             time.sleep(0.01)
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_the_server_is_killed_at_any_step(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shepherd_dsl.scope import fuse_contents
+from shepherd_dsl.scope import fuse_contents, fuse_tree
 from shepherd_dsl.scope.fuse_contents import Contents
 from shepherd_dsl.scope.fuse_tree import FILES, STAGE, Clock, FrozenBase, Tree
 
@@ -146,6 +146,21 @@ def test_what_may_not_be_done(tmp_path: Path) -> None:
     refused(lambda: tree.rename((FILES, b"a"), (FILES, b"e"), replace=True), "EISDIR")
     refused(lambda: tree.exchange((FILES, b"a"), (FILES, b"missing")), "ENOENT")
     assert touched(tree) == {}
+
+
+def test_what_a_tree_keeps_in_memory_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tree_of(tmp_path, ["a"])
+    monkeypatch.setattr(fuse_tree, "_MOST_TOUCHED", 10)
+    for number in range(25):
+        tree.add(FILES, b"new%d" % number, FILE)
+        tree.remove(FILES, b"new%d" % number, is_folder=False)
+        assert len(tree.touched) <= 11
+    assert touched(tree) == {b"": True}
+    tree.forget_touched(tree._clock.now())
+    assert touched(tree) == {}
+    monkeypatch.setattr(fuse_tree, "_MOST_NODES", len(tree._nodes) + 1)
+    tree.add(FILES, b"last", FILE)
+    refused(lambda: tree.add(FILES, b"one too many", FILE), "ENOSPC")
 
 
 def test_a_content_goes_when_nobody_has_it(tmp_path: Path, store: Contents) -> None:

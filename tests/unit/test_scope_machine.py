@@ -20,7 +20,7 @@ COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob
 OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
 FUSE = ScopeCase("fuse", lambda folder, read_blob: FuseBackend(folder, read_blob=read_blob))
 ALL = [COPY, pytest.param(OVERLAY, marks=needs_overlay), pytest.param(FUSE, marks=needs_fuse)]
-EXAMPLES = {"fuse": 25}
+EXAMPLES = {"fuse": 15}
 """Its every restart is that of a process."""
 
 
