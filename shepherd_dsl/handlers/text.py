@@ -6,12 +6,12 @@ give otherwise. It is recorded like any answer, so a replay asks nobody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from anyio import to_thread
 
-from shepherd_dsl.core.value import Con, Value, err, ok, record
+from shepherd_dsl.core.value import Con, err, ok, record
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.fits import list_of, rec_of, var_of
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
@@ -32,13 +32,19 @@ OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
 
 
 class TextHandler:
-    """Performs `text.merge`. Errors: `size` where a text is too large to be compared line by line."""
+    """Performs `text.merge`. Errors: `size` where a text is too large to be compared line by line.
+
+    `clean` takes secrets out of a text.
+    """
 
     operations = OPERATIONS
 
+    def __init__(self, clean: Callable[[str], str] = str) -> None:
+        self._clean = clean
+
     async def perform(self, request: Request) -> Con:
         """`Ok(Merged(text))`, `Ok(Conflict(marked, clashes))` or `Err(size)`."""
-        base, ours, theirs = (_bytes(arg) for arg in request.args)
+        base, ours, theirs = (self._clean(str(arg)).encode() for arg in request.args)
         if too_large(base, ours, theirs):
             return err("size", f"texts of up to {MOST_BYTES} bytes and {MOST_LINES} lines are merged")
         return ok(await to_thread.run_sync(_merged, base, ours, theirs))
@@ -53,12 +59,7 @@ class TextHandler:
 
 def open_handler(context: HandlerContext) -> TextHandler:
     """The factory of the entry point `text`."""
-    return TextHandler()
-
-
-def _bytes(arg: Value) -> bytes:
-    assert isinstance(arg, str)
-    return arg.encode()
+    return TextHandler(context.redactor.text)
 
 
 def _merged(base: bytes, ours: bytes, theirs: bytes) -> Con:
