@@ -77,8 +77,8 @@ A name is used that is no variable here, no agent this file sees and no primitiv
 
 NO_OP = register("E121", "unknown operation", """
 An operation is named that nobody declared. Operations of the library are model.chat, shell.run, shell.script,
-file.read, file.write, file.remove, file.list, http.request, human.approve, clock.now, clock.sleep and random.int.
-Others are declared with `effect`. A run is made with `spawn`, never with `do run.spawn`.
+file.read, file.write, file.remove, file.list, http.request, human.approve, clock.now, clock.sleep, random.int and
+text.merge. Others are declared with `effect`. A run is made with `spawn`, never with `do run.spawn`.
 """)  # fmt: skip
 
 ARITY = register("E122", "wrong number of arguments", """

@@ -154,7 +154,7 @@ class _Work:
         read_blob: Callable[[str], bytes],
     ) -> None:
         self._workspace, self._at, self._read_blob = workspace, at, read_blob
-        self._given, self._result, self._own = base, result, own
+        self._given, self._own = base, own
         self._paths = dict(base.diff(result))
         self.there = base.apply(_workspace_now(at, base, tuple(self._paths.items())))
         self.ignored = load_ignored(workspace)

@@ -57,16 +57,19 @@ class Labels:
 
 
 def why_not_lines(*sides: bytes) -> Literal["binary", "large"] | None:
-    """Why texts cannot be merged by lines: `binary` (a NUL byte) or `large`; None where they can."""
+    """Why contents are not merged by lines: `binary` (a NUL byte) or `large`; None where they are."""
     if any(b"\0" in side for side in sides):
         return "binary"
-    if any(len(side) > MOST_BYTES or side.count(b"\n") > MOST_LINES for side in sides):
-        return "large"
-    return None
+    return "large" if too_large(*sides) else None
+
+
+def too_large(*sides: bytes) -> bool:
+    """Whether one of the texts has more bytes or lines than are compared."""
+    return any(len(side) > MOST_BYTES or side.count(b"\n") > MOST_LINES for side in sides)
 
 
 def merge_lines(base: bytes, mine: bytes, theirs: bytes, labels: Labels) -> Merged:
-    """The three-way merge of three texts that `why_not_lines` has nothing against.
+    """The three-way merge of three texts, none of them `too_large`.
 
     Symmetric but for the order in the markers, which are as `git merge-file --diff3` writes them: seven signs, or more
     where a line of the texts could be taken for one.

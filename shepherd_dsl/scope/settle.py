@@ -89,7 +89,6 @@ def settle(
         without = theirs.apply(tuple(back.items()))
         if without == theirs:
             break
-        left = [one for one in left if one.path not in back]
         settled.extend(Conflict(path, "in_the_way", settled="kept") for path in back)
         theirs = without
         merged = merge(sides.base, mine, theirs)

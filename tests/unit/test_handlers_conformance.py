@@ -16,7 +16,7 @@ from shepherd_dsl.conformance.handler import CHECKS, SECRET, SECRET_NAME, Check,
 from shepherd_dsl.core.program import EffectClass
 from shepherd_dsl.core.value import Con, Value, err, ok, record
 from shepherd_dsl.errors import HandlerError
-from shepherd_dsl.handlers import clock, http, human, model, random, shell, tracker
+from shepherd_dsl.handlers import clock, http, human, model, random, shell, text, tracker
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.protocol import Handler, OperationSpec, Request
 
@@ -60,6 +60,15 @@ RANDOM = HandlerCase(
     samples=(
         Sample(op="random.int", args=(1, 6)),
         Sample(op="random.int", args=(6, 1), outcome="Err", code="range"),
+    ),
+)
+TEXT = HandlerCase(
+    "text",
+    text.open_handler,
+    samples=(
+        Sample(op="text.merge", args=("a\nb\nc\n", "A\nb\nc\n", "a\nb\nC\n")),
+        Sample(op="text.merge", args=("a\n", f"{SECRET}\n", "c\n")),
+        Sample(op="text.merge", args=("a\n", "\n" * 200_001, "c\n"), outcome="Err", code="size"),
     ),
 )
 HUMAN = HandlerCase(
@@ -165,7 +174,7 @@ def http_case() -> Iterator[HandlerCase]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("case", [SHELL, CLOCK, RANDOM, HUMAN, YES, TRACKER, MODEL], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [SHELL, CLOCK, RANDOM, TEXT, HUMAN, YES, TRACKER, MODEL], ids=lambda case: case.name)
 def test_conforms(case: HandlerCase, check: Check, tmp_path: Path) -> None:
     check(case, tmp_path)
 

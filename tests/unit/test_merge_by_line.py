@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.support.cli import shepherd
@@ -232,6 +234,32 @@ def test_resolved_markers_are_an_edit_like_any_other(workspace: Path) -> None:
     (workspace / "poem.txt").write_text(POEM.replace("two", "2 (TWO)"))
     assert shepherd("resume", "2", "-q").status == 0
     assert (workspace / "poem.txt").read_text() == POEM.replace("two", "2 (TWO)") + "eight\n"
+
+
+def test_what_is_printed_as_json_is_as_the_schema_has_it(workspace: Path) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "spec" / "cli.schema.json").read_text("utf-8"))
+
+    def valid(text: str, form: str) -> Any:
+        document = json.loads(text)
+        jsonschema.Draft202012Validator({**schema, "$ref": f"#/$defs/{form}"}).validate(document)
+        return document
+
+    kept("sed -i s/two/TWO/ poem.txt; rm gone.txt; sed -i s/one/ONE/ docs/other.txt")
+    edit(workspace / "poem.txt", "two", "2")
+    (workspace / "docs" / "other.txt").write_text(POEM + "eight\n")
+    assert valid(shepherd("merge", "--json").err, "failure")["error"]["conflicts"][0]["why"] == "lines"
+    ended = valid(shepherd("resume", "1", "-q", "--json").out, "run")
+    assert ended["refused"]["conflicts"][0]["path"] == "poem.txt"
+    merged = valid(shepherd("merge", "--markers", "--json").out, "merge_run")["workspace"]
+    assert merged["by_line"] == ["docs/other.txt"]
+    assert merged["conflicts"][0]["lines"][0]["markers"] == {"start": 2, "count": 7}
+    (workspace / "poem.txt").write_text("mine\n")
+    valid(shepherd("revert", "1@0", "--json").err, "failure")
+    planned = valid(shepherd("revert", "1@0", "--overwrite", "--dry-run", "--json").out, "back_plan")
+    assert planned["workspace"]["conflicts"][0]["settled"] == "overwritten"
+    back = valid(shepherd("revert", "1@0", "--keep-mine", "--json").out, "back")
+    assert [(one["path"], one["settled"]) for one in back["workspace"]["conflicts"]] == [("poem.txt", "kept")]
+    assert valid(shepherd("undo", "--json").out, "back")["workspace"]["conflicts"] == []
 
 
 def test_options_that_exclude_each_other(workspace: Path) -> None:
