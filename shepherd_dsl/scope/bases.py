@@ -15,16 +15,17 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
-from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import Files, os_name
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import CopyScope
 from shepherd_dsl.scope.ignore import nothing_ignored
+from shepherd_dsl.scope.survey import Seen, times_seen
 from shepherd_dsl.scope.times import Times
 
 _NEAR = 1_000
@@ -129,6 +130,17 @@ def _used(base: Base) -> Base:
     with contextlib.suppress(OSError):
         os.utime(base.folder)
     return base
+
+
+def times_before(base: Base, before: Files, change: Change, seen: Mapping[str, Seen]) -> dict[str, tuple[Entry, int]]:
+    """The entries and times (ns) of what a change of `before` replaces or removes: as `seen`, else as in the base."""
+    found = times_seen(seen, change)
+    for path, _ in change:
+        entry = before.get(path)
+        if path not in seen and entry is not None and entry.hash and base.files.get(path) == entry:
+            with contextlib.suppress(OSError):
+                found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
+    return found
 
 
 def remove_tree(folder: Path) -> None:

@@ -31,6 +31,7 @@ from shepherd_dsl.scope.failures import failed
 from shepherd_dsl.scope.fuse_client import MOUNT, FuseServer
 from shepherd_dsl.scope.fuse_scope import FuseScope, Kept, name_of
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
+from shepherd_dsl.scope.times import times_of
 
 
 class FuseBackend:
@@ -45,6 +46,7 @@ class FuseBackend:
         self.read_blob = read_blob
         self.ignored = ignored
         self._folder = folder
+        self.times = times_of(folder)
         self._bases = Bases(folder.parent / ".bases")
         self._server: FuseServer | None = None
         self._told: set[str] = set()
@@ -75,7 +77,7 @@ class FuseBackend:
                 return
         except OSError as error:
             raise failed("fork", self.place(run), error) from error
-        self._kept[copy] = Kept(scope.base, scope.files, scope.skipped)
+        self._kept[copy] = scope.kept()
 
     def remove(self, run: str) -> None:
         """Removes what stands of `run`, if anything does; what forks share stays."""
@@ -112,10 +114,12 @@ class FuseBackend:
     def _opened(self, server: FuseServer, run: str, files: Files) -> FuseScope:
         kept = self._kept.pop(run, None)
         if kept is None:
-            base = self._bases.near(files, self.read_blob)
-            kept = Kept(base, base.files, ())
-        self._tell(server, kept.base)
-        scope = self._open[run] = FuseScope(self, server, run, kept, files)
+            base = self._bases.near(files, self.read_blob, self.times)
+            opened = Kept(base, base.files)
+        else:
+            opened = kept
+        self._tell(server, opened.base)
+        scope = self._open[run] = FuseScope(self, server, run, opened, files, fresh=kept is None)
         return scope
 
     def _close(self, run: str) -> None:

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+from rpds import HashTrieMap
 
 from shepherd_dsl.core.event import Change
-from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash, os_name
+from shepherd_dsl.core.files import Files, git_blob_hash, os_name
 from shepherd_dsl.errors import ScopeError
-from shepherd_dsl.scope.bases import Base
+from shepherd_dsl.scope.bases import Base, times_before
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import escape_run, write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
 from shepherd_dsl.scope.fuse_client import FuseServer
 from shepherd_dsl.scope.fuse_survey import TouchedSurvey
+from shepherd_dsl.scope.survey import Seen, newer
 
 if TYPE_CHECKING:
     from shepherd_dsl.scope.fuse import FuseBackend
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen(slots=True)
 class Kept:
-    """What is known of a scope that the server has and that is not open: its base, and what it held at last."""
+    """What is known of a scope that the server has and that is not open: its base, and what it held at last.
+
+    `seen` has the times of what is not as in the base.
+    """
 
     base: Base
     files: Files
-    skipped: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    seen: HashTrieMap[str, Seen] = attrs.field(factory=HashTrieMap)
 
 
 class FuseScope:
@@ -40,12 +46,16 @@ class FuseScope:
     At any time the folder holds `files`, but for the places that the server has as touched.
     """
 
-    def __init__(self, backend: FuseBackend, server: FuseServer, run: str, kept: Kept, files: Files) -> None:
-        """Not for callers: `FuseBackend.open` makes one. OSError passes through."""
+    def __init__(
+        self, backend: FuseBackend, server: FuseServer, run: str, kept: Kept, files: Files, *, fresh: bool
+    ) -> None:
+        """Not for callers: `FuseBackend.open` makes one, `fresh` where nothing is kept. OSError passes through."""
         self.files = kept.files
         self.skipped = kept.skipped
         self.run = run
         self.base = kept.base
+        self._seen = kept.seen
+        self._fresh = fresh
         self.server = server
         self.is_whole = False
         self._backend = backend
@@ -95,21 +105,28 @@ class FuseScope:
         """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
         if not self.is_whole:
             raise interrupted(self.place)
-        before = self.files
+        before, seen = self.files, self._seen
         at = self._opened()
         try:
-            self._look(write_blob, before)
+            looked = self._look(write_blob, before)
+            change = before.diff(self.files)
+            old = times_before(self.base, before, change, seen)
         except OSError as error:
             raise self._failed("read", error) from error
         finally:
             at.forget()
-        return before.diff(self.files)
+        self._backend.times.held(before, self.files, newer(seen, looked), old)
+        return change
 
     def close(self) -> None:
         """Lets go of it; opening it again begins with what it holds, as long as the server is there. Twice is once."""
         if self._root < 0:
             return
-        self._release(Kept(self.base, self.files, self.skipped))
+        self._release(self.kept())
+
+    def kept(self) -> Kept:
+        """What is to be known of it, or of a fork of it, when it is opened again."""
+        return Kept(self.base, self.files, self.skipped, self._seen)
 
     def _release(self, kept: Kept | None) -> None:
         if self._at is not None:
@@ -138,21 +155,31 @@ class FuseScope:
         self.is_whole = False
         change = () if files is self.files or files.hash == self.files.hash else self.files.diff(files)
         if change:
-            written = write_difference(at, change, files, self._backend.read_blob)
-            rows = [
-                (os_name(path), written[path].st_ctime_ns if path in written else None, entry and entry.hash)
-                for path, entry in change
-                if entry != EMPTY_FOLDER
-            ]
+            old = times_before(self.base, self.files, change, self._seen)
+            written, now_written = write_difference(
+                at, self.files, files, self._backend.read_blob, self._backend.times, fresh=self._fresh
+            )
+            rows: list[tuple[bytes, int | None, str | None]] = []
+            for path, entry in change:
+                self._seen = self._seen.discard(path)
+                if entry is None:
+                    rows.append((os_name(path), None, None))
+            for path, placed in written.items():
+                put = files.get(path)
+                assert put is not None
+                self._seen = self._seen.insert(path, Seen(put, (placed.st_mtime_ns,), False))
+                rows.append((os_name(path), placed.st_ctime_ns, put.hash))
             self.server.ask("note", scope=self.number, until=0, hashes=[], written=rows)
+            self._backend.times.brought(self.files, files, now_written, old)
             self._forget_skipped(change)
+        self._fresh = False
         self.files = files
         self.is_whole = True
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self, put_blob: Callable[[bytes], str], wanted: Files) -> None:
-        """Find what the folder holds."""
+    def _look(self, put_blob: Callable[[bytes], str], wanted: Files) -> dict[str, Seen]:
+        """Find what the folder holds; what was looked at."""
         at = self._opened()
         survey = TouchedSurvey(
             self.server,
@@ -167,15 +194,20 @@ class FuseScope:
             ),
         )
         files, skipped = survey.take()
-        written = [
-            (os_name(path), at.put(path, entry, self._backend.read_blob(entry.hash)).st_ctime_ns, entry.hash)
-            for path, entry in survey.replaced.items()
-        ]
+        written = []
+        for path, entry in survey.replaced.items():
+            placed = at.put(path, entry, self._backend.read_blob(entry.hash))
+            survey.seen[path] = Seen(entry, (placed.st_mtime_ns,), False)
+            written.append((os_name(path), placed.st_ctime_ns, entry.hash))
         survey.note()
         if written:
             self.server.ask("note", scope=self.number, until=0, hashes=[], written=written)
+        looked = {path: item for path, item in survey.seen.items() if item is not None}
+        for path, item in survey.seen.items():
+            self._seen = self._seen.discard(path) if item is None else self._seen.insert(path, item)
         self.files, self.skipped = files, skipped
         self.is_whole = True
+        return looked
 
     def _forget_skipped(self, change: Change) -> None:
         """What was not carried went where something was put or taken away."""

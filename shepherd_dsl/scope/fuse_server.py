@@ -14,7 +14,7 @@ each a length of 8 bytes and a marshalled object:
     → {"do": "changed", "scope": n}
     ← {"at": time, "rows": [(path, what), …]}                   what: None, or as below without a name
     → {"do": "list", "scope": n, "folders": [number, …]}
-    ← {"rows": [[(name, mode, number, hash, target, file, stamp), …], …]}
+    ← {"rows": [[(name, mode, number, hash, target, file, stamp, mtime), …], …]}
     → {"do": "note", "scope": n, "until": time, "hashes": [(number, stamp, hash), …],
        "written": [(path, ctime, hash), …]}
     → {"do": "close", "scope": n}, {"do": "remove", "name": b}
@@ -160,17 +160,17 @@ class Server:
             ]
         }
 
-    def _row(self, scope: Any, number: int) -> tuple[int, int, str | None, bytes, bytes | None, int]:
-        """What the driver is told of a node: mode, number, hash, target, the file with its bytes, stamp."""
+    def _row(self, scope: Any, number: int) -> tuple[int, int, str | None, bytes, bytes | None, int, int]:
+        """What the driver is told of a node: mode, number, hash, target, the file with its bytes, stamp, mtime."""
         node: Node = scope.tree.get(number)
         content = node.content
         if content is None:
-            return node.mode, number, None, node.target, None, 0
+            return node.mode, number, None, node.target, None, 0, node.mtime
         opened = scope.open.get(number)
         if opened is not None and opened.writers:
             # What is in memory alone is seen through the mount.
-            return node.mode, number, None, b"", None, content.stamp
-        return node.mode, number, content.hash, b"", content.name, content.stamp
+            return node.mode, number, None, b"", None, content.stamp, node.mtime
+        return node.mode, number, content.hash, b"", content.name, content.stamp, node.mtime
 
     def _note(
         self,

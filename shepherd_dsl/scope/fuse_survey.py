@@ -13,6 +13,7 @@ from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, no
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.fuse_client import FuseServer
 from shepherd_dsl.scope.ignore import Ignored
+from shepherd_dsl.scope.survey import Seen
 
 
 class _Row(NamedTuple):
@@ -24,6 +25,7 @@ class _Row(NamedTuple):
     target: bytes
     file: bytes | None
     stamp: int
+    mtime: int
 
 
 class TouchedSurvey:
@@ -55,10 +57,11 @@ class TouchedSurvey:
         self._hashes: list[tuple[int, int, str]] = []
         self._until = 0
         self.replaced: dict[str, Entry] = {}
+        self.seen: dict[str, Seen | None] = {}
 
     def take(self) -> tuple[Files, tuple[str, ...]]:
         """What the folder holds, and the paths of what is not carried. `replaced` then has the files for whose bytes
-        others were kept."""
+        others were kept, and `seen` what was looked at, with its time; None where nothing is any more."""
         said = self._server.ask("changed", scope=self._scope)
         self._until = said["at"]
         todo: list[tuple[str, int]] = []
@@ -115,8 +118,9 @@ class TouchedSurvey:
         """What was at a path and below it is to be looked at anew."""
         if normal_path(path) is not None or not path:
             if self._files.get(path) is not None:
-                self._change[path] = None
-            self._change.update((below, None) for below, _ in self._files.under(path))
+                self._change[path] = self.seen[path] = None
+            for below, _ in self._files.under(path):
+                self._change[below] = self.seen[below] = None
         if self._skipped:
             below = f"{path}/" if path else ""
             self._skipped = {item for item in self._skipped if item != path and not item.startswith(below)}
@@ -131,7 +135,8 @@ class TouchedSurvey:
             todo.append((path, row.number))
         else:
             try:
-                self._change[path] = self._entry(path, row)
+                entry = self._change[path] = self._entry(path, row)
+                self.seen[path] = Seen(entry, (row.mtime,), False)
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except PermissionError:

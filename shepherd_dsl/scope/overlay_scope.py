@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shepherd_dsl.core.event import Change, Entry
-from shepherd_dsl.core.files import Files, git_blob_hash, os_name
-from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.core.event import Change
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.scope.bases import remove_tree, times_before
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
 from shepherd_dsl.scope.overlay_layers import Stack
 from shepherd_dsl.scope.overlay_survey import LayerSurvey
-from shepherd_dsl.scope.survey import Seen, load_seen, newer, save_seen, seen_now, stamp, times_seen
+from shepherd_dsl.scope.survey import Seen, load_seen, newer, save_seen, seen_now, stamp
 
 if TYPE_CHECKING:
     from shepherd_dsl.scope.overlay import OverlayBackend
@@ -71,7 +71,7 @@ class OverlayScope:
                 self._look(git_blob_hash, files)
             self._whole = False
             change = self.files.diff(files) if self.files.hash != files.hash else ()
-            old = self._times_before(self.files, change)
+            old = times_before(self.stack.base, self.files, change, self._seen)
             times = self._backend.times
             written, now_written = write_difference(
                 self._at, self.files, files, self._backend.read_blob, times, fresh=self._fresh
@@ -103,27 +103,13 @@ class OverlayScope:
         try:
             self._look(write_blob, before)
             change = before.diff(self.files)
-            old = self._times_before(before, change, seen)
+            old = times_before(self.stack.base, before, change, seen)
         except OSError as error:
             raise failed("read", self.place, error) from error
         finally:
             self._forget()
         self._backend.times.held(before, self.files, newer(seen, self._seen), old)
         return change
-
-    def _times_before(
-        self, before: Files, change: Change, seen: Mapping[str, Seen] | None = None
-    ) -> dict[str, tuple[Entry, int]]:
-        """The entries and times of what a change replaces or removes: as seen in the topmost layer, or in the base."""
-        seen = self._seen if seen is None else seen
-        found = times_seen(seen, change)
-        base = self.stack.base
-        for path, _ in change:
-            entry = before.get(path)
-            if path not in seen and entry is not None and entry.hash and base.files.get(path) == entry:
-                with contextlib.suppress(OSError):
-                    found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
-        return found
 
     def close(self) -> None:
         """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""

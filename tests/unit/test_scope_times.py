@@ -20,7 +20,7 @@ from tests.support.scopes import why_not
 
 BACKENDS = [
     pytest.param(name, marks=pytest.mark.skipif(bool(why_not(name)), reason=f"no {name} here: {why_not(name)}"))
-    for name in ("overlay", "copy")
+    for name in ("overlay", "fuse", "copy")
 ]
 OLD = 1_000_000_000_123_456_789
 
