@@ -146,8 +146,8 @@ class Times:
                 return
             fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, f"{chr(10) * self._is_torn}{text}".encode())
-                self._is_torn = False
+                data = b"\n" * self._is_torn + text.encode()
+                self._is_torn = os.write(fd, data) < len(data)
             finally:
                 os.close(fd)
 
