@@ -33,6 +33,9 @@ _SHARE = 5
 
 _LIST = "files.json"
 
+ASIDE = ".gone-"
+"""Where a process takes what it removes, beside it: this, its number and that of the thread."""
+
 
 @attrs.frozen(slots=True)
 class Base:
@@ -132,7 +135,7 @@ def remove_tree(folder: Path) -> None:
     """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
     if not os.path.lexists(folder):
         return
-    aside = folder.parent / f".gone-{os.getpid()}-{threading.get_native_id()}"
+    aside = folder.parent / f"{ASIDE}{os.getpid()}-{threading.get_native_id()}"
     with Beneath(folder.parent, aside) as at:
         at.empty_stage()
         at.remove(folder.name)
