@@ -26,6 +26,7 @@ from typing import Any, Final
 import attrs
 
 from bench.scopes import steady
+from bench.scopes.chain import CHAIN, chain
 from bench.scopes.others import Way, ways
 from bench.scopes.report import write_readme
 from bench.scopes.subject import Subject, commit_all, lay, usable_backends
@@ -34,8 +35,6 @@ SIZES: Final = ("42/2000", "200/8000")
 DIRTY: Final = (0, 10, 100, 1_000)
 FORKS: Final = 1_000
 """Live forks of one workspace."""
-CHAIN: Final = (1, 50, 200)
-"""How many forks of forks, of which each wrote to a file, lie below the run that is forked."""
 _SLOW_MB: Final = 1_000
 """Workspaces so large are not copied whole, except once by `cp -a`."""
 
@@ -139,32 +138,6 @@ def many(subject: Subject, name: str) -> dict[str, float]:
     }
 
 
-def chain(subject: Subject, name: str) -> dict[str, float]:
-    """A copy of a copy of a copy …: forks at some depths, the median of ten, and look-ups of what is not there."""
-    random, spent = Random(4), list[float]()
-    found: dict[str, float] = {}
-    subject.backend.fork("root.0", "chain.0")
-    scope = subject.backend.open("chain.0", subject.scope.files)
-    for number in range(1, max(CHAIN) + 10):
-        (scope.folder / random.choice(subject.paths)).write_bytes(b"%d\n" % random.getrandbits(60))
-        scope.changes(subject.tree.writer.put_blob)
-        began = time.perf_counter()
-        subject.backend.fork(f"chain.{number - 1}", f"chain.{number}")
-        copy = subject.backend.open(f"chain.{number}", scope.files)
-        spent.append(time.perf_counter() - began)
-        scope.close()
-        scope = copy
-        if number - 9 in CHAIN:
-            depth = number - 9
-            found[f"{name}: fork at depth {depth}"] = statistics.median(spent[-10:]) * 1e3
-            began = time.perf_counter()
-            for missing in range(1_000):
-                os.path.lexists(f"{scope.folder}/src/missing{missing}")
-            found[f"{name}: 1,000 look-ups at depth {depth}"] = (time.perf_counter() - began) * 1e3
-    scope.close()
-    return found
-
-
 def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The targets, as the other benchmarks give them."""
     found: list[dict[str, Any]] = []
@@ -185,6 +158,7 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             if name == "size":
                 continue
             unit = "s" if name.endswith(" s") else "MB" if name.endswith("MB") else "B" if "bytes" in name else "ms"
+            unit = "" if ": layers at depth" in name else unit
             limit = int(result["size"].split("/")[1]) / 10_000 if name == "import again s" else limits.get(name)
             row(f"{result['size']}: {name}", value, unit, limit)
     first, last = results[0], results[-1]
@@ -196,10 +170,9 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if f"{name}: 1,000 forks: last" in first:
             ratio = first[f"{name}: 1,000 forks: last"] / first[f"{name}: 1,000 forks: first"]
             row(f"{name}: the last of 1,000 forks over the first", ratio, "times", 2)
-        deep = f"{name}: fork at depth {CHAIN[-1]}"
-        if deep in first:
-            ratio = first[deep] / first[f"{name}: fork at depth {CHAIN[0]}"]
-            row(f"{deep} over depth {CHAIN[0]}", ratio, "times", 3)
+        if f"{name}: fork at depth {CHAIN[-1]}" in first:
+            ratio = first[f"{name}: fork at depth {CHAIN[-1]}"] / first[f"{name}: fork at depth {CHAIN[0]}"]
+            row(f"{name}: fork at depth {CHAIN[-1]} over depth {CHAIN[0]}", ratio, "times", 3)
     return found
 
 

@@ -35,7 +35,7 @@ _SHARE = 5
 _LIST = "files.json"
 
 ASIDE = ".gone-"
-"""Where a thread takes what it removes, beside it: this, the number of its process and its own."""
+"""Where a process takes what it removes, beside it: this, its number and that of the thread."""
 
 
 @attrs.frozen(slots=True)

@@ -206,13 +206,15 @@ class Layers:
         """Where a run has gone over to other layers, those that it had may be of no use any more."""
         if self._goes_over:
             self._goes_over = False
-            self._work(self._remove_unused)
+            with contextlib.suppress(RuntimeError):  # no thread could be started: another time
+                self._work(self._remove_unused)
 
     def _squash_soon(self, stack: Stack) -> None:
         if len(stack.frozen) >= SQUASHED_FROM and (self._job is None or self._job.done()):
             self._check_job()
             count = how_many([self._sizes.get(name, 1) for name in stack.frozen])
-            self._job = self._work(self._squash, stack, count)
+            with contextlib.suppress(RuntimeError):
+                self._job = self._work(self._squash, stack, count)
 
     def _work(self, job: Any, *args: object) -> Future[None]:
         if self._pool is None:
@@ -248,7 +250,8 @@ class Layers:
                 self._squashed[stack.frozen[:count]] = name
         with contextlib.suppress(OSError):
             remove_tree(building)
-        self._remove_unused()
+        if not self._stop.is_set():
+            self._remove_unused()
 
     def _remove_unused(self) -> None:
         """Remove the layers that no run has below it, nor will have."""

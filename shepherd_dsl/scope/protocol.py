@@ -22,7 +22,8 @@ class Scope(Protocol):
     folder equal to `files` (it knows what it held before, so the cost is the difference). `changes(write_blob)` finds
     what processes changed since, hands new contents to `write_blob` and returns the change; the scope then holds the
     changed files. Where `write_blob` keeps other bytes (it may take out a secret) and gives their hash, the file
-    becomes what was kept. Sockets, FIFOs and devices are not carried; `skipped` lists their paths after `changes`.
+    becomes what was kept. Sockets, FIFOs and devices are not carried; `skipped` lists their paths after `changes`. When
+    files were changed is carried as well as it is known (`scope.times`).
 
     No process should be at work in `folder` during a call. ScopeError says that files cannot be made, read or written;
     after a `sync` that failed, `changes` raises it (`scope.interrupted`) until the next `sync`. An exception of

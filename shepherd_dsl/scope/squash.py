@@ -23,7 +23,7 @@ from shepherd_dsl.core.files import os_name
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.overlay_survey import OPAQUE, is_opaque, is_whiteout
 
-_MOST_OPEN: Final = 256
+_MOST_OPEN: Final = 128
 """Folders kept open at a time, of all layers together."""
 _OF_OVERLAYS: Final = "user.overlay."
 
@@ -42,7 +42,7 @@ def squash(
     `into` is then half-made, as where StoppedError is raised because `stopped` said so.
     """
     with contextlib.ExitStack() as held:
-        most = max(4, _MOST_OPEN // (len(layers) + len(below)))
+        most = max(2, _MOST_OPEN // (len(layers) + len(below)))
         tops = [held.enter_context(Beneath(layer, own=False, most_open=most)) for layer in layers]
         under = [held.enter_context(Beneath(layer, own=False, most_open=most)) for layer in below]
         into.mkdir()

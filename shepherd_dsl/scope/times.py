@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import attrs
 from rpds import HashTrieMap
 
 from shepherd_dsl.core.event import Entry
@@ -34,6 +35,16 @@ _MOST: Final = 16 << 20
 Before: TypeAlias = Mapping[str, tuple[Entry, int]]
 
 
+@attrs.frozen(slots=True, eq=False)
+class _State:
+    """The times of some files: those of `above`, but for `paths`."""
+
+    times: HashTrieMap[str, int]
+    above: _State | None = None
+    paths: tuple[str, ...] = ()
+    depth: int = 0
+
+
 class Times:
     """The table of one tree, in `file` where that is given; for one process at a time. Errors of the disk are not told.
 
@@ -43,7 +54,7 @@ class Times:
     def __init__(self, file: Path | None = None, imported: Path | None = None) -> None:
         self._file = file
         self._copy = None if file is None else file.with_name(f"{file.name}.imported")
-        self._states: dict[str, HashTrieMap[str, int]] = {}
+        self._states: dict[str, _State] = {}
         self._first: dict[tuple[str, int, str], int] = {}
         self._size = 0
         self._is_torn = False
@@ -65,7 +76,7 @@ class Times:
         state = self._states.get(files.hash)
 
         def time_of(path: str, entry: Entry) -> int | None:
-            found = None if state is None else state.get(path, self._first.get((path, entry.mode, entry.hash)))
+            found = None if state is None else self._time(state, path, entry)
             return self._import_time(path, entry) if found is None and fresh else found
 
         return time_of
@@ -76,13 +87,12 @@ class Times:
         if new is None:
             return []
         found = []
-        for path in {*new, *(old or ())}:
+        for path in _where_different(new, old):
             entry = after.get(path)
             if entry is None or not entry.hash or before.get(path) != entry:
                 continue
-            first = self._first.get((path, entry.mode, entry.hash))
-            time = new.get(path, first)
-            if time is not None and (old is None or time != old.get(path, first)):
+            time = self._time(new, path, entry)
+            if time is not None and (old is None or time != self._time(old, path, entry)):
                 found.append((path, time))
         return sorted(found)
 
@@ -97,7 +107,7 @@ class Times:
 
     def _note(self, before: str, like: str, after: str, found: Mapping[str, int], old: Before) -> None:
         state = self._states.get(before)
-        first = [(path, entry, time) for path, (entry, time) in old.items() if state is None or path not in state]
+        first = [(path, entry, time) for path, (entry, time) in old.items() if state is None or path not in state.times]
         first = [row for row in first if (row[0], row[1].mode, row[1].hash) not in self._first]
         if not found and not first and after in self._states and (state is not None or like == after):
             return
@@ -106,10 +116,13 @@ class Times:
         self._append(json.dumps(row, separators=(",", ":")) + "\n")
 
     def _take(self, before: str, after: str, found: Mapping[str, int], first: list[tuple[str, Entry, int]]) -> None:
-        state = self._states.setdefault(before, HashTrieMap())
-        self._states[after] = state.update(found)
+        state = self._states.setdefault(before, _State(HashTrieMap()))
+        self._states[after] = _State(state.times.update(found), state, tuple(found), state.depth + 1)
         for path, entry, time in first:
             self._first.setdefault((path, entry.mode, entry.hash), time)
+
+    def _time(self, state: _State, path: str, entry: Entry) -> int | None:
+        return state.times.get(path, self._first.get((path, entry.mode, entry.hash)))
 
     def _import_time(self, path: str, entry: Entry) -> int | None:
         if self._imported is None:
@@ -146,10 +159,25 @@ class Times:
                 return
             fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, f"{chr(10) * self._is_torn}{text}".encode())
-                self._is_torn = False
+                data = b"\n" * self._is_torn + text.encode()
+                self._is_torn = os.write(fd, data) < len(data)
             finally:
                 os.close(fd)
+
+
+def _where_different(one: _State, other: _State | None) -> set[str]:
+    """The paths that may have other times in one than in the other; costs what happened between them."""
+    if other is None:
+        return set(one.times)
+    found: set[str] = set()
+    while one is not other:
+        if one.depth < other.depth:
+            one, other = other, one
+        found.update(one.paths)
+        if one.above is None:  # they have nothing in common
+            return found.union(other.times)
+        one = one.above
+    return found
 
 
 def times_of(folder: Path) -> Times:

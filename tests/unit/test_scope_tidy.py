@@ -62,10 +62,10 @@ def test_what_a_removal_left_that_was_killed_is_removed(workspace: Workspace) ->
     with subprocess.Popen(["true"]) as ended:
         pass
     for process in (ended.pid, 1):
-        (workspace.state / "scopes" / f".gone-{process}" / "deep").mkdir(parents=True)
-    assert workspace.unused_scopes().left == (f".gone-{ended.pid}",)
+        (workspace.state / "scopes" / f".gone-{process}-7" / "deep").mkdir(parents=True)
+    assert workspace.unused_scopes().left == (f".gone-{ended.pid}-7",)
     shepherd("doctor", "--quick", "--clean")
-    assert [item.name for item in (workspace.state / "scopes").glob(".gone-*")] == [".gone-1"]
+    assert [item.name for item in (workspace.state / "scopes").glob(".gone-*")] == [".gone-1-7"]
 
 
 def test_a_run_goes_on_after_its_copies_are_gone(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -65,7 +66,30 @@ def test_what_stays_the_same_may_have_another_time(tmp_path: Path) -> None:
     assert table.differing(files(a="2", d="1"), C) == [("a", 3)]
 
 
-@pytest.mark.parametrize("cut", range(0, 400, 7))
+@pytest.mark.parametrize("seed", range(20))
+def test_of_any_two_that_were_held_it_is_known_what_differs(seed: int) -> None:
+    """Against a plain map of all times, whatever led from the one to the other."""
+    chance = Random(seed)
+    table = Times()
+    start = files(**{name: "1" for name in "abcdef"})
+    model = {start.hash: (start, dict.fromkeys("abcdef", 0))}
+    table.brought(Files.empty(), start, dict.fromkeys("abcdef", 0), {})
+    for moment in range(1, 40):
+        before, times = chance.choice(list(model.values()))
+        changed = chance.sample("abcdef", chance.randrange(1, 4))
+        after = before.apply(tuple((path, Entry(0o100644, f"{chance.randrange(3):040x}")) for path in changed))
+        old = {path: (entry, times[path]) for path in changed if (entry := before.get(path)) is not None}
+        table.held(before, after, dict.fromkeys(changed, moment), old)
+        model[after.hash] = (after, {**times, **dict.fromkeys(changed, moment)})
+    for one, one_times in model.values():
+        assert known(table, one) == one_times
+        for other, other_times in model.values():
+            same = [path for path in "abcdef" if one.get(path) == other.get(path)]
+            wanted = [(path, other_times[path]) for path in same if other_times[path] != one_times[path]]
+            assert table.differing(one, other) == wanted
+
+
+@pytest.mark.parametrize("cut", range(0, 400, 29))
 def test_a_torn_table_is_no_error(tmp_path: Path, cut: int) -> None:
     file = tmp_path / "t"
     noted(Times(file))
