@@ -257,9 +257,10 @@ def main(arguments: list[str]) -> None:
 
 
 def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> None:
-    import pyfuse3
-
     from shepherd_dsl.scope import fuse_loop
+
+    fuse_loop.stand_in()
+    import pyfuse3
 
     names = enter_namespaces()
     connection = mount(at)

@@ -23,6 +23,7 @@ from shepherd_dsl.scope import fuse_client, fuse_probe, fuse_tree
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.ignore import ignored_by
+from shepherd_dsl.scope.tidy import Unused, unused
 from tests.support.scopes import needs_fuse
 
 pytestmark = needs_fuse
@@ -243,6 +244,15 @@ def test_a_base_is_shared_and_never_written(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / ".bases").iterdir() if path.is_dir()] == [base]
     assert walk(base / "files") == before
     lab.expect(second, second.files)
+
+
+def test_a_base_stays_as_long_as_scopes_lie_on_it(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    lab.start({"a": b"1"})
+    (base,) = (path for path in (tmp_path / ".bases").iterdir() if path.is_dir())
+    os.utime(base, (1, 1))
+    assert unused(tmp_path, lambda tree: tree == "scopes") == Unused((), (), 0)
+    assert unused(tmp_path, lambda tree: False).bases == (base.name,)
 
 
 def test_where_too_much_was_touched_all_is_looked_at(tmp_path: Path) -> None:
