@@ -259,23 +259,24 @@ def _say_effects(*kinds: tuple[str, Sequence[str]]) -> None:
 
 def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
     """What a merge changed in the workspace, or would, and how."""
+    steps = [step for step in record.steps if step.path not in record.left]
     by_line = set(record.by_line)
     settled = {one.path: one for one in record.conflicts}
     if not record.steps and not any(one.settled == "kept" for one in record.conflicts):
         yield "the workspace has these files already"
         return
-    if record.steps:
-        yield f"{verb} {count(len(record.steps), 'path')} in the workspace:"
-    for step in record.steps[:_MOST]:
+    if steps:
+        yield f"{verb} {count(len(steps), 'path')} in the workspace:"
+    for step in steps[:_MOST]:
         sign = "+" if step.old is None else "-" if step.new is None else "~"
         conflict = settled.get(step.path)
         how = "merged line by line" if step.path in by_line else ""
         if conflict is not None:
             how = "yours overwritten" if conflict.settled == "overwritten" else conflict.words()
         yield f"  {sign} {plain(step.path)}{how and f' ({how})'}"
-    if len(record.steps) > _MOST:
-        yield f"  … and {len(record.steps) - _MOST} more"
-    shown = {step.path for step in record.steps[:_MOST]}
+    if len(steps) > _MOST:
+        yield f"  … and {len(steps) - _MOST} more"
+    shown = {step.path for step in steps[:_MOST]}
     for one in record.conflicts:
         if one.settled == "kept":
             yield f"  left as you have it, {one.words()}: {plain(one.path)}"
