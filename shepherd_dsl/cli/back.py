@@ -262,7 +262,7 @@ def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
     steps = [step for step in record.steps if step.path not in record.left]
     by_line = set(record.by_line)
     settled = {one.path: one for one in record.conflicts}
-    if not record.steps and not any(one.settled == "kept" for one in record.conflicts):
+    if not record.steps and not record.conflicts:
         yield "the workspace has these files already"
         return
     if steps:
@@ -276,12 +276,10 @@ def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
         yield f"  {sign} {plain(step.path)}{how and f' ({how})'}"
     if len(steps) > _MOST:
         yield f"  … and {len(steps) - _MOST} more"
-    shown = {step.path for step in steps[:_MOST]}
-    for one in record.conflicts:
-        if one.settled == "kept":
-            yield f"  left as you have it, {one.words()}: {plain(one.path)}"
-        elif one.settled == "markers" and one.path not in shown:
-            yield f"  ~ {plain(one.path)} ({one.words()})"
+    kept = [one for one in record.conflicts if one.settled == "kept"]
+    yield from (f"  left as you have it, {one.words()}: {plain(one.path)}" for one in kept[:_MOST])
+    if len(kept) > _MOST:
+        yield f"  … and {len(kept) - _MOST} more left"
     yield from (f"  left alone, it changed meanwhile: {plain(path)}" for path in record.left)
 
 
