@@ -119,7 +119,7 @@ def undo_command(run: str, keep: bool, mine: bool, overwrite: bool, dry_run: boo
     """Take back the last revert, discard or merge of a run.
 
     The workspace gets, byte for byte, what it had before; refused, with the list, where you have changed the same
-    files since. An undo can be undone, so a second one takes back the first: it does not go further back. For that
+    files since. An undo can be undone: a second undo takes back the first one, and does not go further back. For that
     `shepherd revert` goes to any event. Refused where compensations were made: those effects are gone.
     """
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
