@@ -119,7 +119,7 @@ def undo_command(run: str, keep: bool, mine: bool, overwrite: bool, dry_run: boo
     """Take back the last revert, discard or merge of a run.
 
     The workspace gets, byte for byte, what it had before; refused, with the list, where you have changed the same
-    files since. An undo can be undone, so a second one takes back the first: it does not go further back. For that
+    files since. An undo can be undone: a second undo takes back the first one, and does not go further back. For that
     `shepherd revert` goes to any event. Refused where compensations were made: those effects are gone.
     """
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
@@ -259,28 +259,27 @@ def _say_effects(*kinds: tuple[str, Sequence[str]]) -> None:
 
 def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
     """What a merge changed in the workspace, or would, and how."""
+    steps = [step for step in record.steps if step.path not in record.left]
     by_line = set(record.by_line)
     settled = {one.path: one for one in record.conflicts}
-    if not record.steps and not any(one.settled == "kept" for one in record.conflicts):
+    if not record.steps and not record.conflicts:
         yield "the workspace has these files already"
         return
-    if record.steps:
-        yield f"{verb} {count(len(record.steps), 'path')} in the workspace:"
-    for step in record.steps[:_MOST]:
+    if steps:
+        yield f"{verb} {count(len(steps), 'path')} in the workspace:"
+    for step in steps[:_MOST]:
         sign = "+" if step.old is None else "-" if step.new is None else "~"
         conflict = settled.get(step.path)
         how = "merged line by line" if step.path in by_line else ""
         if conflict is not None:
             how = "yours overwritten" if conflict.settled == "overwritten" else conflict.words()
         yield f"  {sign} {plain(step.path)}{how and f' ({how})'}"
-    if len(record.steps) > _MOST:
-        yield f"  … and {len(record.steps) - _MOST} more"
-    shown = {step.path for step in record.steps[:_MOST]}
-    for one in record.conflicts:
-        if one.settled == "kept":
-            yield f"  left as you have it, {one.words()}: {plain(one.path)}"
-        elif one.settled == "markers" and one.path not in shown:
-            yield f"  ~ {plain(one.path)} ({one.words()})"
+    if len(steps) > _MOST:
+        yield f"  … and {len(steps) - _MOST} more"
+    kept = [one for one in record.conflicts if one.settled == "kept"]
+    yield from (f"  left as you have it, {one.words()}: {plain(one.path)}" for one in kept[:_MOST])
+    if len(kept) > _MOST:
+        yield f"  … and {len(kept) - _MOST} more left"
     yield from (f"  left alone, it changed meanwhile: {plain(path)}" for path in record.left)
 
 

@@ -12,6 +12,7 @@ from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import LINK, Files, git_blob_hash
 from shepherd_dsl.errors import CorruptError, RefusedError
 from shepherd_dsl.scope.apply import Manner, merge_into
+from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.conflict import Conflict
 from shepherd_dsl.scope.journal import MergeRecord
 from shepherd_dsl.scope.lines import MOST_BYTES, MOST_LINES
@@ -117,6 +118,37 @@ def test_what_is_no_text_is_not_merged_and_nothing_takes_long(
     assert reasons(workspace, files(f=b"a\n"), files(f=theirs)) == {"f": why}
     assert time.process_time() - began < 20
     assert (workspace / "f").read_bytes() == mine
+
+
+def test_a_file_that_changes_while_it_is_merged_is_left_alone(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "f").write_bytes(b"mine\na\n")
+    real = Beneath.read
+
+    def read(at: Beneath, path: str) -> tuple[bytes, os.stat_result]:
+        found = real(at, path)
+        (workspace / path).write_bytes(found[0] + b"more\n")
+        return found
+
+    monkeypatch.setattr(Beneath, "read", read)
+    with pytest.raises(RefusedError) as refused:
+        merged(workspace, files(f=b"a\n"), files(f=b"a\nrun\n"))
+    assert refused.value.code == "merge.changing"
+    assert (workspace / "f").read_bytes() == b"mine\na\nmore\nmore\n"
+
+
+def test_what_is_saved_after_the_plan_is_left_alone(workspace: Path) -> None:
+    (workspace / "f").write_bytes(b"mine\na\nb\n")
+
+    def save(name: str) -> None:
+        if name == "plan":
+            (workspace / "f").write_bytes(b"later\n")
+
+    record = merge_into(
+        workspace, files(f=b"a\nb\n"), files(f=b"a\nb\nrun\n"), read_blob=BLOBS.__getitem__,
+        manner=Manner(by_line=True), checkpoint=save,
+    )  # fmt: skip
+    assert (record.by_line, record.left) == (("f",), ("f",))
+    assert (workspace / "f").read_bytes() == b"later\n"
 
 
 def test_a_run_cannot_fake_the_end_of_its_side(workspace: Path) -> None:
