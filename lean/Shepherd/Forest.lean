@@ -163,16 +163,20 @@ structure Then where
 
 namespace M
 
+/-- Who has lent today, in run `id`, what `giver` had lent from above at commit `c` of its trace: the first who is there. A copy
+inherits the commits of its original. Where its fork copied the giver too, the giver's copy has lent the copy; else the one who
+made the fork has. -/
+def lender (m : M) (id : Id) (c : Commit) (giver : Id) : Id :=
+  ((Id.lenders c.run id giver).find? m.has).getD (Id.today c.run id giver)
+
 /-- What stood below run `id` at commit `c` of its trace, those further down first. A run may not be there under its id of
-today: a copy inherits the commits of its original, but only those runs were copied that stood below it when it was forked. What
-was lent to the original from above is, in a copy, lent by the one who made the copy. -/
+today: a copy inherits the commits of its original, but only those runs were copied that stood below it when it was forked. -/
 def heads (m : M) (id : Id) (c : Commit) : List Then :=
   let inside := c.run :: c.heads.map Head.id
   c.heads.map fun h =>
     let near := (h.givers.filter inside.contains).map (Id.today c.run id)
-    let far := h.givers.filter fun g => !inside.contains g
-    let far := if !far.isEmpty && c.run != id then [id.forkOf.maker] else far
-    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := near ++ far,
+    let far := (h.givers.filter fun g => !inside.contains g).map (m.lender id c)
+    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := near ++ far.eraseDups,
       trace := (m.run h.id).trace.upTo (h.length - 1) }
 
 /-- The table of handles at commit `c` as it reads for run `id` today. -/
