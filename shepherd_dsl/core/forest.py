@@ -238,7 +238,28 @@ def renaming(id: str, commit: Commit) -> Callable[[str], str]:
     return lambda other: copy_id(fork, inner(other))
 
 
-def heads(id: str, commit: Commit) -> list[Head]:
+def lenders(recorder: str, id: str, giver: str) -> tuple[str, ...]:
+    """Who may stand for `giver`, which a commit recorded by `recorder` names from above that run, in the run `id`, which
+    has it in its trace: the giver's copy if every fork copied it too; else the one who made the first fork, or that
+    one's copy; and so on, up to the one who made the last fork."""
+    if id == recorder:
+        return (giver,)
+    parts = split_copy(id)
+    assert parts is not None, "only a copy inherits commits"
+    fork, old = parts
+    return (*[copy_id(fork, other) for other in lenders(recorder, old, giver)], maker_of(fork))
+
+
+def lender(m: Machine, id: str, commit: Commit, giver: str) -> str:
+    """Who has lent today, in run `id`, what `giver` had lent from above at `commit`: the first who is there.
+
+    A copy inherits the commits of its original. Where its fork copied the giver too, the giver's copy has lent the
+    copy; else the one who made the fork has. That one is there, for the copy is.
+    """
+    return next(other for other in lenders(commit.run, id, giver) if other in m.runs)
+
+
+def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
     """What stood below run `id` at `commit`, those further down first.
 
     A run may no longer be there under its id of today: a copy inherits the commits of its original, but only those runs
@@ -259,20 +280,10 @@ def heads(id: str, commit: Commit) -> list[Head]:
     for run in then:
         assert run.owner is not None
         assert run.trace is not None
-        near = tuple([today(giver) for giver in run.givers if giver in inside])
-        far = tuple([giver for giver in run.givers if giver not in inside])
-        if far and commit.run != id:
-            # What was lent to the original from above is, in a copy, lent by the one who made the copy.
-            far = (maker_of(fork_of(id)),)
-        found.append(Head(today(run.id), run.trace, today(run.owner), near + far, run))
+        near = [today(giver) for giver in run.givers if giver in inside]
+        far = [lender(m, id, commit, giver) for giver in run.givers if giver not in inside]
+        found.append(Head(today(run.id), run.trace, today(run.owner), (*near, *dict.fromkeys(far)), run))
     return found
-
-
-def fork_of(id: str) -> str:
-    """The id made for the fork that the copy `id` belongs to."""
-    parts = split_copy(id)
-    assert parts is not None, "only a copy belongs to a fork"
-    return parts[0]
 
 
 def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:

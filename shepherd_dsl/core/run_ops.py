@@ -168,7 +168,7 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
     given to a run of the group counts for the copies by itself, from where it was at `commit`.
     """
     top = Head(id, commit, owner, (), commit.heads[commit.run])
-    parts = [*heads(id, commit), top]
+    parts = [*heads(m, id, commit), top]
     today = renaming(id, commit)
     group = {head.id for head in parts}
     inside = {head.then.id for head in parts}
