@@ -212,9 +212,8 @@ def Id.today (recorder : Id) : Id → Id → Id
   | .copy f old, other => if Id.copy f old = recorder then other else .copy f (Id.today recorder old other)
   | _, other => other
 
-/-- Who may stand for `giver`, which a commit recorded by `recorder` names from above that run, in the run `id`, which has it in its
-trace: the giver's copy if every fork copied it too; else the one who made the first fork, or that one's copy; and so on, up to
-the one who made the last fork. -/
+/-- Who may stand, in the run `id`, for a giver from above `recorder`, whose commit `id` has in its trace: the giver's copy, if every
+fork copied it too; else the one who made the first fork, or that one's copy; and so on, up to the one who made the last fork. -/
 def Id.lenders (recorder : Id) : Id → Id → List Id
   | .copy f old, giver =>
     if Id.copy f old = recorder then [giver] else (Id.lenders recorder old giver).map (.copy f) ++ f.maker.toList

@@ -239,9 +239,11 @@ def renaming(id: str, commit: Commit) -> Callable[[str], str]:
 
 
 def lenders(recorder: str, id: str, giver: str) -> tuple[str, ...]:
-    """Who may stand for `giver`, which a commit recorded by `recorder` names from above that run, in the run `id`, which
-    has it in its trace: the giver's copy if every fork copied it too; else the one who made the first fork, or that
-    one's copy; and so on, up to the one who made the last fork."""
+    """Who may stand, in the run `id`, for a giver from above `recorder`, whose commit `id` has in its trace.
+
+    The giver's copy, if every fork copied it too; else the one who made the first fork, or that one's copy; and so on,
+    up to the one who made the last fork.
+    """
     if id == recorder:
         return (giver,)
     parts = split_copy(id)
