@@ -179,12 +179,20 @@ def heads (m : M) (id : Id) (c : Commit) : List Then :=
     { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := near ++ far.eraseDups,
       trace := (m.run h.id).trace.upTo (h.length - 1) }
 
+/-- The run that an id in a commit recorded by `recorder` means in the run `id`, which has it in its trace: at each fork, the copy
+where the run was copied too, and else what it meant before. -/
+def meant (m : M) (recorder : Id) : Id → Id → Id
+  | .copy f old, other =>
+    if Id.copy f old = recorder then other
+    else
+      let now := Id.copy f (Id.today recorder old other)
+      let before := meant m recorder old other
+      if m.has now then now else if m.has (.copy f before) then .copy f before else before
+  | _, other => other
+
 /-- The table of handles at commit `c` as it reads for run `id` today. -/
 def handlesToday (m : M) (id : Id) (c : Commit) : List Id :=
-  if c.run = id then c.handles
-  else c.handles.map fun held =>
-    let now := Id.today c.run id held
-    if m.has now then now else held
+  if c.run = id then c.handles else c.handles.map (m.meant c.run id)
 
 end M
 

@@ -288,12 +288,34 @@ def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
     return found
 
 
+def meant(m: Machine, recorder: str, id: str, other: str) -> str:
+    """The run that an id in a commit recorded by `recorder` means in the run `id`, which has it in its trace.
+
+    At each fork: the copy where the run was copied too, and else what it meant before.
+    """
+    return meanings(m, recorder, id, other)[1]
+
+
+def meanings(m: Machine, recorder: str, id: str, other: str) -> tuple[str, str]:
+    """The id that `other` has if every fork copied it (`renaming`), and the run that it means."""
+    if id == recorder:
+        return other, other
+    parts = split_copy(id)
+    assert parts is not None, "only a copy inherits commits"
+    fork, old = parts
+    today, before = meanings(m, recorder, old, other)
+    now = copy_id(fork, today)
+    if now in m.runs:
+        return now, now
+    copied = copy_id(fork, before)
+    return now, copied if copied in m.runs else before
+
+
 def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:
     """The handle table at `commit` as it reads for run `id` today."""
     if commit.run == id:
         return commit.handles
-    today = renaming(id, commit)
-    return tuple([today(held) if today(held) in m.runs else held for held in commit.handles])
+    return tuple([meant(m, commit.run, id, held) for held in commit.handles])
 
 
 # ── handles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

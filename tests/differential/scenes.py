@@ -18,7 +18,13 @@ from tests.differential.scenes_outside import answers, checks, debts, declared, 
 from tests.support.build import ALL, call, do, iff, p, program, ret
 from tests.support.build import request as clauses
 from tests.support.generate import LOOP
-from tests.support.lending import copied_though_gone, copied_with_its_lender, copied_with_its_maker, lent_twice
+from tests.support.lending import (
+    copied_though_gone,
+    copied_while_holding,
+    copied_with_its_lender,
+    copied_with_its_maker,
+    lent_twice,
+)
 from tests.support.scenes import F, G, S, W, passes
 
 
@@ -249,9 +255,10 @@ def copies_of_copies() -> Iterator[str]:
 
 
 def lent_in_copies() -> Iterator[str]:
-    """What was lent goes back, in a copy of a copy, to who lent it there; each program is played to its end."""
-    for made in (copied_with_its_maker(), copied_with_its_lender(), copied_though_gone(), lent_twice()):
-        yield asked(made, played(made, grant=ALL), ALL)
+    """What was lent goes back, in a copy of a copy, to who lent it there; and what is held is the copy's."""
+    for scene in (copied_with_its_maker, copied_with_its_lender, copied_though_gone, copied_while_holding, lent_twice):
+        made = scene()
+        yield asked(made, played(made))
 
 
 def passing() -> Iterator[str]:

@@ -85,3 +85,23 @@ def lent_twice() -> Program:
     )
     main = seq(("y", spawn("leaf")), ("w", spawn("mid", Y)), *passes(W, 1), drive(W), do("ask", "main"), ret(1))
     return program(leaf=LEAF, holder=HOLDER, mid=mid, main=((), main))
+
+
+def copied_while_holding() -> Program:
+    """A copy that holds the copy of a run that is not below it is copied, and put back to its start: it holds that copy
+    still, which it then looks at."""
+    look = (("r",), seq(do("ask", "look"), ("t", do("run.trace", "$r", 0)), ret(p("len", p("con_arg", "$t", 0)))))
+    mid = seq(
+        ("y", spawn("leaf")),
+        ("z", spawn("holder", Y)),
+        ("s", spawn("look", Y)),
+        do("run.next", S),
+        do("ask", "mid"),
+        *passes(Z, 1),
+        ("f", do("run.fork", S, 1)),
+        do("run.revert", F, 0),
+        drive(F),
+        ret("mid"),
+    )
+    main = seq(("w", spawn("mid")), do("run.next", W), ("g", do("run.fork", W, 9)), drive(G), ret(1))
+    return program(leaf=LEAF, holder=HOLDER, look=look, mid=((), mid), main=((), main))

@@ -1,3 +1,4 @@
+import Shepherd.Laws.Support.Meant
 import Shepherd.Laws.Support.TiedQuestions
 
 /-!
@@ -106,17 +107,6 @@ theorem deeds_discard {m : M} {id : Id} (t : T id) : Deeds T F m (m.discard id) 
   · exact .refl
   · next hc => exact deeds_recordCode t (has_of_code fun e => hc e) _ trivial
 
-theorem of_mem_handlesToday {m : M} {id : Id} {c : Commit} {h : Id} (hh : h ∈ m.handlesToday id c) :
-    h ∈ c.handles ∨ m.has h = true := by
-  unfold handlesToday at hh
-  split at hh
-  · exact .inl hh
-  · obtain ⟨x, hx, e⟩ := List.mem_map.mp hh
-    simp only at e
-    split at e
-    · next i => exact .inr (e ▸ i)
-    · exact .inl (e ▸ hx)
-
 theorem deeds_rewind {m : M} (td : Tied m) (fresh : ∀ h, m.has h = true → F h) {id : Id} (t : T id) (i : m.has id = true)
     {c : Commit} (hc : ∀ h ∈ c.handles, F h) (lower : Bool) : Deeds T F m (m.rewind id c lower) := by
   unfold M.rewind
@@ -197,7 +187,7 @@ theorem mayOwn_lender {m : M} {c : Commit} {g x : Id} (id : Id) (h : MayOwn g x)
   | some l => exact Id.mayOwn_of_mem_lenders id h l (List.mem_of_find?_eq_some e)
 
 /-- What stood below a run at an earlier event, today. -/
-theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
+theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (_i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
     {h : Then} (hh : h ∈ m.heads id c) : MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ Over id h.id ∧ h.id ≠ id := by
   have ct := td.commits id c hc
   have today := nm.today id c hc
