@@ -169,14 +169,18 @@ made the fork has. -/
 def lender (m : M) (id : Id) (c : Commit) (giver : Id) : Id :=
   ((Id.lenders c.run id giver).find? m.has).getD (Id.today c.run id giver)
 
+/-- Those who have lent today, in run `id`, the run that stood below it as `h` at commit `c` of its trace, the last one first. -/
+def giversToday (m : M) (id : Id) (c : Commit) (h : Head) : List Id :=
+  let inside := c.run :: c.heads.map Head.id
+  let near := (h.givers.filter inside.contains).map (Id.today c.run id)
+  let far := (h.givers.filter fun g => !inside.contains g).map (m.lender id c)
+  near ++ far.eraseDups
+
 /-- What stood below run `id` at commit `c` of its trace, those further down first. A run may not be there under its id of
 today: a copy inherits the commits of its original, but only those runs were copied that stood below it when it was forked. -/
 def heads (m : M) (id : Id) (c : Commit) : List Then :=
-  let inside := c.run :: c.heads.map Head.id
   c.heads.map fun h =>
-    let near := (h.givers.filter inside.contains).map (Id.today c.run id)
-    let far := (h.givers.filter fun g => !inside.contains g).map (m.lender id c)
-    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := near ++ far.eraseDups,
+    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := m.giversToday id c h,
       trace := (m.run h.id).trace.upTo (h.length - 1) }
 
 /-- The run that an id in a commit recorded by `recorder` means in the run `id`, which has it in its trace: at each fork, the copy

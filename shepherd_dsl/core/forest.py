@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import attrs
@@ -261,6 +261,19 @@ def lender(m: Machine, id: str, commit: Commit, giver: str) -> str:
     return next(other for other in lenders(commit.run, id, giver) if other in m.runs)
 
 
+def givers_today(m: Machine, id: str, commit: Commit, then: Run, inside: Set[str]) -> tuple[str, ...]:
+    """Those who have lent today, in run `id`, the run that was `then` at `commit`, the last one first.
+
+    `inside` are who recorded the commit and all that stood below, with the ids of that time.
+    """
+    if not then.givers:
+        return ()
+    today = renaming(id, commit)
+    near = [today(giver) for giver in then.givers if giver in inside]
+    far = [lender(m, id, commit, giver) for giver in then.givers if giver not in inside]
+    return (*near, *dict.fromkeys(far))
+
+
 def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
     """What stood below run `id` at `commit`, those further down first.
 
@@ -282,9 +295,8 @@ def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
     for run in then:
         assert run.owner is not None
         assert run.trace is not None
-        near = [today(giver) for giver in run.givers if giver in inside]
-        far = [lender(m, id, commit, giver) for giver in run.givers if giver not in inside]
-        found.append(Head(today(run.id), run.trace, today(run.owner), (*near, *dict.fromkeys(far)), run))
+        givers = givers_today(m, id, commit, run, inside)
+        found.append(Head(today(run.id), run.trace, today(run.owner), givers, run))
     return found
 
 

@@ -114,6 +114,7 @@ theorem thens_there (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id
     · rw [today]; exact i
     · exact there g hg
   refine ⟨inside _ (ct.inside hy), fun g hg => ?_⟩
+  unfold giversToday at hg
   rcases List.mem_append.mp hg with hg | hg
   · obtain ⟨v, hv, rfl⟩ := List.mem_map.mp hg
     refine inside v ?_

@@ -165,19 +165,6 @@ theorem _root_.Shepherd.Id.mayOwn_of_mem_lenders {r g x : Id} (id : Id) (h : May
     rw [List.mem_singleton.mp hl]
     exact h
 
-theorem mem_of_mem_eraseDups {x : Id} {l : List Id} (h : x ∈ l.eraseDups) : x ∈ l := by
-  induction e : l.length using Nat.strongRecOn generalizing l with
-  | ind k ih =>
-    cases l with
-    | nil => exact h
-    | cons a l =>
-      rw [List.eraseDups_cons] at h
-      cases List.mem_cons.mp h with
-      | inl e => rw [e]; exact List.mem_cons_self
-      | inr h =>
-        have shorter : (l.filter fun b => !b == a).length < k := e ▸ Nat.lt_succ_of_le (List.length_filter_le _ _)
-        exact List.mem_cons_of_mem _ (List.mem_filter.mp (ih _ shorter h rfl)).1
-
 /-- Who has lent a run from above may own it, in copies too. -/
 theorem mayOwn_lender {m : M} {c : Commit} {g x : Id} (id : Id) (h : MayOwn g x) :
     MayOwn (m.lender id c g) (Id.today c.run id x) := by
@@ -194,7 +181,8 @@ theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (_i : m.has id
   unfold M.heads at hh
   obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
   refine ⟨(ct.owner x hx).today id, fun g hg => ?_, ?_, fun e => (ct.over x hx).2 (Id.today_inj (e.trans today.symm))⟩
-  · rcases List.mem_append.mp hg with hg | hg
+  · unfold giversToday at hg
+    rcases List.mem_append.mp hg with hg | hg
     · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
       exact (ct.givers x hx y (List.mem_filter.mp hy).1).today id
     · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp (mem_of_mem_eraseDups hg)
