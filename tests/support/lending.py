@@ -10,7 +10,7 @@ from tests.support import build
 from tests.support.build import do, drive, p, program, request, ret, seq
 from tests.support.scenes import F, G, S, W, passes
 
-FEW = request(Clause("run.*"), Clause("ask"))
+FEW = (Clause("run.*"), Clause("ask"))
 """What is granted to each: a short request makes a short log."""
 Y, Z = p("con_arg", "$y", 0), p("con_arg", "$z", 0)
 LEAF = ((), seq(do("ask", "leaf"), ret("leaf")))
@@ -19,7 +19,7 @@ HOLDER = (("r",), seq(do("ask", "holder"), ret("held")))
 
 def spawn(agent: str, *args: object) -> Comp:
     """`do run.spawn(agent, [args…], request)`."""
-    return build.spawn(agent, *args, grant=FEW)
+    return build.spawn(agent, *args, grant=request(*FEW))
 
 
 def lends(*parts: Comp | tuple[str, Comp]) -> tuple[Comp | tuple[str, Comp], ...]:
