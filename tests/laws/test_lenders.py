@@ -77,8 +77,9 @@ def test_a_copy_does_with_what_it_lent_what_its_original_does(scene: Callable[[]
 
 def test_a_copy_put_back_holds_what_it_held() -> None:
     m = run(copied_while_holding())
-    tables = [m.runs[id].handles for id in ("root.1(root.0.2)", "root.1(root.0).3(root.1(root.0.2))")]
-    assert tables == [("root.1(root.0.0)",)] * 2
+    copies = ("root.1(root.0.2)", "root.1(root.0.3(root.0.2))", "root.1(root.0).4(root.1(root.0.2))")
+    tables = {id: m.runs[id].handles for id in copies}
+    assert tables == dict.fromkeys(copies, ("root.1(root.0.0)",))
 
 
 def test_who_lent_a_run_made_the_one_it_was_lent_to() -> None:

@@ -88,20 +88,20 @@ def lent_twice() -> Program:
 
 
 def copied_while_holding() -> Program:
-    """A copy that holds the copy of a run that is not below it is copied, and put back to its start: it holds that copy
-    still, which it then looks at."""
+    """A run looks at one that it holds, not below it. It is copied before and after that one is copied too; its copies
+    are put back to their start, and look at what they hold then."""
     look = (("r",), seq(do("ask", "look"), ("t", do("run.trace", "$r", 0)), ret(p("len", p("con_arg", "$t", 0)))))
     mid = seq(
         ("y", spawn("leaf")),
         ("z", spawn("holder", Y)),
         ("s", spawn("look", Y)),
         do("run.next", S),
+        ("g", do("run.fork", S, 1)),
         do("ask", "mid"),
         *passes(Z, 1),
         ("f", do("run.fork", S, 1)),
-        do("run.revert", F, 0),
-        drive(F),
+        *[part for copy in (F, G) for part in (do("run.revert", copy, 0), drive(copy))],
         ret("mid"),
     )
-    main = seq(("w", spawn("mid")), do("run.next", W), ("g", do("run.fork", W, 9)), drive(G), ret(1))
+    main = seq(("w", spawn("mid")), do("run.next", W), ("g", do("run.fork", W, 11)), drive(G), ret(1))
     return program(leaf=LEAF, holder=HOLDER, look=look, mid=((), mid), main=((), main))
