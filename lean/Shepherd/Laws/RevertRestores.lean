@@ -16,15 +16,15 @@ makes one step, to `n`, after which
 
 - `r` has the code, the files, the inbox and the table of handles that `c` holds, and has recorded `reverted(k)`;
 - each run that stood below `r` at `c` stands below it again, owned by the one that owned it then and lent by those who had lent it
-  (`M.giversToday`), and has the files, the inbox and the table of the last event that it then had (`e`, which is the one before `h.length`). Where it has recorded anything since, it has
-  recorded `reverted` now and has the code of `e` too; where that is an open `run.pass` of a run that it owns and that shows an intent,
-  it is passing that intent (`M.takenUp`). Where it has recorded nothing since, it stays where it is, which is where steps that record
-  nothing have led it from that code (`M.PutBack`, `Settled.Leads`);
+  (`M.giversToday`), and has the files, the inbox and the table of the last event that it then had (`e`, which is the one before
+  `h.length`). Where it has recorded anything since, it has recorded `reverted` now and has the code of `e` too; where that is an open
+  `run.pass` of a run that it owns and that shows an intent, it is passing that intent (`M.takenUp`). Where it has recorded nothing
+  since, it stays where it is, which is where steps that record nothing have led it from that code (`M.PutBack`, `Settled.Leads`);
 - every other run below `r` is discarded.
 
 In a copy, the runs that stood below its original at an event from before the fork are their copies (`Id.today`), and handles mean
-these (`M.handlesToday`). Who had lent them from above is, in the copy, its own copy where the fork copied it too, and else the one who
-made the fork; so again in a copy of the copy (`M.lender`, `M.lender_copied`, `M.lender_left`).
+these (`M.handlesToday`). What was lent from above the original has been lent by the lender's copy where the fork copied that one too,
+and else by the one who made the fork; so again in a copy of the copy (`M.lender`, `M.lender_copied`, `M.lender_left`).
 
 And what a commit holds is what was: in every tree `p` that can be reached, the files, the inbox and the table of a run are those of its
 last commit, which it has recorded itself, and its code is where steps that record nothing lead from the code of that commit
