@@ -9,7 +9,7 @@ import pytest
 
 from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.program import Program
-from shepherd_dsl.core.run import WORLD, Discarded, Done, copy_id, maker_of, split_copy
+from shepherd_dsl.core.run import WORLD, Discarded, Done, commits, copy_id, maker_of, split_copy
 from shepherd_dsl.core.value import Con, ok
 from tests.support.build import ALL
 from tests.support.generate import BASE, Case, cases, ran, run_case
@@ -75,11 +75,13 @@ def test_a_copy_does_with_what_it_lent_what_its_original_does(scene: Callable[[]
     assert all(value == ok(Con("Intent", ("ask", ("leaf",), ()))) for value in values)
 
 
-def test_a_copy_put_back_holds_what_it_held() -> None:
+def test_a_copy_holds_the_copy_of_what_its_original_held() -> None:
     m = run(copied_while_holding())
     copies = ("root.1(root.0.2)", "root.1(root.0.3(root.0.2))", "root.1(root.0).4(root.1(root.0.2))")
-    tables = {id: m.runs[id].handles for id in copies}
-    assert tables == dict.fromkeys(copies, ("root.1(root.0.0)",))
+    # In every event that they recorded themselves, from `forked` on.
+    found = {commit.handles for id in copies for commit in commits(m.runs[id].trace) if commit.run == id}
+    assert found == {("root.1(root.0.0)",)}
+    assert all("Reverted" in kinds(m, id) for id in copies[1:])
 
 
 def test_who_lent_a_run_made_the_one_it_was_lent_to() -> None:

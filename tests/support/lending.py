@@ -88,8 +88,8 @@ def lent_twice() -> Program:
 
 
 def copied_while_holding() -> Program:
-    """A run looks at one that it holds, not below it. It is copied before and after that one is copied too; its copies
-    are put back to their start, and look at what they hold then."""
+    """A run looks at one that it holds, not below it. It is copied before and after that one is copied too, and its
+    copies are put back to their start."""
     look = (("r",), seq(do("ask", "look"), ("t", do("run.trace", "$r", 0)), ret(p("len", p("con_arg", "$t", 0)))))
     mid = seq(
         ("y", spawn("leaf")),
@@ -100,7 +100,9 @@ def copied_while_holding() -> Program:
         do("ask", "mid"),
         *passes(Z, 1),
         ("f", do("run.fork", S, 1)),
-        *[part for copy in (F, G) for part in (do("run.revert", copy, 0), drive(copy))],
+        drive(F),
+        do("run.revert", F, 0),
+        do("run.revert", G, 0),
         ret("mid"),
     )
     main = seq(("w", spawn("mid")), do("run.next", W), ("g", do("run.fork", W, 11)), drive(G), ret(1))
