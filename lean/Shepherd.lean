@@ -149,6 +149,7 @@ import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Ids
 import Shepherd.Laws.Support.Marked
 import Shepherd.Laws.Support.Marks
+import Shepherd.Laws.Support.Meant
 import Shepherd.Laws.Support.Moves
 import Shepherd.Laws.Support.Order
 import Shepherd.Laws.Support.Perform

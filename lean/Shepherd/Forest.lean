@@ -163,24 +163,40 @@ structure Then where
 
 namespace M
 
-/-- What stood below run `id` at commit `c` of its trace, those further down first. A run may not be there under its id of
-today: a copy inherits the commits of its original, but only those runs were copied that stood below it when it was forked. What
-was lent to the original from above is, in a copy, lent by the one who made the copy. -/
-def heads (m : M) (id : Id) (c : Commit) : List Then :=
+/-- Who has lent today, in run `id`, what `giver` had lent from above at commit `c` of its trace: the first who is there. A copy
+inherits the commits of its original. Where its fork copied the giver too, the giver's copy has lent the copy; else the one who
+made the fork has. -/
+def lender (m : M) (id : Id) (c : Commit) (giver : Id) : Id :=
+  ((Id.lenders c.run id giver).find? m.has).getD (Id.today c.run id giver)
+
+/-- Those who have lent today, in run `id`, the run that stood below it as `h` at commit `c` of its trace, the last one first. -/
+def giversToday (m : M) (id : Id) (c : Commit) (h : Head) : List Id :=
   let inside := c.run :: c.heads.map Head.id
+  let near := (h.givers.filter inside.contains).map (Id.today c.run id)
+  let far := (h.givers.filter fun g => !inside.contains g).map (m.lender id c)
+  near ++ far.eraseDups
+
+/-- What stood below run `id` at commit `c` of its trace, those further down first. A run may not be there under its id of
+today: a copy inherits the commits of its original, but only those runs were copied that stood below it when it was forked. -/
+def heads (m : M) (id : Id) (c : Commit) : List Then :=
   c.heads.map fun h =>
-    let near := (h.givers.filter inside.contains).map (Id.today c.run id)
-    let far := h.givers.filter fun g => !inside.contains g
-    let far := if !far.isEmpty && c.run != id then [id.forkOf.maker] else far
-    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := near ++ far,
+    { id := Id.today c.run id h.id, old := h.id, owner := Id.today c.run id h.owner, givers := m.giversToday id c h,
       trace := (m.run h.id).trace.upTo (h.length - 1) }
+
+/-- The run that an id in a commit recorded by `recorder` means in the run `id`, which has it in its trace: at each fork, the copy
+where the run was copied too, and else what it meant before. -/
+def meant (m : M) (recorder : Id) : Id → Id → Id
+  | .copy f old, other =>
+    if Id.copy f old = recorder then other
+    else
+      let now := Id.copy f (Id.today recorder old other)
+      let before := meant m recorder old other
+      if m.has now then now else if m.has (.copy f before) then .copy f before else before
+  | _, other => other
 
 /-- The table of handles at commit `c` as it reads for run `id` today. -/
 def handlesToday (m : M) (id : Id) (c : Commit) : List Id :=
-  if c.run = id then c.handles
-  else c.handles.map fun held =>
-    let now := Id.today c.run id held
-    if m.has now then now else held
+  if c.run = id then c.handles else c.handles.map (m.meant c.run id)
 
 end M
 

@@ -201,20 +201,22 @@ end Trace
 
 /-! ## Ids of copies -/
 
-/-- The id made for the fork that a copy belongs to. -/
-def Id.forkOf : Id → Id
-  | .copy f _ => f
-  | i => i
-
 /-- The run that made this one. -/
-def Id.maker : Id → Id
-  | .made m _ => m
-  | i => i
+def Id.maker : Id → Option Id
+  | .made m _ => some m
+  | _ => none
 
 /-- How an id in a commit recorded by `recorder` reads in the run `id`, which has it in its trace: a copy inherits its original's
 commits as they are, with the ids of the original's time in them. -/
 def Id.today (recorder : Id) : Id → Id → Id
   | .copy f old, other => if Id.copy f old = recorder then other else .copy f (Id.today recorder old other)
   | _, other => other
+
+/-- Who may stand, in the run `id`, for a giver from above `recorder`, whose commit `id` has in its trace: the giver's copy, if every
+fork copied it too; else the one who made the first fork, or that one's copy; and so on, up to the one who made the last fork. -/
+def Id.lenders (recorder : Id) : Id → Id → List Id
+  | .copy f old, giver =>
+    if Id.copy f old = recorder then [giver] else (Id.lenders recorder old giver).map (.copy f) ++ f.maker.toList
+  | _, giver => [giver]
 
 end Shepherd

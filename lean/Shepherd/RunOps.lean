@@ -88,11 +88,11 @@ def copyGrant (id fork : Id) (c : Commit) (inside : List Id) (used : Used) : Lis
     let rs := copyGrant id fork c inside r.1 ls
     (rs.1, r.2 :: rs.2)
 
-/-- The table of a copy: copies of runs of the group for these, any other run as it is. `before` is the machine before the fork. -/
+/-- The table of a copy: copies of runs of the group for these, any other run as it reads today. `before` is the machine before the fork. -/
 def copyHandles (before : M) (id fork : Id) (c : Commit) (group : List Id) (handles : List Id) : List Id :=
   handles.map fun held =>
     let now := Id.today c.run id held
-    if group.contains now then .copy fork now else if before.has now then now else held
+    if group.contains now then .copy fork now else before.meant c.run id held
 
 /-- The copy of one run of the group, without its `forked`: nothing is copied but the table of handles. -/
 def copyOne (before : M) (id fork owner : Id) (c : Commit) (parts : List Then) (m : M) (h : Then) : M :=

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import attrs
@@ -238,7 +238,43 @@ def renaming(id: str, commit: Commit) -> Callable[[str], str]:
     return lambda other: copy_id(fork, inner(other))
 
 
-def heads(id: str, commit: Commit) -> list[Head]:
+def lenders(recorder: str, id: str, giver: str) -> tuple[str, ...]:
+    """Who may stand, in the run `id`, for a giver from above `recorder`, whose commit `id` has in its trace.
+
+    The giver's copy, if every fork copied it too; else the one who made the first fork, or that one's copy; and so on,
+    up to the one who made the last fork.
+    """
+    if id == recorder:
+        return (giver,)
+    parts = split_copy(id)
+    assert parts is not None, "only a copy inherits commits"
+    fork, old = parts
+    return (*[copy_id(fork, other) for other in lenders(recorder, old, giver)], maker_of(fork))
+
+
+def lender(m: Machine, id: str, commit: Commit, giver: str) -> str:
+    """Who has lent today, in run `id`, what `giver` had lent from above at `commit`: the first who is there.
+
+    A copy inherits the commits of its original. Where its fork copied the giver too, the giver's copy has lent the
+    copy; else the one who made the fork has. That one is there, for the copy is.
+    """
+    return next(other for other in lenders(commit.run, id, giver) if other in m.runs)
+
+
+def givers_today(m: Machine, id: str, commit: Commit, then: Run, inside: Set[str]) -> tuple[str, ...]:
+    """Those who have lent today, in run `id`, the run that was `then` at `commit`, the last one first.
+
+    `inside` are who recorded the commit and all that stood below, with the ids of that time.
+    """
+    if not then.givers:
+        return ()
+    today = renaming(id, commit)
+    near = [today(giver) for giver in then.givers if giver in inside]
+    far = [lender(m, id, commit, giver) for giver in then.givers if giver not in inside]
+    return (*near, *dict.fromkeys(far))
+
+
+def heads(m: Machine, id: str, commit: Commit) -> list[Head]:
     """What stood below run `id` at `commit`, those further down first.
 
     A run may no longer be there under its id of today: a copy inherits the commits of its original, but only those runs
@@ -259,28 +295,39 @@ def heads(id: str, commit: Commit) -> list[Head]:
     for run in then:
         assert run.owner is not None
         assert run.trace is not None
-        near = tuple([today(giver) for giver in run.givers if giver in inside])
-        far = tuple([giver for giver in run.givers if giver not in inside])
-        if far and commit.run != id:
-            # What was lent to the original from above is, in a copy, lent by the one who made the copy.
-            far = (maker_of(fork_of(id)),)
-        found.append(Head(today(run.id), run.trace, today(run.owner), near + far, run))
+        givers = givers_today(m, id, commit, run, inside)
+        found.append(Head(today(run.id), run.trace, today(run.owner), givers, run))
     return found
 
 
-def fork_of(id: str) -> str:
-    """The id made for the fork that the copy `id` belongs to."""
+def meant(m: Machine, recorder: str, id: str, other: str) -> str:
+    """The run that an id in a commit recorded by `recorder` means in the run `id`, which has it in its trace.
+
+    At each fork: the copy where the run was copied too, and else what it meant before.
+    """
+    return meanings(m, recorder, id, other)[1]
+
+
+def meanings(m: Machine, recorder: str, id: str, other: str) -> tuple[str, str]:
+    """The id that `other` has if every fork copied it (`renaming`), and the run that it means."""
+    if id == recorder:
+        return other, other
     parts = split_copy(id)
-    assert parts is not None, "only a copy belongs to a fork"
-    return parts[0]
+    assert parts is not None, "only a copy inherits commits"
+    fork, old = parts
+    today, before = meanings(m, recorder, old, other)
+    now = copy_id(fork, today)
+    if now in m.runs:
+        return now, now
+    copied = copy_id(fork, before)
+    return now, copied if copied in m.runs else before
 
 
 def handles_today(m: Machine, id: str, commit: Commit) -> tuple[str, ...]:
     """The handle table at `commit` as it reads for run `id` today."""
     if commit.run == id:
         return commit.handles
-    today = renaming(id, commit)
-    return tuple([today(held) if today(held) in m.runs else held for held in commit.handles])
+    return tuple([meant(m, commit.run, id, held) for held in commit.handles])
 
 
 # ── handles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ def fork_root(m: Machine, at: int) -> Machine:
     commit = nth(m.runs[ROOT].trace, at)
     if commit is None:
         raise IndexError(f"the root run has no event {at}")
-    then = [(head.id, head.commit) for head in heads(ROOT, commit)]
+    then = [(head.id, head.commit) for head in heads(m, ROOT, commit)]
     runs = commit.heads.insert(ROOT, _as_of(commit.heads[ROOT], commit))
     for id, head in then:
         runs = runs.insert(id, _as_of(runs[id], head))

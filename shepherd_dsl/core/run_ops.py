@@ -19,6 +19,7 @@ from shepherd_dsl.core.forest import (
     heads,
     hold,
     is_live,
+    meant,
     own,
     owns,
     put,
@@ -168,7 +169,7 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
     given to a run of the group counts for the copies by itself, from where it was at `commit`.
     """
     top = Head(id, commit, owner, (), commit.heads[commit.run])
-    parts = [*heads(id, commit), top]
+    parts = [*heads(m, id, commit), top]
     today = renaming(id, commit)
     group = {head.id for head in parts}
     inside = {head.then.id for head in parts}
@@ -178,7 +179,7 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
 
     def held_by_copy(old: str) -> str:
         now = today(old)
-        return copied(now) if now in group else now if now in m.runs else old
+        return copied(now) if now in group else meant(m, commit.run, id, old)
 
     used = m.used
     ranks = {head.id: rank for rank, head in enumerate(sorted(parts, key=lambda head: head.then.born))}

@@ -167,7 +167,7 @@ def plan(m: Machine, id: str, to: int | None) -> Plan | Con:
         if target is None:
             last = -1 if run.trace is None else run.trace.index
             return err("step", f"there is no event {to}; the last one is {last}")
-        then = heads(id, target)
+        then = heads(m, id, target)
         moved = [head.id for head in then if head.id not in m.runs or not is_below(m, head.id, id)]
         if moved:
             return err("moved", "no longer below the run: " + ", ".join(moved))
@@ -278,7 +278,7 @@ def restore(m: Machine, id: str, to: int | None) -> Machine:
         return m
     target = nth(m.runs[id].trace, to)
     assert target is not None
-    then = {head.id: head for head in heads(id, target)}
+    then = {head.id: head for head in heads(m, id, target)}
     # Which run is lower is a matter of who owned whom then: a run that was lent may have been given back since.
     for owned in then.values():
         m = own(m, owned.id, owned.owner, owned.givers)

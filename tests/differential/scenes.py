@@ -18,6 +18,13 @@ from tests.differential.scenes_outside import answers, checks, debts, declared, 
 from tests.support.build import ALL, call, do, iff, p, program, ret
 from tests.support.build import request as clauses
 from tests.support.generate import LOOP
+from tests.support.lending import (
+    FEW,
+    copied_though_gone,
+    copied_while_holding,
+    copied_with_its_maker,
+    lent_twice,
+)
 from tests.support.scenes import F, G, S, W, passes
 
 
@@ -34,6 +41,7 @@ def scenes() -> Iterator[str]:
         lent,
         siblings,
         copies_of_copies,
+        lent_in_copies,
         passing,
         owners,
         debts,
@@ -244,6 +252,13 @@ def copies_of_copies() -> Iterator[str]:
         main=((), main),
     )
     yield asked(made, played(made))
+
+
+def lent_in_copies() -> Iterator[str]:
+    """What was lent goes back, in a copy of a copy, to who lent it there; and what is held is the copy's."""
+    for scene in (copied_with_its_maker, copied_though_gone, copied_while_holding, lent_twice):
+        made = scene()
+        yield asked(made, played(made, grant=FEW), FEW)
 
 
 def passing() -> Iterator[str]:

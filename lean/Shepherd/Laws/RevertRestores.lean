@@ -15,15 +15,16 @@ so it is, after `run.revert`, when everything is paid (`M.begin`, `M.undoStep`).
 makes one step, to `n`, after which
 
 - `r` has the code, the files, the inbox and the table of handles that `c` holds, and has recorded `reverted(k)`;
-- each run that stood below `r` at `c` stands below it again, owned by the one that owned it then, and has the files, the inbox and the
-  table of the last event that it then had (`e`, which is the one before `h.length`). Where it has recorded anything since, it has
-  recorded `reverted` now and has the code of `e` too; where that is an open `run.pass` of a run that it owns and that shows an intent,
-  it is passing that intent (`M.takenUp`). Where it has recorded nothing since, it stays where it is, which is where steps that record
-  nothing have led it from that code (`M.PutBack`, `Settled.Leads`);
+- each run that stood below `r` at `c` stands below it again, owned by the one that owned it then and lent by those who had lent it
+  (`M.giversToday`), and has the files, the inbox and the table of the last event that it then had (`e`, which is the one before
+  `h.length`). Where it has recorded anything since, it has recorded `reverted` now and has the code of `e` too; where that is an open
+  `run.pass` of a run that it owns and that shows an intent, it is passing that intent (`M.takenUp`). Where it has recorded nothing
+  since, it stays where it is, which is where steps that record nothing have led it from that code (`M.PutBack`, `Settled.Leads`);
 - every other run below `r` is discarded.
 
 In a copy, the runs that stood below its original at an event from before the fork are their copies (`Id.today`), and handles mean
-these (`M.handlesToday`).
+these (`M.handlesToday`). What was lent from above the original has been lent by the lender's copy where the fork copied that one too,
+and else by the one who made the fork; so again in a copy of the copy (`M.lender`, `M.lender_copied`, `M.lender_left`).
 
 And what a commit holds is what was: in every tree `p` that can be reached, the files, the inbox and the table of a run are those of its
 last commit, which it has recorded itself, and its code is where steps that record nothing lead from the code of that commit
@@ -37,7 +38,7 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
       (n.run r).handles = m.handlesToday r c ∧ (n.run r).owner = (m.run r).owner ∧
       (∀ h ∈ c.heads, ∃ e t, (m.run h.id).trace.upTo (h.length - 1) = e :: t ∧ h.length = e.index + 1 ∧
         Id.today c.run r h.id ∈ n.below r ∧ (n.run (Id.today c.run r h.id)).owner = some (Id.today c.run r h.owner) ∧
-        M.PutBack m n (Id.today c.run r h.id) e t) ∧
+        (n.run (Id.today c.run r h.id)).givers = m.giversToday r c h ∧ M.PutBack m n (Id.today c.run r h.id) e t) ∧
       ∀ y ∈ m.below r, (∀ h ∈ c.heads, y ≠ Id.today c.run r h.id) → (n.run y).code = .settled .discarded) ∧
     ∀ p, M.After ω i.start p → ∀ y, y ≠ .world → ∀ d t, (p.run y).trace = d :: t →
       d.run = y ∧ M.Snap p.program d (p.run y) := by
@@ -87,7 +88,7 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
     rwa [today] at this
   have stood : ∀ y, c.Stood y → n.Below (Id.today c.run u.run y) u.run := by
     have owner : ∀ x ∈ c.heads, (n.run (Id.today c.run u.run x.id)).owner = some (Id.today c.run u.run x.owner) := fun x hx => by
-      obtain ⟨_, _, _, _, _, ho⟩ := hlower x hx
+      obtain ⟨_, _, _, _, _, ho, _⟩ := hlower x hx
       rw [same _ (off _ (lower x hx))]; exact ho
     intro y hy
     induction hy with
@@ -103,11 +104,12 @@ theorem revert_restores {ω : Oracle} {i : Init} {m : M} (h : M.After ω i.start
   · rw [top]; exact hinbox
   · rw [top]; exact hhandles
   · rw [top]; exact howner
-  · obtain ⟨e, t, he, hi, hr, ho⟩ := hlower x hx
+  · obtain ⟨e, t, he, hi, hr, ho, hg⟩ := hlower x hx
     have e' := same _ (off _ (lower x hx))
-    refine ⟨e, t, he, hi, sn.bound.tied.mem_below.mpr (stood x.id ((td.commits u.run c hc).stood x hx)), ?_,
+    refine ⟨e, t, he, hi, sn.bound.tied.mem_below.mpr (stood x.id ((td.commits u.run c hc).stood x hx)), ?_, ?_,
       hr.of_same e' (fun child => ?_) fun child h => ?_⟩
     · rw [e']; exact ho
+    · rw [e']; exact hg
     · by_cases ne : asker = child
       · have no : ∀ {q : M}, M.Firm q → q.owns (Id.today c.run u.run x.id) child = false := fun f => by
           cases h : M.owns _ (Id.today c.run u.run x.id) child with

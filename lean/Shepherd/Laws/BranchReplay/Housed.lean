@@ -78,6 +78,29 @@ theorem housed_spawn (w : Wf m B) (k : Housed m) {asker : Id} {wt : Waiting} (i 
           · exact ⟨k, h1, h2⟩
   · exact k.reply i _ _
 
+/-- Who has lent a run that stood below another is there, in copies too: the one who made the last fork is, at least. -/
+theorem has_lender (w : Wf m B) (td : Tied m) {id : Id} (i : m.has id = true) {c : Commit} {g : Id} (h : m.has g = true) :
+    m.has (m.lender id c g) = true := by
+  unfold M.lender
+  cases e : (Id.lenders c.run id g).find? m.has with
+  | some l => exact List.find?_some e
+  | none =>
+    have none : ∀ l ∈ Id.lenders c.run id g, ¬ m.has l = true := List.find?_eq_none.mp e
+    unfold Id.lenders at none
+    split at none
+    · next f old =>
+      split at none
+      · exact absurd h (none g (List.mem_singleton.mpr rfl))
+      · obtain ⟨a, n, rfl⟩ := td.copies f old i
+        refine absurd ?_ (none a (List.mem_append_right _ (List.mem_singleton.mpr rfl)))
+        cases e : m.has a with
+        | true => rfl
+        | false =>
+          have fresh : n < (m.run a).made := w.fresh _ i
+          rw [run_of_not_has e] at fresh
+          exact absurd fresh (Nat.not_lt_zero _)
+    · exact absurd h (none g (List.mem_singleton.mpr rfl))
+
 /-- What stood below a run, and is there: so are its owners and givers. -/
 theorem thens_there (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id : Id} (i : m.has id = true) {c : Commit}
     (hc : c ∈ (m.run id).trace) (there : ∀ h ∈ c.heads, m.has (Id.today c.run id h.id) = true) {x : Then}
@@ -91,6 +114,7 @@ theorem thens_there (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id
     · rw [today]; exact i
     · exact there g hg
   refine ⟨inside _ (ct.inside hy), fun g hg => ?_⟩
+  unfold giversToday at hg
   rcases List.mem_append.mp hg with hg | hg
   · obtain ⟨v, hv, rfl⟩ := List.mem_map.mp hg
     refine inside v ?_
@@ -99,22 +123,8 @@ theorem thens_there (w : Wf m B) (td : Tied m) (nm : Named m) (k : Housed m) {id
     cases List.mem_cons.mp this with
     | inl e => exact .inl e
     | inr h => exact .inr ((List.mem_map.mp h).imp fun _ h => ⟨h.1, h.2⟩)
-  · split at hg
-    · next hn =>
-      rw [List.mem_singleton.mp hg]
-      rw [Bool.and_eq_true] at hn
-      have ne : c.run ≠ id := bne_iff_ne.mp hn.2
-      obtain ⟨f, old, rfl⟩ := Id.copy_of_today ne today
-      obtain ⟨a, n, rfl⟩ := td.copies f old i
-      have := w.fresh _ i
-      show m.has a = true
-      cases e : m.has a with
-      | true => rfl
-      | false =>
-        have this : n < (m.run a).made := this
-        rw [run_of_not_has e] at this
-        exact absurd this (Nat.not_lt_zero _)
-    · exact k.heads id c hc y hy g (List.mem_filter.mp hg).1
+  · obtain ⟨v, hv, rfl⟩ := List.mem_map.mp (mem_of_mem_eraseDups hg)
+    exact has_lender w td i (k.heads id c hc y hy v (List.mem_filter.mp hv).1)
 
 theorem housed_restoreLower (k : Housed m) (hs : List Then) {x : Id} (i : m.has x = true) : Housed (restoreLower hs m x) := by
   have disc : Housed (m.discard x) := by

@@ -76,7 +76,6 @@ theorem keptFrom_eq {m : M} (nm : Named m) (seen : Seen m) {u : Undoing} {k : Na
     have find : ((m.heads u.run c).find? fun h => h.id == x).map (fun h => Trace.size h.trace) =
         (c.heads.find? fun h => Id.today c.run u.run h.id == x).map Head.length := by
       unfold heads
-      simp only
       rw [List.find?_map, Option.map_map]
       show Option.map _ (c.heads.find? fun h => Id.today c.run u.run h.id == x) = _
       cases hf : c.heads.find? fun h => Id.today c.run u.run h.id == x with

@@ -1,5 +1,6 @@
 import Shepherd.Laws.GrantSafe.Mute
 import Shepherd.Laws.Support.Handles
+import Shepherd.Laws.Support.Meant
 
 /-!
 # Tables of handles name runs that are there
@@ -172,10 +173,9 @@ theorem handlesToday_keeps {m : M} (id : Id) {c : Commit} (k : ∀ h ∈ c.handl
   split at hh
   · exact k h hh
   · obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
-    simp only
-    split
-    · next e => exact e
-    · exact k x hx
+    rcases m.meant_cases c.run id x with i | e
+    · exact i
+    · exact e.symm ▸ k x hx
 
 /-! ## Outcomes, and taking back -/
 

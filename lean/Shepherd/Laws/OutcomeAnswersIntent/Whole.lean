@@ -152,9 +152,9 @@ theorem Inv.holds_fork {m : M} (k : m.Inv) (held : m.Holds) (wf : Wf m True) {x 
               · next hc' =>
                 obtain ⟨q, hq, eq⟩ := List.mem_map.mp (List.contains_iff_mem.mp hc')
                 exact .inl ⟨q, hq, by rw [eq]⟩
-              · split
-                · next hc' => exact .inr hc'
-                · exact .inr (held.commits p.old d (hsp.subset (by rw [et]; exact List.mem_cons_self)) g hg)
+              · rcases m.meant_cases c.run id g with i | e
+                · exact .inr i
+                · exact .inr (e.symm ▸ held.commits p.old d (hsp.subset (by rw [et]; exact List.mem_cons_self)) g hg)
             · exact hn.2 j
         generalize ((m.runs.filterMap fun r => P.find? fun h => h.old == r.id).foldl (M.copyOne m id f x c P) m) = n at C there
         have hn : n.Holds := by

@@ -173,7 +173,7 @@ theorem rewind_lower (n : M) (id : Id) (c : Commit) : n.rewind id c true = n.rec
 theorem handlesToday_same {m n : M} (h : ∀ y, n.has y = m.has y) (id : Id) (c : Commit) :
     n.handlesToday id c = m.handlesToday id c := by
   unfold handlesToday
-  simp only [h]
+  rw [show n.meant c.run id = m.meant c.run id from funext (meant_same h _ _)]
 
 theorem has_restoreLower (hs : List Then) {n : M} {z : Id} (i : n.has z = true) (y : Id) :
     (restoreLower hs n z).has y = n.has y := by

@@ -21,7 +21,8 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
       ((m.restore r (some k)).run r).handles = m.handlesToday r c ∧ ((m.restore r (some k)).run r).owner = (m.run r).owner) ∧
     (∀ h ∈ c.heads, ∃ e u, (m.run h.id).trace.upTo (h.length - 1) = e :: u ∧ h.length = e.index + 1 ∧
       PutBack m (m.restore r (some k)) (Id.today c.run r h.id) e u ∧
-      ((m.restore r (some k)).run (Id.today c.run r h.id)).owner = some (Id.today c.run r h.owner)) ∧
+      ((m.restore r (some k)).run (Id.today c.run r h.id)).owner = some (Id.today c.run r h.owner) ∧
+      ((m.restore r (some k)).run (Id.today c.run r h.id)).givers = m.giversToday r c h) ∧
     ∀ y, m.Below y r → (∀ h ∈ c.heads, y ≠ Id.today c.run r h.id) →
       ((m.restore r (some k)).run y).code = .settled .discarded := by
   have td := s.bound.tied
@@ -81,10 +82,10 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
   · rw [run_record_same]
   · rw [run_record_same]; exact handlesToday_same last.1 _ _
   · rw [owner_record, top]
-  · obtain ⟨x, hx, hid, ho, htr⟩ : ∃ x ∈ m.heads r c, x.id = Id.today c.run r h.id ∧ x.owner = Id.today c.run r h.owner ∧
-        x.trace = (m.run h.id).trace.upTo (h.length - 1) := by
+  · obtain ⟨x, hx, hid, ho, hg, htr⟩ : ∃ x ∈ m.heads r c, x.id = Id.today c.run r h.id ∧ x.owner = Id.today c.run r h.owner ∧
+        x.givers = m.giversToday r c h ∧ x.trace = (m.run h.id).trace.upTo (h.length - 1) := by
       unfold M.heads
-      exact ⟨_, List.mem_map.mpr ⟨h, hh, rfl⟩, rfl, rfl, rfl⟩
+      exact ⟨_, List.mem_map.mpr ⟨h, hh, rfl⟩, rfl, rfl, rfl, rfl⟩
     have nwh := s.wf.heads r c hc h hh
     have nonempty := Trace.upTo_ne_nil (s.wf.indexed h.id) _ (nm.heads r c hc h hh) (a h.id (td.heads r c hc h hh) nwh).1
     cases e : (m.run h.id).trace.upTo (h.length - 1) with
@@ -97,7 +98,7 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
       obtain ⟨n', front, back, hl, h₀, h₁, h₂, h₃⟩ := each x.id ((list _).mpr (hid ▸ below.1 h hh))
       have mine : ∀ {child}, n'.owns x.id child = true → MayOwn x.id child := fun {child} h =>
         t₁.owner (id := child) ((h₀.2 child).symm.trans (beq_iff_eq.mp h))
-      obtain ⟨l, lo, _⟩ := restored_lower (n := n') td nd hx (htr.trans e) (hid ▸ today_ne_world nwh)
+      obtain ⟨l, lo, lg⟩ := restored_lower (n := n') td nd hx (htr.trans e) (hid ▸ today_ne_world nwh)
         (h₁.trans (hM ▸ run_owns nd hx)) h₀.1 (fun child h => (mine h).ne) fun sz => by
           rw [hid] at sz ⊢
           have same := t.untouched s.wf.indexed hc hh (there h hh) (sz.trans (by rw [e]))
@@ -119,8 +120,9 @@ theorem restore_restores {m : M} (s : Sound m) (a : AllMarked m) (t : Seen m) {r
         rintro rfl
         exact may.acyclic (heads x hx).2.2.1
       rw [← same, ho] at lo
+      rw [← same, hg] at lg
       rw [← hid]
-      exact ⟨d, u, rfl, index, l, lo⟩
+      exact ⟨d, u, rfl, index, l, lo, lg⟩
   · obtain ⟨n', _, _, _, _, _, h₂, _⟩ := each y ((list _).mpr (below.2 y hy))
     rw [run_record_ne _ _ _ (Ne.symm (hy.ne td.forest)), h₂, restoreLower_none, code_discard]
     intro hm

@@ -110,7 +110,6 @@ theorem parts_before {m : M} {id asker : Id} {c : Commit} {t : Trace} (ct : Comm
   unfold forkParts
   refine List.pairwise_append.mpr ⟨?_, List.pairwise_singleton _ _, fun a _ b hb ne => absurd ?_ ne⟩
   · unfold M.heads
-    simp only
     rw [List.pairwise_map]
     exact ct.order.imp fun h _ e => h (Id.today_inj e)
   · rw [List.mem_singleton.mp hb]

@@ -75,9 +75,9 @@ theorem deeds_copyOne {m n : M} (td : Tied m) (nm : Named m) (w : Wf m B) (tab :
       simp only at e
       split at e
       · exact fresh x (.inr (.inr ⟨_, e.symm⟩))
-      · split at e
-        · next g => exact fresh x (.inl (w.fresh x (e ▸ g)))
-        · exact fresh x (.inl (e ▸ tab.kept old k km y hy))
+      · rcases m.meant_cases c.run id y with i | h
+        · exact fresh x (.inl (w.fresh x (e ▸ i)))
+        · exact fresh x (.inl (e ▸ h.symm ▸ tab.kept old k km y hy))
     · cases e; exact ⟨_, _, rfl⟩
     · have e : h.trace = c' :: u' := e
       rw [hk] at e

@@ -1,3 +1,4 @@
+import Shepherd.Laws.Support.Meant
 import Shepherd.Laws.Support.TiedQuestions
 
 /-!
@@ -106,17 +107,6 @@ theorem deeds_discard {m : M} {id : Id} (t : T id) : Deeds T F m (m.discard id) 
   · exact .refl
   · next hc => exact deeds_recordCode t (has_of_code fun e => hc e) _ trivial
 
-theorem of_mem_handlesToday {m : M} {id : Id} {c : Commit} {h : Id} (hh : h ∈ m.handlesToday id c) :
-    h ∈ c.handles ∨ m.has h = true := by
-  unfold handlesToday at hh
-  split at hh
-  · exact .inl hh
-  · obtain ⟨x, hx, e⟩ := List.mem_map.mp hh
-    simp only at e
-    split at e
-    · next i => exact .inr (e ▸ i)
-    · exact .inl (e ▸ hx)
-
 theorem deeds_rewind {m : M} (td : Tied m) (fresh : ∀ h, m.has h = true → F h) {id : Id} (t : T id) (i : m.has id = true)
     {c : Commit} (hc : ∀ h ∈ c.handles, F h) (lower : Bool) : Deeds T F m (m.rewind id c lower) := by
   unfold M.rewind
@@ -154,43 +144,51 @@ theorem _root_.Shepherd.Id.copy_of_today {r id : Id} (h : r ≠ id) (e : Id.toda
 theorem today_copy_ne {r f old x : Id} (h : Id.copy f old ≠ r) : Id.today r (.copy f old) x = .copy f (Id.today r old x) := by
   rw [today_copy, if_neg h]
 
+theorem _root_.Shepherd.Id.mayOwn_of_mem_lenders {r g x : Id} (id : Id) (h : MayOwn g x) :
+    ∀ l ∈ Id.lenders r id g, MayOwn l (Id.today r id x) := by
+  induction id with
+  | copy f old _ ih =>
+    unfold Id.lenders Id.today
+    split
+    · intro l hl; rw [List.mem_singleton.mp hl]; exact h
+    · intro l hl
+      rcases List.mem_append.mp hl with hl | hl
+      · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hl
+        exact .copies f (ih y hy)
+      · cases f with
+        | made a n =>
+          rw [List.mem_singleton.mp hl]
+          exact .copied a n _
+        | _ => exact absurd hl List.not_mem_nil
+  | _ =>
+    intro l hl
+    rw [List.mem_singleton.mp hl]
+    exact h
+
+/-- Who has lent a run from above may own it, in copies too. -/
+theorem mayOwn_lender {m : M} {c : Commit} {g x : Id} (id : Id) (h : MayOwn g x) :
+    MayOwn (m.lender id c g) (Id.today c.run id x) := by
+  unfold M.lender
+  cases e : (Id.lenders c.run id g).find? m.has with
+  | none => exact h.today id
+  | some l => exact Id.mayOwn_of_mem_lenders id h l (List.mem_of_find?_eq_some e)
+
 /-- What stood below a run at an earlier event, today. -/
-theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
+theorem Tied.thens {m : M} (td : Tied m) (nm : Named m) {id : Id} (_i : m.has id = true) {c : Commit} (hc : c ∈ (m.run id).trace)
     {h : Then} (hh : h ∈ m.heads id c) : MayOwn h.owner h.id ∧ (∀ g ∈ h.givers, MayOwn g h.id) ∧ Over id h.id ∧ h.id ≠ id := by
   have ct := td.commits id c hc
   have today := nm.today id c hc
   unfold M.heads at hh
   obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
   refine ⟨(ct.owner x hx).today id, fun g hg => ?_, ?_, fun e => (ct.over x hx).2 (Id.today_inj (e.trans today.symm))⟩
-  · rw [List.mem_append] at hg
-    rcases hg with hg | hg
+  · unfold giversToday at hg
+    rcases List.mem_append.mp hg with hg | hg
     · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp hg
       exact (ct.givers x hx y (List.mem_filter.mp hy).1).today id
-    · by_cases e : c.run = id
-      · have : (c.run != id) = false := bne_eq_false_iff_eq.mpr e
-        rw [this, Bool.and_false, if_neg Bool.false_ne_true] at hg
-        have := (ct.givers x hx g (List.mem_filter.mp hg).1)
-        show MayOwn g (Id.today c.run id x.id)
-        rw [e, today_self' id x.id]; exact this
-      · obtain ⟨f, old, rfl⟩ := Id.copy_of_today e today
-        obtain ⟨a, n, rfl⟩ := td.copies f old i
-        split at hg
-        · rw [List.mem_singleton.mp hg]
-          show MayOwn a (Id.today c.run _ x.id)
-          rw [today_copy_ne (Ne.symm e)]
-          exact .copied a n _
-        · next hn =>
-          have : (c.run != Id.copy (.made a n) old) = true := bne_iff_ne.mpr e
-          rw [this, Bool.and_true, Bool.not_eq_true', Bool.not_eq_false, List.isEmpty_iff] at hn
-          rw [hn] at hg
-          exact absurd hg List.not_mem_nil
+    · obtain ⟨y, hy, rfl⟩ := List.mem_map.mp (mem_of_mem_eraseDups hg)
+      exact mayOwn_lender id (ct.givers x hx y (List.mem_filter.mp hy).1)
   · have := (ct.over x hx).1.today (r := c.run) id
     rwa [today] at this
-where
-  today_self' (id x : Id) : Id.today id id x = x := by
-    cases id with
-    | copy f old => rw [Id.today, if_pos rfl]
-    | _ => rfl
 
 theorem deeds_restore {m : M} (td : Tied m) (nm : Named m) (fresh : ∀ h, m.Stamped h → F h) (w : Wf m B) (tab : Tabled F m)
     {id : Id} (t : ∀ x, Over id x → T x) (i : m.has id = true) {to : Option Nat}
