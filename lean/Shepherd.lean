@@ -95,6 +95,7 @@ import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.HandlersAreOwners.Progress
 import Shepherd.Laws.HandlersAreOwners.Start
+import Shepherd.Laws.HandlersAreOwners.Steps
 import Shepherd.Laws.MergeConflictFree
 import Shepherd.Laws.MergeConflictFree.Applied
 import Shepherd.Laws.MergeConflictFree.Maps
