@@ -88,6 +88,7 @@ import Shepherd.Laws.GrantSafe.Steps
 import Shepherd.Laws.GrantSafe.Tally
 import Shepherd.Laws.HandlersAreOwners
 import Shepherd.Laws.HandlersAreOwners.Driver
+import Shepherd.Laws.HandlersAreOwners.Instance
 import Shepherd.Laws.HandlersAreOwners.Labels
 import Shepherd.Laws.HandlersAreOwners.Loop
 import Shepherd.Laws.HandlersAreOwners.Moves

@@ -33,9 +33,10 @@ def Handling.setting (P : Program) (root body : Request) : Setting where
     allowed used [{ origin := .root, clauses := root }, { origin := .made .root 0, clauses := body }] op args = true
   own := fun op args => ∀ used, allowed used [{ origin := .root, clauses := root }] op args = true
 
-/-- Bodies and clauses without `file.*` and `run.*`: at every handled term that the start comes to, whatever it is told, what is asked
-is neither an operation on files nor one of the machine's own, it is granted, and an operation with a clause has as many arguments
-as the clause has parameters; and a value that the body ends with contains no run. -/
+/-- Bodies and clauses without `file.*` and `run.*`: at every handled term that the start comes to, whatever well-formed answers it is
+told, what is asked is neither an operation on files nor one of the machine's own, it is granted, and an operation with a clause has
+as many arguments as the clause has parameters; and a value that the body ends with contains no run. (`HandlersAreOwners.Instance`
+has two handlers that are so.) -/
 def Handling.Behaves (H : Handling) (P : Program) (root body : Request) : Prop :=
   Driving.Behaves (Handling.setting P root body) H (.body (called H.agent H.args))
 
@@ -111,9 +112,10 @@ theorem Handling.Behaves.withSteps {P : Program} {H : Handling} {root body : Req
 /-- With enough local steps nothing gives up: the handled term does some labels, given well-formed answers, if and only if the tree
 does them in every program that allows enough local steps between two events.
 
-How many are enough depends on the labels (and on the program and its handler), and on nothing that comes later: not on the digest of
-the program with that bound, on the files, or on what is known of contents. So in `handlers_are_owners` the tree gives up only because
-the program says so, and the two runs of the lowered handler use no more local steps than there are to use. -/
+So in `handlers_are_owners` a tree gives up only because the program allows too few. How many are enough depends on the program, its
+handler and the labels, and on nothing else: not on the digest, which is another for another bound, nor on the files, nor on what is
+known of contents. (It is found along the labels: what the handled term reduces to between two of them, and the fixed number of steps
+of the loop that drives it.) -/
 theorem handlers_are_owners_enough {P : Program} {H : Handling} {root body : Request} (lowered : H.LoweredIn P root body)
     (behaves : H.Behaves P root body) (labels : List Label) :
     (GoodAnswers P labels ∧ Handled.Does P H.clauses (.body (called H.agent H.args)) labels) ↔

@@ -15,8 +15,7 @@ def Handled.wants (P : Program) : Handled → Option (String × List Value)
     | .asks op args => some (op, args)
     | _ => none
 
-/-- The handled terms that `s` comes to, whatever well-formed answer it is told (of what program and operation does not matter: such
-an answer changes no file). -/
+/-- The handled terms that `s` comes to, whatever well-formed answers it is told. -/
 inductive Handled.Reaches (P : Program) (H : List OnOp) : Handled → Handled → Prop where
   | refl (s : Handled) : Reaches P H s s
   | step {s s' t : Handled} : s.step P H = .goesOn s' → Reaches P H s' t → Reaches P H s t
