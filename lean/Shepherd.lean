@@ -40,6 +40,9 @@ import Shepherd.Laws.BranchReplay.Steps
 import Shepherd.Laws.BranchReplay.There
 import Shepherd.Laws.BranchReplay.Unique
 import Shepherd.Laws.CheckSound
+import Shepherd.Laws.CheckSound.Bound
+import Shepherd.Laws.CheckSound.Quiet
+import Shepherd.Laws.CheckSound.Weight
 import Shepherd.Laws.CompensationOrder
 import Shepherd.Laws.CompensationOrder.Abandon
 import Shepherd.Laws.CompensationOrder.Begin
