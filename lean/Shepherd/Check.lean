@@ -13,7 +13,7 @@ inductive Verdict where
   | accepted
   /-- The first `followed` entries can be; the next one cannot. -/
   | rejected (followed : Nat) (expected : Option (Id × Event))
-  /-- The bound on quiet steps was too small to say. -/
+  /-- The bound on quiet steps was too small to say: `quietBound` never is. -/
   | more
   deriving Repr, Inhabited
 
