@@ -23,9 +23,9 @@ def Followed.verdict : Followed → Verdict
   | .only n expected => .rejected n expected
   | .more => .more
 
-/-- A bound on quiet steps that is enough for every log of this length (`check_decides`). A run makes at most `steps` of them and a few
-more before something is recorded, and there are not more runs than entries, but for the outermost owner. -/
-def quietBound (P : Program) (length : Nat) : Nat := (P.steps + 4) * (length + 1) + 1
+/-- A bound on quiet steps that is enough for every log of this length (`check_decides`). Between two events one run makes local steps, and
+others only begin what they wait for; and there are not more runs than entries, but for the outermost owner. -/
+def quietBound (P : Program) (length : Nat) : Nat := P.steps + length + 3
 
 /-- The checker. The empty log is the beginning of every log. -/
 def check (bound : Nat) (P : Program) (contents : String → Option Content) (files : Files) (log : Log) : Verdict :=

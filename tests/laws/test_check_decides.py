@@ -21,23 +21,29 @@ from tests.support.generate import BLOBS, MAX_ANSWERS, Case, case, cases, ran, w
 
 
 def quiet_bound(program: Program, length: int) -> int:
-    return (program.steps + 4) * (length + 1) + 1
+    return program.steps + length + 3
 
 
-def weight_of(m: Machine, code: Code) -> int:
-    match code:
-        case Running(steps=steps):
-            return max(m.program.steps - steps, 0) + 3
-        case Waiting():
-            return 1
-        case Undoing(origin=Running(), run=run, to=to):
-            gone = isinstance(m.runs[run].code, Discarded)
-            return 1 if to is None and not gone else m.program.steps + 4
-    return 0
+def is_due(m: Machine, code: Undoing) -> bool:
+    return code.to is None and not isinstance(m.runs[code.run].code, Discarded)
+
+
+def may_begin(m: Machine, code: Code) -> int:
+    return isinstance(code, Waiting) or (
+        isinstance(code, Undoing) and isinstance(code.origin, Running) and not is_due(m, code)
+    )
+
+
+def steps_left(m: Machine, code: Code) -> int:
+    if isinstance(code, Running):
+        return max(m.program.steps - code.steps, 0) + 1
+    if isinstance(code, Undoing) and (isinstance(code.origin, Waiting) or is_due(m, code)):
+        return 0
+    return m.program.steps + 1
 
 
 def weight(m: Machine) -> int:
-    return sum(weight_of(m, run.code) for run in m.runs.values())
+    return sum(may_begin(m, run.code) for run in m.runs.values()) + steps_left(m, m.runs[m.stack[0]].code)
 
 
 def walk(chosen: Case, seen: Counter[str]) -> None:

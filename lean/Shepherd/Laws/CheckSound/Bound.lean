@@ -61,13 +61,14 @@ theorem runs_le {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : m.ru
 theorem weight_lt {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : m.weight < quietBound i.program m.log.length := by
   have hp : m.program = i.program := (h.follows i.wf).2.program
   have hw := weight_le m
-  have hr := Nat.mul_le_mul_left (m.program.steps + 4) (runs_le h)
+  have hr := runs_le h
   unfold quietBound
-  rw [hp] at hw hr
+  rw [hp] at hw
   omega
 
-theorem quietBound_mono {P : Program} {a b : Nat} (h : a ≤ b) : quietBound P a ≤ quietBound P b :=
-  Nat.succ_le_succ (Nat.mul_le_mul_left _ (Nat.succ_le_succ h))
+theorem quietBound_mono {P : Program} {a b : Nat} (h : a ≤ b) : quietBound P a ≤ quietBound P b := by
+  unfold quietBound
+  omega
 
 /-! ## Along a log -/
 

@@ -133,7 +133,7 @@ def Underway (w : Waiting) (code : Code) : Prop :=
   (∃ r, code = .driving r w) ∨ (∃ chain op args, code = .passing chain op args w) ∨ ∃ u, code = .undoing u (.waiting w)
 
 theorem begin_quiet {m n : M} {asker id : Id} {o : Settled} {to : Option Nat} (h : m.begin asker o id to = .ok n) (e : n.size = m.size) :
-    ∃ u, u.run = id ∧ u.to = to ∧ Recoded m n asker (.undoing u o) := by
+    ∃ u, u.run = id ∧ u.to = to ∧ Recoded m n asker (.undoing u o) ∧ n.stack = m.stack := by
   unfold begin at h
   split at h
   · cases h
@@ -141,7 +141,7 @@ theorem begin_quiet {m n : M} {asker id : Id} {o : Settled} {to : Option Nat} (h
     cases h
     have ha : m.abandon id = m := (stays_abandon m id).eq e
     rw [ha]
-    exact ⟨_, rfl, rfl, rfl, rfl⟩
+    exact ⟨_, rfl, rfl, ⟨rfl, rfl⟩, rfl⟩
 
 theorem takeBack_quiet {m n : M} {asker id : Id} {w : Waiting} {to : Option Nat} (h : m.takeBack asker w id to = n)
     (e : n.size = m.size) : ∃ code, Recoded m n asker code ∧ Underway w code := by
@@ -151,7 +151,7 @@ theorem takeBack_quiet {m n : M} {asker id : Id} {w : Waiting} {to : Option Nat}
     exact absurd e (Nat.succ_ne_self _)
   · next n' hn =>
     subst h
-    obtain ⟨u, _, _, h⟩ := begin_quiet hn e
+    obtain ⟨u, _, _, h, _⟩ := begin_quiet hn e
     exact ⟨_, h, .inr (.inr ⟨u, rfl⟩)⟩
 
 /-! ## Operations on runs -/
@@ -386,7 +386,8 @@ theorem atStop_lt {m n : M} {id : Id} {rest : List Id} (h : m.atStop id rest = s
 /-- Where a run that ends records nothing it begins to discard a run that is not discarded. -/
 theorem finish_quiet {m : M} {id : Id} {again : Comp} {kind : EndKind} {v : Value} {code : Settled}
     (e : (m.finish id again kind v code).size = m.size) : ∃ u, u.to = none ∧ (m.run u.run).code ≠ .settled .discarded ∧
-      Recoded m (m.finish id again kind v code) id (.undoing u (.running again [] [] 0)) := by
+      Recoded m (m.finish id again kind v code) id (.undoing u (.running again [] [] 0)) ∧
+      (m.finish id again kind v code).stack = m.stack := by
   generalize hn : m.finish id again kind v code = n at e ⊢
   unfold finish at hn
   split at hn
@@ -414,23 +415,24 @@ theorem finish_quiet {m : M} {id : Id} {again : Comp} {kind : EndKind} {v : Valu
 
 /-- A local step that records nothing: one more is counted, or the run begins to discard what it made. -/
 theorem localMove_quiet {m n : M} {id : Id} {c : Comp} {ρ : Env} {K : Stack} {k : Nat} (h : m.localMove id c ρ K k = n)
-    (e : n.size = m.size) : (k < m.program.steps ∧ ∃ c ρ K, Recoded m n id (.settled (.running c ρ K (k + 1)))) ∨
-      ∃ u again, u.to = none ∧ (m.run u.run).code ≠ .settled .discarded ∧ Recoded m n id (.undoing u (.running again [] [] 0)) := by
+    (e : n.size = m.size) : n.stack = m.stack ∧ ((k < m.program.steps ∧ ∃ c ρ K, Recoded m n id (.settled (.running c ρ K (k + 1)))) ∨
+      ∃ u again, u.to = none ∧ (m.run u.run).code ≠ .settled .discarded ∧ Recoded m n id (.undoing u (.running again [] [] 0))) := by
   have ends : ∀ {again kind v code}, m.finish id again kind v code = n →
-      ∃ u again, u.to = none ∧ (m.run u.run).code ≠ .settled .discarded ∧ Recoded m n id (.undoing u (.running again [] [] 0)) := by
+      n.stack = m.stack ∧
+        ∃ u again, u.to = none ∧ (m.run u.run).code ≠ .settled .discarded ∧ Recoded m n id (.undoing u (.running again [] [] 0)) := by
     intro again kind v code h
     subst h
-    obtain ⟨u, hu⟩ := finish_quiet e
-    exact ⟨u, again, hu⟩
+    obtain ⟨u, h1, h2, h3, hs⟩ := finish_quiet e
+    exact ⟨hs, u, again, h1, h2, h3⟩
   unfold localMove at h
   split at h
-  · exact .inr (ends h)
+  · exact ⟨(ends h).1, .inr (ends h).2⟩
   · next hk =>
     split at h
     · subst h
-      exact .inl ⟨Nat.lt_of_succ_le (Nat.le_of_not_lt hk), _, _, _, rfl, rfl⟩
-    · exact .inr (ends h)
-    · exact .inr (ends h)
+      exact ⟨rfl, .inl ⟨Nat.lt_of_succ_le (Nat.le_of_not_lt hk), _, _, _, rfl, rfl⟩⟩
+    · exact ⟨(ends h).1, .inr (ends h).2⟩
+    · exact ⟨(ends h).1, .inr (ends h).2⟩
     · subst h
       unfold ask at e
       simp only at e

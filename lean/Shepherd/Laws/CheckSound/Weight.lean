@@ -4,8 +4,10 @@ import Shepherd.Laws.Support.Marked
 /-!
 # How many steps may record nothing
 
-A weight for each run: how many more steps of it, at most, record nothing before something is recorded. Every step that records nothing
-makes the sum of the weights less; and there are no more runs than the log has entries, but for the outermost owner.
+A weight of the tree: how many more steps, at most, record nothing before something is recorded. Every step that records nothing makes
+it less: between two events one run makes local steps, and others only begin what they wait for. It is at most the number of local
+steps that the program allows, and of runs, and a few more; and there are no more runs than the log has entries, but for the outermost
+owner.
 -/
 
 namespace Shepherd
@@ -26,25 +28,48 @@ def isGone : Code → Bool
   | .settled .discarded => true
   | _ => false
 
-/-- The weight of code: a local step of a run that is running, of those that are left, and what begins with the last of them; the begin
-of an operation; and the end of taking back. A run that ended is discarded, which is recorded, unless that was done meanwhile: then
-`undoing` ends without a trace, and its run goes on. -/
-def weightOf (m : M) : Code → Nat
-  | .settled (.running _ _ _ n) => m.program.steps - n + 3
+/-- Whether the end of taking back will be recorded where nothing waits for its answer: a run is to be discarded, and was not yet. -/
+def isDue (m : M) (u : Undoing) : Bool := u.to.isNone && !isGone (m.run u.run).code
+
+/-- Whether a run may begin something, or go on after taking back, without recording it. -/
+def mayBegin (m : M) : Code → Nat
   | .settled (.waiting _) => 1
   | .undoing _ (.waiting _) => 0
-  | .undoing u (.running ..) => if u.to.isNone && !isGone (m.run u.run).code then 1 else m.program.steps + 4
+  | .undoing u (.running ..) => if m.isDue u then 0 else 1
   | .undoing .. => 1
   | _ => 0
 
-/-- The weight of a tree. -/
-def weight (m : M) : Nat := (m.runs.map fun r => m.weightOf r.code).sum
+/-- How many steps the active run may make without recording them: the local steps that are left, and the begin of its end. Where it is
+not running, another run may be active after it, or the same goes on. -/
+def stepsLeft (m : M) : Code → Nat
+  | .settled (.running _ _ _ n) => m.program.steps - n + 1
+  | .undoing u (.running ..) => if m.isDue u then 0 else m.program.steps + 1
+  | .undoing .. => 0
+  | _ => m.program.steps + 1
 
-theorem weightOf_le (m : M) (code : Code) : m.weightOf code ≤ m.program.steps + 4 := by
-  unfold weightOf
+/-- The code of the active run. -/
+def activeCode (m : M) : Code := match m.stack with
+  | [] => .settled .discarded
+  | id :: _ => (m.run id).code
+
+/-- How many runs may begin something. -/
+def beginnings (m : M) : Nat := (m.runs.map fun r => m.mayBegin r.code).sum
+
+/-- The weight of a tree. -/
+def weight (m : M) : Nat := m.beginnings + m.stepsLeft m.activeCode
+
+theorem mayBegin_le (m : M) (code : Code) : m.mayBegin code ≤ 1 := by
+  unfold mayBegin
   split
   · omega
   · omega
+  · split <;> omega
+  · omega
+  · omega
+
+theorem stepsLeft_le (m : M) (code : Code) : m.stepsLeft code ≤ m.program.steps + 1 := by
+  unfold stepsLeft
+  split
   · omega
   · split <;> omega
   · omega
@@ -58,8 +83,10 @@ theorem sum_le (f : Run → Nat) (b : Nat) (h : ∀ r, f r ≤ b) (rs : List Run
     have := h r
     omega
 
-theorem weight_le (m : M) : m.weight ≤ (m.program.steps + 4) * m.runs.length :=
-  sum_le _ _ (fun r => m.weightOf_le r.code) _
+theorem weight_le (m : M) : m.weight ≤ m.runs.length + (m.program.steps + 1) := by
+  have h := sum_le (fun r => m.mayBegin r.code) 1 (fun r => m.mayBegin_le r.code) m.runs
+  rw [Nat.one_mul] at h
+  exact Nat.add_le_add h (m.stepsLeft_le _)
 
 /-- What replacing a run does to a sum over all. -/
 theorem sum_put (f : Run → Nat) {rs : List Run} {r : Run} (h : Runs.has rs r.id = true) :
@@ -85,32 +112,64 @@ theorem Recoded.run {m n : M} {id : Id} {code : Code} (h : Recoded m n id code) 
   simp only [run_id]
   rfl
 
-/-- A run gets lighter code, and is neither discarded before nor after: the tree gets lighter. -/
-theorem Recoded.lighter {m n : M} {id : Id} {code : Code} (h : Recoded m n id code) (before : isGone (m.run id).code = false)
-    (after : isGone code = false) (l : m.weightOf code < m.weightOf (m.run id).code) : n.weight < m.weight := by
+/-- A run gets other code, and is neither discarded before nor after: what others have to do stays. -/
+theorem Recoded.beginnings {m n : M} {id : Id} {code : Code} (h : Recoded m n id code) (before : isGone (m.run id).code = false)
+    (after : isGone code = false) :
+    n.stepsLeft = m.stepsLeft ∧ n.beginnings + m.mayBegin (m.run id).code = m.beginnings + m.mayBegin code := by
   have gone : ∀ x, isGone (n.run x).code = isGone (m.run x).code := fun x => by
     rw [h.run]
     split
     · next e => rw [← e, before]; exact after
     · rfl
-  have same : n.weightOf = m.weightOf := by
+  have due : n.isDue = m.isDue := by
+    funext u
+    simp only [isDue, gone]
+  have same : n.mayBegin = m.mayBegin := by
     funext c
-    unfold weightOf
-    simp only [gone, h.1]
-  have put : ∀ r : Run, r.id = id → r.code = code → n.runs = Runs.put m.runs r → n.weight < m.weight := fun r hi hc hr => by
+    unfold mayBegin
+    simp only [due]
+  refine ⟨?_, ?_⟩
+  · funext c
+    unfold stepsLeft
+    simp only [due, h.1]
+  have put : ∀ r : Run, r.id = id → r.code = code → n.runs = Runs.put m.runs r →
+      n.beginnings + m.mayBegin (m.run id).code = m.beginnings + m.mayBegin code := fun r hi hc hr => by
     have i : Runs.has m.runs r.id = true := by
       rw [hi]
       cases e : Runs.has m.runs id with
       | true => rfl
       | false => rw [run_of_not_has (m := m) e] at before; cases before
-    have h := sum_put (fun r => m.weightOf r.code) i
+    have h := sum_put (fun r => m.mayBegin r.code) i
     simp only [hi, hc] at h
-    unfold weight
+    unfold M.beginnings
     rw [same, hr]
-    have hf : (Runs.find m.runs id).code = (m.run id).code := rfl
-    rw [hf] at h
-    omega
+    exact h
   exact put { m.run id with code } (run_id m id) rfl h.2
+
+/-- A run has begun what it might begin, whoever is active then. -/
+theorem Recoded.less {m n : M} {id : Id} {code : Code} (h : Recoded m n id code) (before : isGone (m.run id).code = false)
+    (after : isGone code = false) (may : m.mayBegin (m.run id).code = 1) (calm : m.mayBegin code = 0)
+    (most : m.stepsLeft m.activeCode = m.program.steps + 1) : n.weight < m.weight := by
+  obtain ⟨hl, hp⟩ := h.beginnings before after
+  have := n.stepsLeft_le n.activeCode
+  rw [h.1] at this
+  unfold weight
+  omega
+
+/-- The active run makes a local step. -/
+theorem Recoded.local {m n : M} {id : Id} {rest : List Id} {code : Code} (h : Recoded m n id code) (hm : m.stack = id :: rest)
+    (hs : n.stack = m.stack) (before : isGone (m.run id).code = false) (after : isGone code = false)
+    (same : m.mayBegin code = m.mayBegin (m.run id).code) (l : m.stepsLeft code < m.stepsLeft (m.run id).code) : n.weight < m.weight := by
+  obtain ⟨hl, hp⟩ := h.beginnings before after
+  have ha : m.activeCode = (m.run id).code := by unfold activeCode; rw [hm]
+  have hb : n.activeCode = code := by
+    unfold activeCode
+    rw [hs, hm]
+    simp only
+    rw [h.run, if_pos rfl]
+  unfold weight
+  rw [ha, hb, hl]
+  omega
 
 theorem le_sum (f : Run → Nat) {rs : List Run} {id : Id} (h : Runs.has rs id = true) : f (Runs.find rs id) ≤ (rs.map f).sum := by
   induction rs with
@@ -123,8 +182,8 @@ theorem le_sum (f : Run → Nat) {rs : List Run} {id : Id} (h : Runs.has rs id =
       rw [Runs.has_cons, beq_eq_false_iff_ne.mpr e, Bool.false_or] at h
       exact Nat.le_trans (ih h) (Nat.le_add_left _ _)
 
-theorem weightOf_le_weight {m : M} {id : Id} (h : isGone (m.run id).code = false) : m.weightOf (m.run id).code ≤ m.weight := by
-  refine le_sum (fun r => m.weightOf r.code) ?_
+theorem mayBegin_le_weight {m : M} {id : Id} (h : isGone (m.run id).code = false) : m.mayBegin (m.run id).code ≤ m.weight := by
+  refine Nat.le_trans (le_sum (fun r => m.mayBegin r.code) ?_) (Nat.le_add_right _ _)
   cases e : Runs.has m.runs id with
   | true => rfl
   | false => rw [run_of_not_has (m := m) e] at h; cases h
@@ -137,7 +196,7 @@ def Loud (m : M) : Prop := ∀ n, m.step = some n → m.size < n.size
 theorem gone_of_waiting {c : Code} {w : Waiting} (h : Underway w c) : isGone c = false := by
   rcases h with ⟨r, rfl⟩ | ⟨_, _, _, rfl⟩ | ⟨u, rfl⟩ <;> rfl
 
-theorem weight_underway (m : M) {c : Code} {w : Waiting} (h : Underway w c) : m.weightOf c = 0 := by
+theorem mayBegin_underway (m : M) {c : Code} {w : Waiting} (h : Underway w c) : m.mayBegin c = 0 := by
   rcases h with ⟨r, rfl⟩ | ⟨_, _, _, rfl⟩ | ⟨u, rfl⟩ <;> rfl
 
 theorem drives_of_upward {m : M} {id : Id} {rest : List Id} (p : m.Upward (id :: rest)) :
@@ -184,7 +243,7 @@ theorem taken_back {m n : M} {id : Id} {rest : List Id} (path : m.Upward (id :: 
         · rfl
     subst hn'
     refine .inr ⟨?_, fun p hp => ?_⟩
-    · refine Nat.lt_of_lt_of_le ?_ (weightOf_le_weight before)
+    · refine Nat.lt_of_lt_of_le ?_ (mayBegin_le_weight before)
       rw [hc]
       cases origin with
       | running c ρ K k => exact absurd rfl (hr' _ _ _ _)
@@ -205,28 +264,29 @@ theorem taken_back {m n : M} {id : Id} {rest : List Id} (path : m.Upward (id :: 
       | discarded => exact atStop_lt hp drives
   cases origin with
   | running c ρ K k =>
-    have heavy : m.weightOf (m.run id).code = m.program.steps + 4 := by
+    have due : m.isDue u = false := by simp only [isDue, gone, Bool.not_true, Bool.and_false]
+    have heavy : m.mayBegin (m.run id).code = 1 := by
       rw [hc]
-      simp only [weightOf, gone, Bool.not_true, Bool.and_false, Bool.false_eq_true, if_false]
+      simp only [mayBegin, due, Bool.false_eq_true, if_false]
+    have most : m.stepsLeft m.activeCode = m.program.steps + 1 := by
+      have ha : m.activeCode = (m.run id).code := by unfold activeCode; rw [hst]
+      rw [ha, hc]
+      simp only [stepsLeft, due, Bool.false_eq_true, if_false]
     left
     unfold afterWorld at hn
     split at hn
     · subst hn
-      refine hr.lighter before rfl ?_
-      rw [heavy]
-      simp only [weightOf]
-      omega
+      exact hr.less before rfl heavy rfl most
     · next h =>
       have h : id = .world := Classical.byContradiction h
       subst h
       rw [hcode] at hn
       simp only at hn
       subst hn
-      refine Recoded.lighter (code := .driving .root { op := "run.next", args := [.run 0], stack := [] }) ⟨rfl, ?_⟩ before rfl ?_
-      · show Runs.put (Runs.put m.runs _) _ = _
-        rw [hr.run, if_pos rfl]
-        exact Runs.put_put _ _ _ rfl
-      · rw [heavy]; exact Nat.succ_pos _
+      refine Recoded.less (code := .driving .root { op := "run.next", args := [.run 0], stack := [] }) ⟨rfl, ?_⟩ before rfl heavy rfl most
+      show Runs.put (Runs.put m.runs _) _ = _
+      rw [hr.run, if_pos rfl]
+      exact Runs.put_put _ _ _ rfl
   | waiting w => exact absurd rfl (hw w)
   | done v => exact ended nofun
   | failed v => exact ended nofun
@@ -270,26 +330,29 @@ theorem quiet_step {m n : M} (wf : Wf m) (p : m.Upward m.stack) (h : m.step = so
     · next c ρ K k hc =>
       cases h
       have before : isGone (m.run id).code = false := by rw [hc]; rfl
-      rcases localMove_quiet rfl e with ⟨hk, c', ρ', K', r⟩ | ⟨u, again, ht, hg, r⟩
-      · refine .inl (r.lighter before rfl ?_)
+      obtain ⟨hs, ⟨hk, c', ρ', K', r⟩ | ⟨u, again, ht, hg, r⟩⟩ := localMove_quiet rfl e
+      · refine .inl (r.local hst hs before rfl (by rw [hc]; rfl) ?_)
         rw [hc]
-        simp only [weightOf]
+        simp only [stepsLeft]
         omega
-      · refine .inl (r.lighter before rfl ?_)
-        have hg' : isGone (m.run u.run).code = false := by
+      · have hg' : isGone (m.run u.run).code = false := by
           unfold isGone
           split
           · next h => exact absurd h hg
           · rfl
-        rw [hc]
-        simp only [weightOf, ht, hg', Option.isNone_none, Bool.not_false, Bool.and_self, if_true]
-        omega
+        have due : m.isDue u = true := by simp only [isDue, ht, hg', Option.isNone_none, Bool.not_false, Bool.and_self]
+        refine .inl (r.local hst hs before rfl ?_ ?_)
+        · rw [hc]
+          simp only [mayBegin, due, if_true]
+        · rw [hc]
+          simp only [stepsLeft, due, if_true]
+          omega
     · next w hc =>
       split at h
       · obtain ⟨code, r, hu⟩ := perform_quiet h e
-        refine .inl (r.lighter (by rw [hc]; rfl) (gone_of_waiting hu) ?_)
-        rw [hc, weight_underway m hu]
-        exact Nat.one_pos
+        refine .inl (r.less (by rw [hc]; rfl) (gone_of_waiting hu) (by rw [hc]; rfl) (mayBegin_underway m hu) ?_)
+        have ha : m.activeCode = (m.run id).code := by unfold activeCode; rw [hst]
+        rw [ha, hc]; rfl
       · exact stop h
     · next u origin hc =>
       split at h

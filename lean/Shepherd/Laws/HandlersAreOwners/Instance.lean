@@ -336,6 +336,12 @@ theorem doubling_shows (answer : Value) (good : goodAnswer (program 0 "") "tell"
       · exact only before does h
       · cases List.mem_singleton.mp h
 
+/-- So it does where it is told `Ok(unit)`. -/
+theorem doubling_shows_unit : ∃ enough, ∀ steps, enough ≤ steps → ∀ digest contents files,
+    (M.start (lowered doubling steps digest) contents "main" [] rootGrant files).Shows
+      [.ask "tell" [.int 42], .told (.ok .unit), .done (.ok .unit)] :=
+  (doubling_shows (.ok .unit) (by rfl) (by rfl)).1
+
 /-- The tree of `aborting`: with enough local steps it fails as the clause says. And whatever the tree does, nothing else is seen of it
 (unless it gives up): the rest of the body never runs. -/
 theorem aborting_shows :
