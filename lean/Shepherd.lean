@@ -40,6 +40,9 @@ import Shepherd.Laws.BranchReplay.Steps
 import Shepherd.Laws.BranchReplay.There
 import Shepherd.Laws.BranchReplay.Unique
 import Shepherd.Laws.CheckSound
+import Shepherd.Laws.CheckSound.Bound
+import Shepherd.Laws.CheckSound.Quiet
+import Shepherd.Laws.CheckSound.Weight
 import Shepherd.Laws.CompensationOrder
 import Shepherd.Laws.CompensationOrder.Abandon
 import Shepherd.Laws.CompensationOrder.Begin
@@ -88,6 +91,7 @@ import Shepherd.Laws.GrantSafe.Steps
 import Shepherd.Laws.GrantSafe.Tally
 import Shepherd.Laws.HandlersAreOwners
 import Shepherd.Laws.HandlersAreOwners.Driver
+import Shepherd.Laws.HandlersAreOwners.Instance
 import Shepherd.Laws.HandlersAreOwners.Labels
 import Shepherd.Laws.HandlersAreOwners.Loop
 import Shepherd.Laws.HandlersAreOwners.Moves
@@ -95,6 +99,7 @@ import Shepherd.Laws.HandlersAreOwners.Owner
 import Shepherd.Laws.HandlersAreOwners.Pair
 import Shepherd.Laws.HandlersAreOwners.Progress
 import Shepherd.Laws.HandlersAreOwners.Start
+import Shepherd.Laws.HandlersAreOwners.Steps
 import Shepherd.Laws.MergeConflictFree
 import Shepherd.Laws.MergeConflictFree.Applied
 import Shepherd.Laws.MergeConflictFree.Maps

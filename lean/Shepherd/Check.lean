@@ -13,7 +13,7 @@ inductive Verdict where
   | accepted
   /-- The first `followed` entries can be; the next one cannot. -/
   | rejected (followed : Nat) (expected : Option (Id × Event))
-  /-- The bound on quiet steps was too small to say. -/
+  /-- The bound on quiet steps was too small to say: `quietBound` never is. -/
   | more
   deriving Repr, Inhabited
 
@@ -22,6 +22,10 @@ def Followed.verdict : Followed → Verdict
   | .all _ => .accepted
   | .only n expected => .rejected n expected
   | .more => .more
+
+/-- A bound on quiet steps that is enough for every log of this length (`check_decides`). Between two events one run makes local steps, and
+others only begin what they wait for; and there are not more runs than entries, but for the outermost owner. -/
+def quietBound (P : Program) (length : Nat) : Nat := P.steps + length + 3
 
 /-- The checker. The empty log is the beginning of every log. -/
 def check (bound : Nat) (P : Program) (contents : String → Option Content) (files : Files) (log : Log) : Verdict :=

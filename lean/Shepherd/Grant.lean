@@ -44,9 +44,12 @@ def Pattern.allowAll : List Pattern → List Value → Bool
   | p :: ps, [] => p == .any && allowAll ps []
   | p :: ps, v :: vs => p.allows v && allowAll ps vs
 
+/-- Whether `op` says a family of operations, `family.*`. The characters are looked at as a list, of which things can be proved. -/
+def isFamily (op : String) : Bool := ".*".toList.isSuffixOf op.toList
+
 /-- Whether a clause is about an operation of this name. -/
 def Clause.names (c : Clause) (op : String) : Bool :=
-  c.op == op || (c.op.endsWith ".*" && op.startsWith ((c.op.dropEnd 1).toString))
+  c.op == op || (isFamily c.op && c.op.toList.dropLast.isPrefixOf op.toList)
 
 /-- Whether the clause allows `op(args)`, its limit apart. -/
 def Clause.allows (c : Clause) (op : String) (args : List Value) : Bool :=
@@ -81,8 +84,8 @@ def Pattern.ofValue : Value → Except String Pattern
 
 /-- The name of an operation, or `family.*`. -/
 def Clause.opOf (op : String) : Except String String :=
-  let stem := if op.endsWith ".*" then (op.dropEnd 2).toString else op
-  if stem == "" || stem.contains '*' then .error "`op` must be the name of an operation or `family.*`" else .ok op
+  let stem := if isFamily op then op.toList.dropLast.dropLast else op.toList
+  if stem.isEmpty || stem.contains '*' then .error "`op` must be the name of an operation or `family.*`" else .ok op
 
 /-- `Some(n)` or `None`, as a limit. -/
 def Clause.limitOf : Value → Except String (Option Nat)

@@ -17,8 +17,8 @@ ends the program but the end of its input.
 
 `C` gives what is known of contents by their hashes: a text, or the number of bytes of what is none. `F` are files, written as the
 change that makes them from nothing. `S` is an oracle script. `A` lists what the outside does of its own, each right after the log
-has the length `after`: `{"after":n,"op":op,"args":[v…]}` or `{"after":n,"fork":true}`. `"bound"` may say how many quiet steps there
-may be between two events, and `"rules":true` asks for how often each rule was used.
+has the length `after`: `{"after":n,"op":op,"args":[v…]}` or `{"after":n,"fork":true}`. `"rules":true` asks for how often each rule
+was used.
 
 `run`, `fork` and `revert` go on until the script has no answer, or the root run has ended, and answer
 `{"log":L,"runs":[…],"stop":"waits"|"ended"|"more"}`; `replay` answers `{"runs":[…]}`, `check` and `diverge` a verdict.
@@ -73,7 +73,6 @@ structure Request where
   files : Files
   script : Script
   acts : List (Nat × Act)
-  bound : Nat
   rules : Bool
 
 /-- Programs that were given before, by the names that they were given; the newest first. -/
@@ -100,10 +99,7 @@ def requestOf (kept : Kept) (fs : List (String × Json)) : Except String Request
     | none => .ok []
     | some j => Wire.script j
   let acts ← listOf fs "acts" actOf
-  let bound := match fs.lookup "bound" with
-    | some (.int (.ofNat n)) => n
-    | _ => program.steps + 1000
-  return { fields := fs, program, contents, files, script, acts, bound, rules := match fs.lookup "rules" with | some (.bool b) => b | _ => false }
+  return { fields := fs, program, contents, files, script, acts, rules := match fs.lookup "rules" with | some (.bool b) => b | _ => false }
 
 /-- What is known of contents, as the machine asks for it. -/
 def Request.known (r : Request) : String → Option Content := fun hash => r.contents.lookup hash
@@ -214,9 +210,9 @@ def said (lines : Lines) (run : Id) (n : Nat) : Option (Line × Lines) :=
     else (said rest run n).map fun found => (found.1, (id, mine) :: found.2)
 
 /-- Go on with a tree until its script has no answer or its root run has ended. `fresh`: the tree stands right after an event. -/
-def go (r : Request) : Nat → M → List (Nat × Act) → Lines → Bool → Nat → Counts → Ran
-  | 0, m, _, _, _, _, counts => ⟨m, "more", counts⟩
-  | fuel + 1, m, acts, lines, fresh, quiet, counts =>
+def go (r : Request) : Nat → M → List (Nat × Act) → Lines → Bool → Counts → Ran
+  | 0, m, _, _, _, counts => ⟨m, "more", counts⟩
+  | fuel + 1, m, acts, lines, fresh, counts =>
     let count (n : M) : Counts := if r.rules then counts.step m n else counts
     let act : Option (M × List (Nat × Act)) := match acts with
       | (n, a) :: rest =>
@@ -227,26 +223,23 @@ def go (r : Request) : Nat → M → List (Nat × Act) → Lines → Bool → Na
         else none
       | [] => none
     match act with
-    | some (n, rest) => go r fuel n rest lines true 0 (count n)
+    | some (n, rest) => go r fuel n rest lines true (count n)
     | none => match m.step with
-      | some n =>
-        let recorded := m.size < n.size
-        if !recorded && r.bound < quiet + 1 then ⟨n, "more", counts⟩
-        else go r fuel n acts lines recorded (if recorded then 0 else quiet + 1) (count n)
+      | some n => go r fuel n acts lines (m.size < n.size) (count n)
       | none => match m.asked with
         | none => ⟨m, "ended", counts⟩
         | some a => match said lines a.run (m.run a.run).trace.size with
           | none => ⟨m, "waits", counts⟩
           | some (l, left) => match m.answer l.answer l.files with
             | none => ⟨m, "waits", counts⟩
-            | some n => go r fuel n acts left true 0 (count n)
+            | some n => go r fuel n acts left true (count n)
 
 /-- The most steps of one request. -/
 def mostSteps : Nat := 1000000000
 
 /-- The answer to a request that goes on with a tree. -/
 def goOn (r : Request) (m : M) (fresh : Bool) : Json :=
-  let ran := go r mostSteps m r.acts (linesOf r.script) fresh 0 []
+  let ran := go r mostSteps m r.acts (linesOf r.script) fresh []
   .obj ([("log", Wire.logToJson ran.m.entries)] ++
     (if r.rules then [("rules", Json.object (ran.counts.map fun p => (p.1, .int p.2)))] else []) ++
     [("runs", runsToJson ran.m), ("stop", .str ran.stop)])
@@ -258,16 +251,17 @@ def logOf (r : Request) : Except String Log := do Wire.log (← field r.fields "
 
 /-- The tree that the log of a request records. -/
 def replayed (r : Request) : Except String M := do
-  match replay r.bound r.program r.known r.files (← logOf r) with
+  let log ← logOf r
+  match replay (quietBound r.program log.length) r.program r.known r.files log with
   | some m => return m
   | none => .error "the program cannot have produced the log"
 
-/-- A verdict as JSON. -/
+/-- A verdict as JSON. With `quietBound` there is always one (`check_decides`). -/
 def verdictToJson (length : Nat) : Verdict → Except String Json
   | .accepted => .ok (.obj [("accepted", .bool true), ("followed", .int length)])
   | .rejected n expected => .ok (.obj [("accepted", .bool false),
       ("expected", match expected with | none => .null | some e => Wire.entryToJson e), ("followed", .int n)])
-  | .more => .error "the bound on quiet steps is too small"
+  | .more => .error "the checker gave up"
 
 /-- `run`. -/
 def run (r : Request) : Except String Json := do
@@ -299,10 +293,10 @@ def answer (kept : Kept) (what : String) (fs : List (String × Json)) : Except S
   | "replay" => return .obj [("runs", runsToJson (← replayed r))]
   | "check" => do
     let log ← logOf r
-    verdictToJson log.length (check r.bound r.program r.known r.files log)
+    verdictToJson log.length (check (quietBound r.program log.length) r.program r.known r.files log)
   | "diverge" => do
     let log ← logOf r
-    verdictToJson log.length (diverge r.bound r.program r.known r.files log)
+    verdictToJson log.length (diverge (quietBound r.program log.length) r.program r.known r.files log)
   | "fork" => fork r
   | "revert" => revert r
   | _ => .error s!"no request `{what}`"

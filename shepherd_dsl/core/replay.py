@@ -197,7 +197,7 @@ class Verdict:
 
 
 def check(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Verdict:
-    """The checker (theorems `check_sound`, `check_complete`): linear in the log."""
+    """The checker (theorems `check_sound`, `check_complete`, `check_decides`): linear in the log."""
     result = follow(program, log, files, read_blob=read_blob)
     return Verdict(not result.problem, result.followed, result.problem)
 

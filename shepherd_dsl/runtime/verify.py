@@ -1,8 +1,9 @@
 """A recorded run before the checker in Lean: could its program have produced it?
 
 The checker is the function `check` of `lean/Shepherd/Check.lean`, run by the reference interpreter; what is claimed of
-it are `check_sound` and `check_complete` (spec/verified.md says how far they are proved). What it is told is the
-recorded program, the base files, the log, and the contents that `file.read` gives in the run.
+it are `check_sound`, `check_complete` and `check_decides` (spec/verified.md says how far they are proved): it is asked
+once, and there is always a verdict. What it is told is the recorded program, the base files, the log, and the contents
+that `file.read` gives in the run.
 """
 
 from __future__ import annotations
@@ -25,10 +26,6 @@ from shepherd_dsl.runtime.trees import recorded
 from shepherd_dsl.trace.protocol import TreeReader
 
 Log = Sequence[tuple[str, Event]]
-
-_BOUND = "the bound on quiet steps is too small"
-_WIDER = 64
-_TRIES = 4
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -69,12 +66,7 @@ def verify_log(
         return data
 
     ours = follow(program, log, base, read_blob=remembering)
-    bound = program.steps + 1000
-    for _ in range(_TRIES):
-        answer = checker.ask(request("check", program, base, contents, log=log_text(log), bound=str(bound)))
-        if answer.get("error") != _BOUND:
-            break
-        bound *= _WIDER
+    answer = checker.ask(request("check", program, base, contents, log=log_text(log)))
     if "error" in answer:
         raise CheckerError("checker.refused", f"the checker does not take the run: {answer['error']}")
     accepted, followed = answer.get("accepted"), answer.get("followed")

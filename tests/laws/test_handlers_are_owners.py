@@ -1,4 +1,4 @@
-"""Law `handlers_are_owners`: `handle c with H`, lowered to spawning c and driving it, is the textbook handler.
+"""Laws `handlers_are_owners`, `handlers_are_owners_enough`: `handle`, lowered to an owner, is the textbook handler.
 
 Deep and one-shot; for bodies and clauses without `file.*` and `run.*`, and no compensable operation; operations as
 labels. The textbook side reduces terms by substitution; the clause's value is the answer, once, and the rest of the
@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+from attrs import evolve
+
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.expr import Comp
 from shepherd_dsl.core.machine import start
 from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.program import Def, Program
 from shepherd_dsl.core.run import Done, Failed
-from shepherd_dsl.core.value import Con, Value, equal, ok
+from shepherd_dsl.core.value import Con, Record, Value, equal, ok
 from tests.support import textbook
 from tests.support.build import ALL, OPS, call, do, iff, p, ret, seq, spawn
 from tests.support.generate import BASE, BLOBS, DEEP, LOOP, cases, scripted
@@ -124,3 +126,26 @@ def test_a_lowered_handler_is_the_textbook_handler() -> None:
         seen[kind] += 1
     for rule in ("handled", "passed", "clause failed", "Done", "Failed"):
         assert seen[rule], rule
+
+
+def gave_up(program: Program, seed: int, steps: int, whole: tuple[Labels, str, Value]) -> bool:
+    """Whether the tree gives up with so many local steps; it does the same up to there, or does all that is `whole`."""
+    labels, kind, value = by_machine(evolve(program, steps=steps), seed)
+    assert all(a[0] == b[0] and equal(a[1], b[1]) for a, b in zip(labels, whole[0], strict=False)), (seed, steps)
+    if len(labels) == len(whole[0]) and kind == whole[1] and equal(value, whole[2]):
+        return False
+    assert kind == "Failed", (seed, steps)
+    assert isinstance(value, Record)
+    assert dict(value.fields)["code"] == "steps", (seed, steps)
+    return True
+
+
+def test_with_enough_local_steps_nothing_gives_up() -> None:
+    """There is a least number of local steps that is enough; with any more all is the same."""
+    for seed in cases(25):
+        program = handled(seed)
+        whole = by_machine(program, seed)
+        enough = next(steps for steps in range(200) if not gave_up(program, seed, steps, whole))
+        assert enough > 2
+        for steps in (*range(enough + 1, enough + 5), 2 * enough, 1_000_000):
+            assert not gave_up(program, seed, steps, whole), (seed, steps)

@@ -146,18 +146,6 @@ def test_a_checker_that_fails_is_no_verdict(
     assert text in printed.err
 
 
-def test_a_wider_bound_is_tried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_checker(
-        monkeypatch,
-        "import json\nseen = []\nwhile True:\n"
-        "    asked = json.loads(input()); seen.append(asked['bound'])\n"
-        "    small = {'error': 'the bound on quiet steps is too small'}\n"
-        "    said = {'accepted': True, 'followed': len(asked['log'])} if len(seen) > 2 else small\n"
-        "    print(json.dumps(said), flush=True)\n",
-    )
-    assert shepherd("verify", "1").status == 0
-
-
 def test_a_disagreement_with_the_python_core_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_checker(monkeypatch, 'input(); print(\'{"accepted":false,"expected":null,"followed":2}\')')
     printed = shepherd("verify", "1")

@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.FollowStart
+import Shepherd.Laws.CheckSound.Bound
 
 /-!
 # How far an edited program follows a log
@@ -11,20 +11,22 @@ namespace Shepherd
 `diverge` follows a log, recorded with one program, with another, `P`. `Produces true P contents files l`: with some well-formed
 oracle, `P` makes a log that begins with `l`, the digest of the program in `start` apart. If `diverge` accepts, `P` produces the
 whole log; if it rejects after `n` entries, `P` produces these, and does not produce one more: no oracle at all (`Reach ω i m`, `ω`
-arbitrary) and no start of `P` on these files lead to a tree whose log begins with the first `n + 1`. -/
+arbitrary) and no start of `P` on these files lead to a tree whose log begins with the first `n + 1`. With `quietBound`, or more, it
+says one of the two of every log. -/
 theorem first_divergence {bound : Nat} {P : Program} {contents : String → Option Content} {files : Files} {log : Log} :
     (diverge bound P contents files log = .accepted → log = [] ∨ Produces true P contents files log) ∧
     (∀ n expected, diverge bound P contents files log = .rejected n expected →
       (n = 0 ∨ Produces true P contents files (log.take n)) ∧ n < log.length ∧
       ∀ (ω : Oracle) (i : Init) (m : M) (t : Log), i.good → i.program = P → i.contents = contents → i.files = files →
-        Reach ω i m → t <+: m.entries → ¬ alike true t (log.take (n + 1))) := by
+        Reach ω i m → t <+: m.entries → ¬ alike true t (log.take (n + 1))) ∧
+    (quietBound P log.length ≤ bound → diverge bound P contents files log ≠ .more) := by
   have verdict : ∀ e rest, diverge bound P contents files (e :: rest) =
       (follow true bound P contents files (e :: rest)).verdict := fun _ _ => rfl
   cases log with
-  | nil => exact ⟨fun _ => .inl rfl, fun n x h => nomatch h⟩
+  | nil => exact ⟨fun _ => .inl rfl, fun n x h => (nomatch h), fun _ => nofun⟩
   | cons e rest =>
     rw [verdict]
-    constructor
+    refine ⟨?_, ?_, fun enough h => ?_⟩
     · intro h
       unfold Followed.verdict at h
       split at h
@@ -61,5 +63,10 @@ theorem first_divergence {bound : Nat} {P : Program} {contents : String → Opti
         never (n + 1) (Nat.lt_succ_self n) ω i m t good hp hc hf' reached ht hlt⟩
       rw [htake]
       exact hs.imp_left fun h => by rw [hn, h]; rfl
+    · unfold Followed.verdict at h
+      split at h
+      · cases h
+      · cases h
+      · next hf => exact follow_decides enough hf
 
 end Shepherd

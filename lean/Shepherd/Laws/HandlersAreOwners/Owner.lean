@@ -43,7 +43,7 @@ end
 
 /-! ## Between the two -/
 
-variable {S : Setting} {m : M} {cc rc : Code} {K K' : Stack}
+variable {S : Setting} {m : M} {cc rc : Code} {K K' : Stack} {b : Nat}
 
 /-- An operation that is answered outside: neither the machine's own nor one on files. -/
 def Plain (op : String) : Prop := isMachineOp op = false ∧ FileOps.isFileOp op = false
@@ -68,11 +68,14 @@ theorem step_perform {w : Waiting} (h : Pair S m [.root, .world] (.settled (.wai
     m.step = m.perform .root w := by
   rw [M.step, h.stack]; simp only [h.root_code, hw, if_true]
 
+theorem free_perform {w : Waiting} (h : Pair S m [.root, .world] (.settled (.waiting w)) cc) : ¬m.AtBound :=
+  not_atBound h.stack fun c ρ K n hc => by rw [h.root_code] at hc; cases hc
+
 /-- `run.next`: the body goes on. -/
 theorem root_next {Q : M → Prop} (h : Pair S m [.root, .world] (.settled (.waiting (wNext K))) cc)
-    (hq : ∀ m', Pair S m' down (.driving child (wNext K)) cc → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' down (.driving child (wNext K)) cc → Leads S b Q m') : Leads S b Q m := by
   have hn : m.perform .root (wNext K) = some (m.next .root (wNext K)) := by simp only [M.perform]
-  refine .step ((step_perform h isRunOp_next).trans hn) (hq _ ?_)
+  refine .step (free_perform h) ((step_perform h isRunOp_next).trans hn) (hq _ ?_)
   simp only [M.next, owned_child h]
   exact (h.setCode_root _).of_same _ _ rfl rfl (by rw [h.stack])
 
@@ -85,6 +88,13 @@ theorem step_stop (h : Pair S m down (.driving child (wNext K)) cc)
   · simp only [h.child_code, M.atStop, ne_eq, reduceCtorEq, not_false_eq_true, if_true, List.tail_cons]
   · simp only [h.child_code, M.atStop, ne_eq, reduceCtorEq, not_false_eq_true, if_true, List.tail_cons]
 
+theorem free_stop (h : Pair S m down (.driving child (wNext K)) cc)
+    (hc : (∃ w, cc = .settled (.waiting w) ∧ isMachineOp w.op = false) ∨ (∃ v, cc = .settled (.done v)) ∨ ∃ e, cc = .settled (.failed e)) :
+    ¬m.AtBound := by
+  refine not_atBound h.stack fun c ρ K n hr => ?_
+  rw [h.child_code] at hr
+  rcases hc with ⟨w, rfl, _⟩ | ⟨v, rfl⟩ | ⟨e, rfl⟩ <;> cases hr
+
 /-- The table of the root run stays as it is. -/
 theorem setHandles_root {stack : List Id} (h : Pair S m stack rc cc) :
     Pair S (m.setHandles .root (m.run .root).handles) stack rc cc := by
@@ -96,9 +106,9 @@ theorem setHandles_root {stack : List Id} (h : Pair S m stack rc cc) :
 /-- The body asks: the root run is told so. -/
 theorem told_intent {Q : M → Prop} {w : Waiting} (h : Pair S m down (.driving child (wNext K)) (.settled (.waiting w)))
     (hp : isMachineOp w.op = false)
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (intent w.op w.args (.list []))) K) (.settled (.waiting w)) → Leads Q m') :
-    Leads Q m := by
-  refine .step (step_stop h (.inl ⟨w, rfl, hp⟩)) (hq _ ?_)
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (intent w.op w.args (.list []))) K) (.settled (.waiting w)) → Leads S b Q m') :
+    Leads S b Q m := by
+  refine .step (free_stop h (.inl ⟨w, rfl, hp⟩)) (step_stop h (.inl ⟨w, rfl, hp⟩)) (hq _ ?_)
   have h1 : Pair S { m with stack := [.root, .world] } [.root, .world] (.driving child (wNext K)) (.settled (.waiting w)) :=
     h.of_same _ _ rfl rfl rfl
   simp only [M.toOwner, h.root_code, M.stopValue, h1.child_code, shown_child h1 hp, holdAll, List.map_nil]
@@ -107,8 +117,8 @@ theorem told_intent {Q : M → Prop} {w : Waiting} (h : Pair S m down (.driving 
 /-- The body has a value: the root run is told so. -/
 theorem told_done {Q : M → Prop} {v : Value} (h : Pair S m down (.driving child (wNext K)) (.settled (.done v)))
     (hv : v.hasHandle = false)
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.con "Done" [v])) K) (.settled (.done v)) → Leads Q m') : Leads Q m := by
-  refine .step (step_stop h (.inr (.inl ⟨v, rfl⟩))) (hq _ ?_)
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.con "Done" [v])) K) (.settled (.done v)) → Leads S b Q m') : Leads S b Q m := by
+  refine .step (free_stop h (.inr (.inl ⟨v, rfl⟩))) (step_stop h (.inr (.inl ⟨v, rfl⟩))) (hq _ ?_)
   have h1 : Pair S { m with stack := [.root, .world] } [.root, .world] (.driving child (wNext K)) (.settled (.done v)) :=
     h.of_same _ _ rfl rfl rfl
   simp only [M.toOwner, h.root_code, M.stopValue, h1.child_code, M.rehandle, mapHandles_none _ _ v hv]
@@ -116,8 +126,8 @@ theorem told_done {Q : M → Prop} {v : Value} (h : Pair S m down (.driving chil
 
 /-- The body has failed: the root run is told so. -/
 theorem told_failed {Q : M → Prop} {e : Value} (h : Pair S m down (.driving child (wNext K)) (.settled (.failed e)))
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.con "Failed" [e])) K) (.settled (.failed e)) → Leads Q m') : Leads Q m := by
-  refine .step (step_stop h (.inr (.inr ⟨e, rfl⟩))) (hq _ ?_)
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.con "Failed" [e])) K) (.settled (.failed e)) → Leads S b Q m') : Leads S b Q m := by
+  refine .step (free_stop h (.inr (.inr ⟨e, rfl⟩))) (step_stop h (.inr (.inr ⟨e, rfl⟩))) (hq _ ?_)
   have h1 : Pair S { m with stack := [.root, .world] } [.root, .world] (.driving child (wNext K)) (.settled (.failed e)) :=
     h.of_same _ _ rfl rfl rfl
   simp only [M.toOwner, h.root_code, M.stopValue, h1.child_code]
@@ -134,10 +144,10 @@ theorem answerAsked_child {stack : List Id} {w : Waiting} (h : Pair S m stack rc
 /-- `run.answer` with a value that can be one. -/
 theorem root_answer {Q : M → Prop} {v : Value} {w : Waiting} (hv : v.hasHandle = false) (hw : isMachineOp w.op = false)
     (h : Pair S m [.root, .world] (.settled (.waiting { op := "run.answer", args := [.run 0, v], stack := K })) (.settled (.waiting w)))
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok .unit) K) (resume (.ok v) w.stack) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok .unit) K) (resume (.ok v) w.stack) → Leads S b Q m') : Leads S b Q m := by
   have hn : m.perform .root { op := "run.answer", args := [.run 0, v], stack := K } =
       some (m.answerOp .root { op := "run.answer", args := [.run 0, v], stack := K }) := by simp only [M.perform]
-  refine .step ((step_perform h isRunOp_answer).trans hn) (hq _ ?_)
+  refine .step (free_perform h) ((step_perform h isRunOp_answer).trans hn) (hq _ ?_)
   have hk : (Value.ok v).hasHandle = false := by
     simp only [Value.ok, Value.hasHandle, Value.hasHandleList, hv, Bool.or_false]
   simp only [M.answerOp, M.ownerAnswers, atIntent_child h hw, hk, Bool.false_eq_true, if_false, M.deliver, List.dropLast_singleton,
@@ -147,11 +157,11 @@ theorem root_answer {Q : M → Prop} {v : Value} {w : Waiting} (hv : v.hasHandle
 /-- `run.answer` with a run in the value is refused. -/
 theorem root_answer_refused {Q : M → Prop} {v : Value} {w : Waiting} (hv : v.hasHandle = true) (hw : isMachineOp w.op = false)
     (h : Pair S m [.root, .world] (.settled (.waiting { op := "run.answer", args := [.run 0, v], stack := K })) (.settled (.waiting w)))
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.err "handle" "an answer contains no run") K) (.settled (.waiting w)) → Leads Q m') :
-    Leads Q m := by
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.err "handle" "an answer contains no run") K) (.settled (.waiting w)) → Leads S b Q m') :
+    Leads S b Q m := by
   have hn : m.perform .root { op := "run.answer", args := [.run 0, v], stack := K } =
       some (m.answerOp .root { op := "run.answer", args := [.run 0, v], stack := K }) := by simp only [M.perform]
-  refine .step ((step_perform h isRunOp_answer).trans hn) (hq _ ?_)
+  refine .step (free_perform h) ((step_perform h isRunOp_answer).trans hn) (hq _ ?_)
   have hk : (Value.ok v).hasHandle = true := by
     simp only [Value.ok, Value.hasHandle, Value.hasHandleList, hv, Bool.or_false]
   simp only [M.answerOp, M.ownerAnswers, atIntent_child h hw, hk, if_true]
@@ -171,9 +181,9 @@ abbrev wPass (K : Stack) : Waiting := { op := "run.pass", args := [.run 0], stac
 /-- `run.pass`: what the body asks reaches the outside; the answer goes to both. -/
 theorem root_pass {w : Waiting} (hw : Plain w.op)
     (h : Pair S m [.root, .world] (.settled (.waiting (wPass K))) (.settled (.waiting w))) :
-    Leads (Outside w.op w.args fun answer n => Pair S n [.root, .world] (resume (.ok answer) K) (resume answer w.stack)) m := by
+    Leads S b (Outside w.op w.args fun answer n => Pair S n [.root, .world] (resume (.ok answer) K) (resume answer w.stack)) m := by
   have hn : m.perform .root (wPass K) = some (m.pass .root (wPass K)) := by simp only [M.perform]
-  refine .step ((step_perform h isRunOp_pass).trans hn) (.now ?_)
+  refine .step (free_perform h) ((step_perform h isRunOp_pass).trans hn) (.now ?_)
   simp only [M.pass, atIntent_child h hw.1]
   have hp := h.setCode_root (.passing [child] w.op w.args (wPass K))
   generalize M.setCode _ _ _ = m at hp ⊢

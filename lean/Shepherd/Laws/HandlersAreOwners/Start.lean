@@ -30,7 +30,7 @@ structure Starts (S : Setting) (H : Handling) (root body : Request) : Prop where
   granted : ∀ used op args, S.granted op args →
     allowed used [{ origin := .root, clauses := root }, { origin := child, clauses := body }] op args = true
 
-variable {S : Setting} {H : Handling} {m : M} {root body : Request} {rc : Code} {c : Comp} {ρ : Env} {K : Stack} {n : Nat}
+variable {S : Setting} {H : Handling} {m : M} {root body : Request} {rc : Code} {c : Comp} {ρ : Env} {K : Stack} {n b : Nat}
   {Q : M → Prop}
 
 theorem Solo.code (h : Solo S root m rc) : (m.run .root).code = rc := by
@@ -57,30 +57,37 @@ theorem Solo.recordCode (h : Solo S root m rc) (event : Event) (code : Code) :
 theorem Solo.step (h : Solo S root m (.settled (.running c ρ K n))) : m.step = some (m.localMove .root c ρ K n) := by
   rw [M.step, h.stack]; simp only [h.code]
 
-theorem Solo.atBound (h : Solo S root m (.settled (.running c ρ K n))) (hn : ¬n < S.program.steps) : m.AtBound :=
-  ⟨.root, [.world], c, ρ, K, n, h.stack, h.code, by rw [h.program]; exact Nat.le_of_not_lt hn⟩
+theorem Solo.free (h : Solo S root m (.settled (.running c ρ K n))) (hn : n < S.program.steps) : ¬m.AtBound := by
+  refine not_atBound h.stack fun c' ρ' K' n' hc => ?_
+  rw [h.code] at hc
+  cases hc
+  rw [h.program]; exact hn
 
-theorem Solo.local {c' : Comp} {ρ' : Env} {K' : Stack} (h : Solo S root m (.settled (.running c ρ K n)))
+theorem Solo.atBound (h : Solo S root m (.settled (.running c ρ K n))) (hb : n ≤ b)
+    (hn : ¬n < S.program.steps) : m.AtBound ∧ S.program.steps ≤ b :=
+  ⟨⟨.root, [.world], c, ρ, K, n, h.stack, h.code, by rw [h.program]; exact Nat.le_of_not_lt hn⟩, Nat.le_trans (Nat.le_of_not_lt hn) hb⟩
+
+theorem Solo.local {c' : Comp} {ρ' : Env} {K' : Stack} (h : Solo S root m (.settled (.running c ρ K n))) (hb : n ≤ b)
     (hs : localStep S.program c ρ K = .running c' ρ' K')
-    (hq : ∀ m', Solo S root m' (.settled (.running c' ρ' K' (n + 1))) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Solo S root m' (.settled (.running c' ρ' K' (n + 1))) → Leads S b Q m') : Leads S b Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step h.step (hq _ ?_)
+  · refine .step (h.free hn) h.step (hq _ ?_)
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     exact h.setCode _
-  · exact .stuck (h.atBound hn)
+  · exact .stuck (h.atBound hb hn).1 (h.atBound hb hn).2
 
-theorem Solo.asks {op : String} {args : List Value} {K' : Stack} (h : Solo S root m (.settled (.running c ρ K n)))
+theorem Solo.asks {op : String} {args : List Value} {K' : Stack} (h : Solo S root m (.settled (.running c ρ K n))) (hb : n ≤ b)
     (hs : localStep S.program c ρ K = .asks op args K')
     (hg : ∀ used, allowed used [{ origin := .root, clauses := root }] op args = true)
-    (hq : ∀ m', Solo S root m' (.settled (.waiting { op, args, stack := K' })) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Solo S root m' (.settled (.waiting { op, args, stack := K' })) → Leads S b Q m') : Leads S b Q m := by
   by_cases hn : n < S.program.steps
-  · refine .step h.step (hq _ ?_)
+  · refine .step (h.free hn) h.step (hq _ ?_)
     rw [M.localMove, h.program, if_neg (Nat.not_lt.mpr hn), hs]
     simp only [M.ask, h.grant, hg, if_true]
     have h' : Solo S root { m with used := charge m.used [{ origin := .root, clauses := root }] op args } _ :=
       ⟨h.program, h.stack, h.runs⟩
     exact h'.recordCode _ _
-  · exact .stuck (h.atBound hn)
+  · exact .stuck (h.atBound hb hn).1 (h.atBound hb hn).2
 
 /-- Another run stands beside the root run, whose first handle is for it. -/
 theorem pair_of_solo (ht : Starts S H root body) (h : Solo S root m rc) (C : Run) (event : Event) (hC : C.id = child)
@@ -127,13 +134,13 @@ theorem answerRun_pair {cc : Code} (w : Waiting)
 theorem Solo.spawn (ht : Starts S H root body)
     (h : Solo S root m (.settled (.waiting
       { op := "run.spawn", args := [.agent H.agent, .list H.args, H.request], stack := K })))
-    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.run 0)) K) (bodyOf H.agent H.args) → Leads Q m') : Leads Q m := by
+    (hq : ∀ m', Pair S m' [.root, .world] (resume (.ok (.run 0)) K) (bodyOf H.agent H.args) → Leads S b Q m') : Leads S b Q m := by
   have hn : m.perform .root { op := "run.spawn", args := [.agent H.agent, .list H.args, H.request], stack := K } =
       some (m.spawn .root { op := "run.spawn", args := [.agent H.agent, .list H.args, H.request], stack := K }) := by
     simp only [M.perform]
   have hst : m.step = m.perform .root { op := "run.spawn", args := [.agent H.agent, .list H.args, H.request], stack := K } := by
     rw [M.step, h.stack]; simp only [h.code, isRunOp_spawn, if_true]
-  refine .step (hst.trans hn) (hq _ ?_)
+  refine .step (not_atBound h.stack fun c ρ K n hc => by rw [h.code] at hc; cases hc) (hst.trans hn) (hq _ ?_)
   obtain ⟨W, R, hr, hw, hR, hWo, hRo, hc, hh, hm, hgr⟩ := h.runs
   have hrun : m.run .root = R := by simp only [M.run, hr, Runs.find, hw, hR, reduceCtorEq, if_false, if_true]
   obtain ⟨d, hd, hl⟩ := ht.agent
@@ -147,31 +154,31 @@ theorem Solo.spawn (ht : Starts S H root body)
     _ rfl rfl rfl rfl)
 
 /-- From the start of the lowered handler the tree comes to the handled term. -/
-theorem start_leads (ht : Starts S H root body) (contents : String → Option Content) (files : Files) :
-    Leads (Stands S H (.body (called H.agent H.args))) (M.start S.program contents H.main [] root files) := by
+theorem start_leads (ht : Starts S H root body) (hb : 6 ≤ b) (contents : String → Option Content) (files : Files) :
+    Leads S b (Stands S H 0 (.body (called H.agent H.args))) (M.start S.program contents H.main [] root files) := by
   have h0 : Solo S root (M.start S.program contents H.main [] root files) (bodyOf H.main []) := by
     refine Solo.recordCode (rc := bodyOf H.main []) ?_ _ _
     exact ⟨rfl, rfl, _, _, rfl, rfl, rfl, rfl, rfl, rfl, rfl, rfl, rfl⟩
-  refine Solo.local (c := .call (.lit (.agent H.main)) []) (ρ := []) (K := []) (n := 0) (c' := (Lowered.mainDef H).body) (ρ' := []) (K' := []) h0 ?_
+  refine Solo.local (c := .call (.lit (.agent H.main)) []) (ρ := []) (K := []) (n := 0) (c' := (Lowered.mainDef H).body) (ρ' := []) (K' := []) h0 (by omega) ?_
     fun m h => ?_
-  · have hb : (Lowered.mainDef H).params = [] := rfl
-    simp only [localStep, enter, eval, ht.main, hb, List.length_nil, ne_eq, not_true_eq_false, if_false, evalAll]
+  · have hp : (Lowered.mainDef H).params = [] := rfl
+    simp only [localStep, enter, eval, ht.main, hp, List.length_nil, ne_eq, not_true_eq_false, if_false, evalAll]
     rfl
-  refine Solo.local h (localStep_let _ _ _ _ _ _).1 fun m h => ?_
+  refine Solo.local h (by omega) (localStep_let _ _ _ _ _ _).1 fun m h => ?_
   refine Solo.asks (op := "run.spawn") (args := [.agent H.agent, .list H.args, H.request])
-    (K' := [⟨"w", Lowered.unwrap "w" (.call (.lit (.agent H.loop)) [Lowered.part (.var "w") 0]), []⟩]) h ?_
+    (K' := [⟨"w", Lowered.unwrap "w" (.call (.lit (.agent H.loop)) [Lowered.part (.var "w") 0]), []⟩]) h (by omega) ?_
     (fun used => ht.own used _ _ (ht.spawn _)) fun m h => ?_
   · simp only [localStep, evalAll, eval, ht.check]
   refine h.spawn ht fun m h => ?_
-  refine loop_return ⟨_, h⟩ fun m h => ?_
-  obtain ⟨n, h⟩ := h
+  refine loop_return (j := 0) ⟨_, Nat.le_refl 0, h⟩ (by omega) fun m h => ?_
+  obtain ⟨n, hn, h⟩ := h
   have hi : eval [("w", Value.ok (.run 0))] (Lowered.isA (.var "w") "Ok" 1) = .ok (.bool true) :=
     (eval_isA _ _ "Ok" "Ok" [.run 0] 1 rfl).trans rfl
-  refine (root_local h (c' := .call (.lit (.agent H.loop)) [Lowered.part (.var "w") 0]) (ρ' := [("w", Value.ok (.run 0))]) (K' := []) ?_
+  refine (root_local h (by omega) (c' := .call (.lit (.agent H.loop)) [Lowered.part (.var "w") 0]) (ρ' := [("w", Value.ok (.run 0))]) (K' := []) ?_
     fun m h => ?_).leads
   · simp only [Lowered.unwrap, localStep]; rw [hi]
-  refine (loop_call ht.fits (eval_part _ _ "Ok" [.run 0] (.run 0) 0 rfl rfl) ⟨_, h⟩).trans fun m h => .now ?_
-  exact .body (c := called H.agent H.args) (ρ := []) (K := []) (n := 0) h
+  refine (loop_call (j := 2) ht.fits (eval_part _ _ "Ok" [.run 0] (.run 0) 0 rfl rfl) (by omega) ⟨_, Nat.succ_le_succ hn, h⟩).trans fun m h => .now ?_
+  exact .body (c := called H.agent H.args) (ρ := []) (K := []) (Nat.le_refl 0) h
 
 end Driving
 
