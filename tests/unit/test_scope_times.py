@@ -102,12 +102,22 @@ def test_a_torn_table_is_no_error(tmp_path: Path, cut: int) -> None:
     assert known(Times(file), C) == ALL[2]
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\n", b"[]\n", b"[1,2,3,4]\n", b'["a","b",{"x":null},[]]\n', b"{}\n"])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"\xff\xfe\n", b"[]\n", b"[1,2,3,4]\n", b'["a","b",{"x":null},[]]\n', b"{}\n"],
+)
 def test_a_damaged_table_is_no_error(tmp_path: Path, damage: bytes) -> None:
     file = tmp_path / "t"
     file.write_bytes(damage)
     noted(Times(file))
     assert known(Times(file), C) == ALL[2]
+
+
+def test_a_time_that_no_system_takes_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    noted(Times(file))
+    file.write_text(file.read_text().replace('"a":3', '"a":3' + "0" * 30))
+    assert known(Times(file), B)["a"] is None
 
 
 def test_a_table_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
