@@ -4,7 +4,8 @@ Files are hard links to those of the layers, which nobody writes any more, so th
 attributes and links among themselves stay as they are and nothing is copied. Folders are made anew, like the topmost
 one. A whiteout stays where a layer below has something that it hides; a folder that hid what is below still does.
 
-The layers are only read, though links to their files change these files' ctimes, as every overlay of them shows.
+The layers are only read, though links to their files change these files' ctimes and numbers of links, as every overlay
+of them shows.
 """
 
 from __future__ import annotations

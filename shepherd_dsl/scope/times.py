@@ -128,7 +128,11 @@ class Times:
         if self._imported is None:
             self._imported = {} if self._copy is None else load_seen(self._copy)
         found = self._imported.get(path)
-        return found.stamp[0] if found is not None and found.entry == entry else None
+        if found is None or found.entry != entry:
+            return None
+        with contextlib.suppress(ValueError):
+            return _checked(found.stamp[0])
+        return None
 
     def _load(self, file: Path) -> None:
         text = file.read_text("utf-8", "replace")
@@ -137,8 +141,9 @@ class Times:
         for line in text.splitlines():
             try:
                 before, after, found, rows = json.loads(line)
-                first = [(path, Entry(mode, hash), int(time)) for path, mode, hash, time in rows]
-                self._take(str(before), str(after), {str(path): int(time) for path, time in found.items()}, first)
+                first = [(path, Entry(mode, hash), _checked(time)) for path, mode, hash, time in rows]
+                times = {str(path): _checked(time) for path, time in found.items()}
+                self._take(str(before), str(after), times, first)
             except (ValueError, TypeError, AttributeError):
                 continue
 
@@ -163,6 +168,13 @@ class Times:
                 self._is_torn = os.write(fd, data) < len(data)
             finally:
                 os.close(fd)
+
+
+def _checked(time: object) -> int:
+    """A time (ns) that the system takes. Raises ValueError."""
+    if not isinstance(time, int) or not -(1 << 63) <= time < 1 << 63:
+        raise ValueError("no time")
+    return time
 
 
 def _where_different(one: _State, other: _State | None) -> set[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 from random import Random
@@ -102,12 +104,22 @@ def test_a_torn_table_is_no_error(tmp_path: Path, cut: int) -> None:
     assert known(Times(file), C) == ALL[2]
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\n", b"[]\n", b"[1,2,3,4]\n", b'["a","b",{"x":null},[]]\n', b"{}\n"])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"\xff\xfe\n", b"[]\n", b"[1,2,3,4]\n", b'["a","b",{"x":null},[]]\n', b"{}\n"],
+)
 def test_a_damaged_table_is_no_error(tmp_path: Path, damage: bytes) -> None:
     file = tmp_path / "t"
     file.write_bytes(damage)
     noted(Times(file))
     assert known(Times(file), C) == ALL[2]
+
+
+def test_a_time_that_no_system_takes_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    noted(Times(file))
+    file.write_text(file.read_text().replace('"a":3', '"a":3' + "0" * 30))
+    assert known(Times(file), B)["a"] is None
 
 
 def test_a_table_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
@@ -195,3 +207,39 @@ def test_times_of_symbolic_links_are_their_own(tmp_path: Path) -> None:
     one = Files.of([("l", Entry(LINK, "1" * 40))])
     table.brought(Files.empty(), one, {"l": 7}, {})
     assert known(Times(tmp_path / "t"), one) == {"l": 7}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_make_builds_what_has_to_be_built_and_nothing_else(workspace: Workspace, backend: str) -> None:
+    (workspace.root / "Makefile").write_text("out: d/src\n\tcp d/src out\n\ttouch out\n")
+    (workspace.root / "d" / "src").write_text("one")
+    writer, found = imported(workspace)
+    scopes = workspace.scopes(writer.name, read_blob=writer.blob, redactor=Redactor(), wanted=backend)
+    scope = scopes.open("root", found)
+
+    def make(*options: str) -> int:
+        time.sleep(0.01)
+        return subprocess.run(["make", "-s", *options], cwd=scope.folder, check=False).returncode
+
+    def state() -> Files:
+        scope.changes(writer.put_blob)
+        return scope.files
+
+    assert make() == 0
+    built = state()
+    (scope.folder / "d" / "src").write_text("two")
+    edited = state()
+    assert make() == 0
+    again = state()
+    (scope.folder / "d" / "src").write_text("one")
+    # What was built of "two" is now the older, though nothing but the source differs from what was held before.
+    half = state()
+    for files, is_built in ((built, 0), (again, 0), (edited, 1), (half, 1), (found, 1), (half, 1), (built, 0)):
+        scope.sync(files)
+        assert make("-q") == is_built
+    scopes.fork("root", "copy")
+    copy = scopes.open("copy", scope.files)
+    assert subprocess.run(["make", "-q"], cwd=copy.folder, check=False).returncode == 0
+    scopes.close(ended=True)
+    writer.close()
