@@ -206,6 +206,26 @@ def test_a_revert_gives_back_what_i_had_before_a_merge_by_line(workspace: Path) 
     assert tree_hash(workspace) == before
 
 
+def test_a_fork_builds_on_what_its_source_joined_with_my_edit(workspace: Path) -> None:
+    ok("run", "-q", "--keep", "main.shep", FIRST, SECOND)
+    (workspace / "poem.txt").write_text(POEM.replace("six", "SIX"))
+    before = tree_hash(workspace)
+    ok("merge", "1")
+    merged = tree_hash(workspace)
+    ok("fork", "1@-1")
+    ok("revert", "2@0")
+    assert tree_hash(workspace) == merged
+    ok("merge", "2")
+    assert tree_hash(workspace) == before
+    ok("undo", "2")
+    assert tree_hash(workspace) == merged
+    # What the fork has in the workspace is again its source's, which it leaves alone.
+    ok("revert", "2@2")
+    assert tree_hash(workspace) == merged
+    ok("merge", "2")
+    assert (workspace / "poem.txt").read_text() == POEM.replace("two", "TWO").replace("six", "SIX")
+
+
 def test_what_i_had_changed_in_the_same_way_stays_mine(workspace: Path) -> None:
     ok("run", "-q", "--keep", "main.shep", "sed -i s/two/TWO/ poem.txt; rm gone.txt; echo new >new", "true")
     (workspace / "poem.txt").write_text(POEM.replace("two", "TWO"))
