@@ -27,7 +27,7 @@ STATE = ".shepherd"
 def wanted_backend(config: Config) -> str | None:
     """The scope backend that the configuration asks for, None where the best one is to be chosen.
 
-    Without the jail it is the plain copy: only the jail takes a command to where an overlay is. Raises UserError where
+    Without the jail it is the plain copy: only the jail takes a command to where others are. Raises UserError where
     the configuration asks for both.
     """
     if not config.jail.off:
