@@ -28,7 +28,7 @@ def wanted_backend(config: Config) -> str | None:
     """The scope backend that the configuration asks for, None where the best one is to be chosen.
 
     Without the jail it is the plain copy, or reflinks where they are asked for: only the jail takes a command to where
-    an overlay is. Raises UserError where the configuration asks for both.
+    the others are. Raises UserError where the configuration asks for both.
     """
     if not config.jail.off:
         return config.scope.backend

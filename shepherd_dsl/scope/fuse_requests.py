@@ -363,7 +363,11 @@ class Requests(pyfuse3.Operations):
     async def write(self, handle: int, at: int, data: bytes) -> int:
         file = self._file(handle)
         self._make_own(file, None)
-        written = write_all(file.fd, data, at)
+        try:
+            written = write_all(file.fd, data, at)
+        except OSError:  # a full disk, when some of it may be there
+            self._note_bytes(file.scope, file.number, os.fstat(file.fd).st_size, shorter=True)
+            raise
         self._note_bytes(file.scope, file.number, at + written, shorter=False)
         return written
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -251,7 +252,7 @@ def test_a_base_stays_as_long_as_scopes_lie_on_it(tmp_path: Path) -> None:
     lab.start({"a": b"1"})
     (base,) = (path for path in (tmp_path / ".bases").iterdir() if path.is_dir())
     os.utime(base, (1, 1))
-    assert unused(tmp_path, lambda tree: tree == "scopes") == Unused((), (), 0)
+    assert unused(tmp_path, lambda tree: tree == "scopes") == Unused((), (), (), 0)
     assert unused(tmp_path, lambda tree: False).bases == (base.name,)
 
 
@@ -374,6 +375,50 @@ def test_the_server_ends_with_the_driver(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     wait_until(lambda: not Path(f"/proc/{server}").exists() or " Z " in Path(f"/proc/{server}/stat").read_text())
     wait_until(lambda: not list((tmp_path / "scopes").glob("data-*")))
+
+
+def test_what_a_full_disk_let_through_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyfuse3 import FUSEError
+
+    from shepherd_dsl.scope import fuse_requests
+    from shepherd_dsl.scope.fuse_contents import Contents
+
+    (tmp_path / "base").mkdir()
+    (tmp_path / "data").mkdir()
+    tree = fuse_tree.Tree(fuse_tree.FrozenBase(tmp_path / "base", []), fuse_tree.Clock())
+    data = os.open(tmp_path / "data", os.O_RDONLY)
+    requests = fuse_requests.Requests(Contents(data, lambda: None), fuse_tree.Clock(), data)
+    requests.scopes[1] = fuse_requests.Served(1, b"run", tree)
+    folder = 1 << 40 | fuse_tree.FILES
+    context = SimpleNamespace(umask=0)
+    handle, entry = answer_of(requests.create(folder, b"f", 0o644, os.O_RDWR, context))
+    assert answer_of(requests.write(handle.fh, 0, b"whole")) == 5
+    number = entry.st_ino & ((1 << 40) - 1)
+    content = tree.get(number).content
+    assert content is not None
+    tree.note_hashes([(number, content.stamp, "known")])
+    tree.forget_touched(1 << 63)
+    assert (content.hash, tree.touched) == ("known", {})
+
+    def full(fd: int, data: bytes, at: int) -> int:
+        os.pwrite(fd, data[:2], at)
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(fuse_requests, "write_all", full)
+    with pytest.raises(FUSEError) as found:
+        answer_of(requests.write(handle.fh, 5, b"more"))
+    assert found.value.errno == errno.ENOSPC
+    assert (content.hash, tree.get(number).size) == (None, 7)
+    assert tree.touched.keys() == {(fuse_tree.FILES, b"f")}
+    answer_of(requests.release(handle.fh))
+    os.close(data)
+
+
+def answer_of(asked: Any) -> Any:
+    """What a request is answered; none waits."""
+    with pytest.raises(StopIteration) as found:
+        asked.send(None)
+    return found.value.value
 
 
 def test_a_mistake_of_our_own_is_told_and_ends_nothing(tmp_path: Path) -> None:
