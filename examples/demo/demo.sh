@@ -12,6 +12,7 @@ if [ -t 1 ]; then export FORCE_COLOR=1; fi
 
 title() { printf '\n\033[1m── %s\033[0m\n' "$*"; }
 say() { printf '   %s\n' "$*"; }
+timed() { begun=$(date +%s%N); sh_ "$@"; say "$((($(date +%s%N) - begun) / 1000000)) ms, with the start of the command"; }
 sh_() { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
 
 title "The program, checked and tested without a model"
@@ -64,5 +65,16 @@ sh_ git --git-dir=.shepherd/trace.git log --oneline -5 refs/shepherd/runs/3/root
 sh_ shepherd runs
 
 title "7. A workspace of 200 MB in 8,000 files: fork, revert, merge"
+mkdir large
+(cd "$here/../.." && python -m bench.scopes.subject "$work/large/src" 200/8000)
+cd large
+sh_ shepherd init
+say "The run reads the workspace once; its command then changes more than 500 files of a copy."
+timed shepherd run --keep "$here/large.shep"
+timed shepherd fork 1@2
+timed shepherd resume --keep -q 2
+timed shepherd revert 1@0
+timed sh -c 'shepherd merge 2 | tail -n 3'
+say "The same without the start of a command: the machine's fork with its commits, durable, and its files mounted."
 cd "$here/../.."
-sh_ python -m bench.scopes --size 200/8000 --rounds 3
+sh_ python -m bench.scopes --size 200/8000 --rounds 3 --backend best

@@ -82,7 +82,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
 def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:
     """What copies take on the disk although no process uses them."""
     unused = workspace.unused_scopes()
-    if not unused.trees and not unused.bases:
+    if not (unused.trees or unused.bases or unused.left):
         return []
     what = f"{unused.size / 1e6:,.1f} MB of copies that no process uses"
     if not clean:

@@ -31,6 +31,9 @@ _SHARE = 5
 
 _LIST = "files.json"
 
+ASIDE = ".gone-"
+"""Where a process takes what it removes, beside it: this and its number."""
+
 
 @attrs.frozen(slots=True)
 class Base:
@@ -128,7 +131,7 @@ def remove_tree(folder: Path) -> None:
     """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
     if not os.path.lexists(folder):
         return
-    aside = folder.parent / f".gone-{os.getpid()}"
+    aside = folder.parent / f"{ASIDE}{os.getpid()}"
     with Beneath(folder.parent, aside) as at:
         at.empty_stage()
         at.remove(folder.name)

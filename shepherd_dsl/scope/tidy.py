@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.scope.bases import ASIDE, remove_tree
 
 BASES = ".bases"
 _RECENT_S = 3600.0
@@ -21,10 +21,11 @@ _RECENT_S = 3600.0
 
 @attrs.frozen(slots=True)
 class Unused:
-    """What can be removed: folders of trees and bases, and the bytes that they take."""
+    """What can be removed: folders of trees, bases, what a removal that was killed left, and the bytes they take."""
 
     trees: tuple[str, ...]
     bases: tuple[str, ...]
+    left: tuple[str, ...]
     size: int
 
 
@@ -37,8 +38,9 @@ def unused(folder: Path, in_use: Callable[[str], bool]) -> Unused:
         for name in _inside(folder / BASES)
         if name not in kept and time.time() - (folder / BASES / name).stat().st_mtime > _RECENT_S
     ]
-    size = sum(_size(folder / name) for name in trees) + sum(_size(folder / BASES / name) for name in bases)
-    return Unused(tuple(trees), tuple(bases), size)
+    left = [name for name in _inside(folder) if name.startswith(ASIDE) and not _alive(name.removeprefix(ASIDE))]
+    found = [*(folder / name for name in (*trees, *left)), *(folder / BASES / name for name in bases)]
+    return Unused(tuple(trees), tuple(bases), tuple(left), sum(map(_size, found)))
 
 
 def remove_unused(folder: Path, found: Unused, locked: Callable[[str], AbstractContextManager[bool]]) -> None:
@@ -49,12 +51,18 @@ def remove_unused(folder: Path, found: Unused, locked: Callable[[str], AbstractC
                 remove_tree(folder / name)
     for name in found.bases:
         remove_tree(folder / BASES / name)
+    for name in found.left:
+        remove_tree(folder / name)
 
 
 def _inside(folder: Path) -> list[str]:
     with contextlib.suppress(OSError):
         return sorted(item.name for item in os.scandir(folder) if item.is_dir(follow_symlinks=False))
     return []
+
+
+def _alive(process: str) -> bool:
+    return not process.isdecimal() or os.path.exists(f"/proc/{process}")
 
 
 def _bases_of(tree: Path) -> Iterator[str]:

@@ -252,7 +252,7 @@ def test_a_base_stays_as_long_as_scopes_lie_on_it(tmp_path: Path) -> None:
     lab.start({"a": b"1"})
     (base,) = (path for path in (tmp_path / ".bases").iterdir() if path.is_dir())
     os.utime(base, (1, 1))
-    assert unused(tmp_path, lambda tree: tree == "scopes") == Unused((), (), 0)
+    assert unused(tmp_path, lambda tree: tree == "scopes") == Unused((), (), (), 0)
     assert unused(tmp_path, lambda tree: False).bases == (base.name,)
 
 

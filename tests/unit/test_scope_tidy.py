@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_one_that_is_taken_up_meanwhile_keeps_them_too(workspace: Workspace) -> 
     with open_store(workspace.root).locked("2"):
         workspace.remove_unused_scopes(found)
     assert scopes(workspace) == ["2"]
+
+
+def test_what_a_removal_left_that_was_killed_is_removed(workspace: Workspace) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    for process in (ended.pid, 1):
+        (workspace.state / "scopes" / f".gone-{process}" / "deep").mkdir(parents=True)
+    assert workspace.unused_scopes().left == (f".gone-{ended.pid}",)
+    shepherd("doctor", "--quick", "--clean")
+    assert [item.name for item in (workspace.state / "scopes").glob(".gone-*")] == [".gone-1"]
 
 
 def test_a_run_goes_on_after_its_copies_are_gone(workspace: Workspace) -> None:

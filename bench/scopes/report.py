@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 BEGIN, END = "<!-- forks: written by make bench-scopes -->", "<!-- end of forks -->"
 
 _COLUMNS: Final = (
-    "fork, 0 dirty", "fork, 100 dirty", "fork, 1000 dirty", "revert, 10 dirty", "merge, 1 file", "cp -a",
-    "git worktree", "cp --reflink",
+    "overlay: fork, 0 dirty", "overlay: fork, 100 dirty", "overlay: fork, 1000 dirty", "fuse: fork, 0 dirty",
+    "fuse: fork, 100 dirty", "copy: fork, 0 dirty", "overlay: revert, 10 dirty", "fuse: revert, 10 dirty",
+    "merge, 1 file", "cp -a", "git worktree", "fuse-overlayfs", "cp --reflink", "btrfs snapshot",
 )  # fmt: skip
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 320, 70, 20, 50
 _COLOURS: Final = ("#1f6feb", "#2da44e", "#bf8700", "#cf222e", "#8250df", "#57606a")
@@ -40,7 +41,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 def plot(results: Sequence[Mapping[str, Any]]) -> str:
     """Milliseconds by size, both logarithmic, a line for each way."""
-    ways = [name for name in _COLUMNS if not name.startswith(("revert", "merge"))]
+    ways = [name for name in _COLUMNS if "revert" not in name and "merge" not in name]
     names = [name for name in ways if all(name in result for result in results)]
     sizes = [float(result["size"].split("/")[0]) for result in results]
     values = [result[name] for name in names for result in results]
