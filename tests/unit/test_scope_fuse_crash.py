@@ -28,7 +28,7 @@ from tests.support.scopes import needs_fuse
 
 pytestmark = needs_fuse
 
-SEED, POINTS = 2026, 20
+SEED, POINTS = 2026, 15
 """Which steps a process is killed at, of some thousands; each way."""
 NOBODY = 65_534
 MADE: list[FuseBackend] = []
