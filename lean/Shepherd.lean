@@ -168,12 +168,16 @@ import Shepherd.Laws.Support.Told
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Laws.TransparentSupervision.Agree
+import Shepherd.Laws.TransparentSupervision.Await
 import Shepherd.Laws.TransparentSupervision.Changes
+import Shepherd.Laws.TransparentSupervision.Family
 import Shepherd.Laws.TransparentSupervision.Forks
 import Shepherd.Laws.TransparentSupervision.Operations
 import Shepherd.Laws.TransparentSupervision.Outcomes
+import Shepherd.Laws.TransparentSupervision.Stacks
 import Shepherd.Laws.TransparentSupervision.Taking
 import Shepherd.Laws.TransparentSupervision.Traces
+import Shepherd.Laws.TransparentSupervision.Turns
 import Shepherd.Limits
 import Shepherd.Machine
 import Shepherd.Match

@@ -1,0 +1,169 @@
+import Shepherd.Laws.TransparentSupervision.Family
+import Shepherd.Laws.HandlersAreOwners.Loop
+
+/-!
+# `await`
+
+What `await r` is lowered to (`shepherd_dsl/lower/runtime.py`): a loop that drives `r` from stop to stop and passes on what it asks.
+An agent whose body is `await r` is a supervisor that only passes.
+-/
+
+namespace Shepherd
+
+namespace Await
+
+open Lowered (part isA)
+
+/-- The name of the run that is awaited. -/
+abbrev run : Expr := .var "run"
+/-- The outcome of an operation. -/
+abbrev outcome : Expr := .var "outcome"
+/-- What `run.next` told. -/
+abbrev stop : Expr := .var "stop"
+
+/-- `do'(outcome, op)`: the answer in `Ok`; `Err(e)` and `Unknown` end the run. -/
+def unwrap (op : String) : Comp := .call (.lit (.agent "do'")) [outcome, .lit (.text op)]
+
+/-- Whether the code of the error in an outcome is this one. -/
+def errorIs (code : String) : Expr := .prim "eq" [.prim "field" [part outcome 0, .lit (.text "code")], .lit (.text code)]
+
+/-- `rest` where an outcome is `Err` with that code, and the name of what is there instead; else the run ends with the error. -/
+def gone (op code name : String) : Comp :=
+  .ite (isA outcome "Err" 1) (.ite (errorIs code) (.ret (.lit (.con name []))) (unwrap op)) (unwrap op)
+
+/-- What comes after `run.next`. -/
+def nextRest : Comp := .ite (isA outcome "Ok" 1) (.ret (part outcome 0)) (gone "run.next" "ended" "Ended")
+
+/-- `next'(run)`: the next stop of a run; `Ended` where it was discarded. -/
+def nextDef : Def := { params := ["run"], body := .let "outcome" (.op "run.next" [run]) nextRest }
+
+/-- What comes after `run.pass`. -/
+def passRest : Comp := .ite (isA outcome "Ok" 1) (.ret (part outcome 0)) (gone "run.pass" "stop" "Left")
+
+/-- `pass'(run)`: what came of the intent that the run stands at; `Left` where it stands at none any more. -/
+def passDef : Def := { params := ["run"], body := .let "outcome" (.op "run.pass" [run]) passRest }
+
+/-- Passing what the run asks, and driving it on. -/
+def passOn : Comp := .let "outcome" (.call (.lit (.agent "pass'")) [run]) (.call (.lit (.agent "drive'")) [run])
+
+/-- What comes after a stop. -/
+def driveRest : Comp := .ite (isA stop "Intent" 3) passOn (.ret stop)
+
+/-- `drive'(run)`: passes everything on until the run ends; `Done(v)`, `Failed(e)` or `Ended`. -/
+def driveDef : Def := { params := ["run"], body := .let "stop" (.call (.lit (.agent "next'")) [run]) driveRest }
+
+/-- What comes after the last stop. -/
+def awaitRest : Comp :=
+  .ite (isA stop "Done" 1) (.ret (part stop 0))
+    (.ite (isA stop "Failed" 1) (.ret (.prim "raise" [part stop 0]))
+      (.ret (.prim "fail" [.lit (.text "ended"), .lit (.text "the run was discarded")])))
+
+/-- `await'(run)`: drives the run to its end and gives its value; its failure is the failure here. -/
+def awaitDef : Def := { params := ["run"], body := .let "stop" (.call (.lit (.agent "drive'")) [run]) awaitRest }
+
+/-- The program has the agents to which `await` is lowered, and its bound on the local steps between two events lets them go on. -/
+structure LoweredIn (P : Program) : Prop where
+  next : P.agent? "next'" = some nextDef
+  pass : P.agent? "pass'" = some passDef
+  drive : P.agent? "drive'" = some driveDef
+  steps : 8 ≤ P.steps
+
+/-! ## The frames of the loop -/
+
+/-- The run that is awaited has the handle `h`. -/
+abbrev env (h : Nat) : Env := [("run", .run h)]
+
+/-- What waits for the stop. -/
+def nextFrames (h : Nat) (K : Stack) : Stack := ⟨"outcome", nextRest, env h⟩ :: ⟨"stop", driveRest, env h⟩ :: K
+
+/-- The environment after the stop `s`. -/
+abbrev stopped (h : Nat) (s : Value) : Env := [("stop", s), ("run", .run h)]
+
+/-- What waits for the outcome of `run.pass`. -/
+def passFrames (h : Nat) (s : Value) (K : Stack) : Stack :=
+  ⟨"outcome", passRest, env h⟩ :: ⟨"outcome", .call (.lit (.agent "drive'")) [run], stopped h s⟩ :: K
+
+/-- The open `run.next`. -/
+def wNext (h : Nat) (K : Stack) : Waiting := { op := "run.next", args := [.run h], stack := nextFrames h K }
+
+/-- The open `run.pass`. -/
+def wPass (h : Nat) (s : Value) (K : Stack) : Waiting := { op := "run.pass", args := [.run h], stack := passFrames h s K }
+
+/-! ## Local steps -/
+
+/-- A place of a computation. -/
+abbrev Place := Comp × Env × Stack
+
+/-- Local steps, one after the other. -/
+def trip (P : Program) : Nat → Place → Place → Prop
+  | 0, p, q => p = q
+  | n + 1, p, q => ∃ r : Place, localStep P p.1 p.2.1 p.2.2 = .running r.1 r.2.1 r.2.2 ∧ trip P n r q
+
+open Driving (eval_isA eval_part)
+
+variable {P : Program} {h : Nat} {K : Stack}
+
+theorem ok_outcome (ρ : Env) (v : Value) : eval (("outcome", .ok v) :: ρ) (isA outcome "Ok" 1) = .ok (.bool true) :=
+  (eval_isA _ _ "Ok" "Ok" [v] 1 rfl).trans rfl
+
+theorem in_outcome (ρ : Env) (v : Value) : eval (("outcome", .ok v) :: ρ) (part outcome 0) = .ok v :=
+  eval_part _ _ "Ok" [v] v 0 rfl rfl
+
+theorem local_ret (v : Value) (ρ : Env) (F : Frame) :
+    localStep P (.ret (.lit v)) ρ (F :: K) = .running F.body ((F.name, v) :: F.env) K := rfl
+
+theorem local_call {name : String} {d : Def} {ρ : Env} (hd : P.agent? name = some d) (hp : d.params = ["run"])
+    (hr : eval ρ run = .ok (.run h)) : localStep P (.call (.lit (.agent name)) [run]) ρ K = .running d.body (env h) K := by
+  have args : evalAll ρ [run] = .ok [.run h] := by
+    unfold evalAll
+    rw [show eval ρ run = .ok (.run h) from hr]
+    rfl
+  have go : enter P ρ (.lit (.agent name)) [run] = .ok (d.body, env h) := by
+    unfold enter
+    rw [show eval ρ (.lit (.agent name)) = .ok (.agent name) from rfl, args]
+    simp only [hd, List.length_cons, List.length_nil, ne_eq, not_true_eq_false, if_false, hp]
+    rfl
+  unfold localStep
+  simp only [go]
+
+/-- From the answer of `run.next` to the place that asks `run.pass`. -/
+theorem trip_pass (l : LoweredIn P) (op : String) (args : List Value) (path : Value) :
+    trip P 7 (.ret (.lit (.ok (Driving.intent op args path))), [], nextFrames h K)
+      (.op "run.pass" [run], env h, passFrames h (Driving.intent op args path) K) := by
+  have intent : eval (stopped h (Driving.intent op args path)) (isA stop "Intent" 3) = .ok (.bool true) :=
+    (eval_isA _ _ "Intent" "Intent" _ 3 rfl).trans rfl
+  refine ⟨(nextRest, ("outcome", .ok (Driving.intent op args path)) :: env h, ⟨"stop", driveRest, env h⟩ :: K), rfl,
+    (.ret (part outcome 0), ("outcome", .ok (Driving.intent op args path)) :: env h, ⟨"stop", driveRest, env h⟩ :: K), ?_,
+    (driveRest, stopped h (Driving.intent op args path), K), ?_,
+    (passOn, stopped h (Driving.intent op args path), K), ?_,
+    (.call (.lit (.agent "pass'")) [run], stopped h (Driving.intent op args path),
+      ⟨"outcome", .call (.lit (.agent "drive'")) [run], stopped h (Driving.intent op args path)⟩ :: K), rfl,
+    (passDef.body, env h, ⟨"outcome", .call (.lit (.agent "drive'")) [run], stopped h (Driving.intent op args path)⟩ :: K), ?_,
+    (.op "run.pass" [run], env h, passFrames h (Driving.intent op args path) K), rfl, rfl⟩
+  · simp only [nextRest, localStep, ok_outcome]
+  · simp only [localStep, in_outcome]
+  · simp only [driveRest, localStep, intent]
+  · exact local_call l.pass rfl rfl
+
+/-- From the answer of `run.pass` to the place that asks `run.next` again. -/
+theorem trip_next (l : LoweredIn P) (answer s : Value) :
+    trip P 7 (.ret (.lit (.ok answer)), [], passFrames h s K) (.op "run.next" [run], env h, nextFrames h K) := by
+  refine ⟨(passRest, ("outcome", .ok answer) :: env h, ⟨"outcome", .call (.lit (.agent "drive'")) [run], stopped h s⟩ :: K), rfl,
+    (.ret (part outcome 0), ("outcome", .ok answer) :: env h, ⟨"outcome", .call (.lit (.agent "drive'")) [run], stopped h s⟩ :: K), ?_,
+    (.call (.lit (.agent "drive'")) [run], ("outcome", answer) :: stopped h s, K), ?_,
+    (driveDef.body, env h, K), ?_,
+    (.call (.lit (.agent "next'")) [run], env h, ⟨"stop", driveRest, env h⟩ :: K), rfl,
+    (nextDef.body, env h, ⟨"stop", driveRest, env h⟩ :: K), ?_,
+    (.op "run.next" [run], env h, nextFrames h K), rfl, rfl⟩
+  · simp only [passRest, localStep, ok_outcome]
+  · simp only [localStep, in_outcome]
+  · exact local_call l.drive rfl rfl
+  · exact local_call l.next rfl rfl
+
+theorem local_ask (op : String) (ho : isRunOp op = true) : localStep P (.op op [run]) (env h) K = .asks op [.run h] K := by
+  have hr : evalAll (env h) [run] = .ok [.run h] := rfl
+  simp only [localStep, hr, checkArgs, Driving.checkSize_run, ho, Bool.not_true, Bool.false_and, Bool.false_eq_true, if_false]
+
+end Await
+
+end Shepherd
