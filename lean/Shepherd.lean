@@ -169,12 +169,15 @@ import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
 import Shepherd.Laws.TransparentSupervision.Agree
 import Shepherd.Laws.TransparentSupervision.Await
+import Shepherd.Laws.TransparentSupervision.Chains
 import Shepherd.Laws.TransparentSupervision.Changes
 import Shepherd.Laws.TransparentSupervision.Family
 import Shepherd.Laws.TransparentSupervision.Forks
 import Shepherd.Laws.TransparentSupervision.Operations
 import Shepherd.Laws.TransparentSupervision.Outcomes
+import Shepherd.Laws.TransparentSupervision.Simulation
 import Shepherd.Laws.TransparentSupervision.Stacks
+import Shepherd.Laws.TransparentSupervision.Sync
 import Shepherd.Laws.TransparentSupervision.Taking
 import Shepherd.Laws.TransparentSupervision.Traces
 import Shepherd.Laws.TransparentSupervision.Turns

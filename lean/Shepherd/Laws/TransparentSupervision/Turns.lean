@@ -41,7 +41,9 @@ theorem Passes.charge {grant : List Layer} (p : Passes grant) {op : String} (h :
   rw [List.flatMap_eq_nil_iff.mpr none]
   rfl
 
-namespace M
+namespace Supervision
+
+open M
 
 /-- A run that awaits another: its id, the handle that it holds, and the frames to which the last stop returns. -/
 structure Watch where
@@ -290,6 +292,6 @@ theorem fall_one {rest : List Id} (low : Await.LoweredIn m.program) (l : Link G 
   obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_next ((l.turn t₂).turn t₃) s₃ c₃
   exact ⟨m₄, (p₂.trans p₃).trans p₄, (t₂.trans t₃).trans t₄, s₄, c₄⟩
 
-end M
+end Supervision
 
 end Shepherd
