@@ -171,6 +171,7 @@ import Shepherd.Laws.TransparentSupervision.Agree
 import Shepherd.Laws.TransparentSupervision.Await
 import Shepherd.Laws.TransparentSupervision.Chains
 import Shepherd.Laws.TransparentSupervision.Changes
+import Shepherd.Laws.TransparentSupervision.Course
 import Shepherd.Laws.TransparentSupervision.Family
 import Shepherd.Laws.TransparentSupervision.Forks
 import Shepherd.Laws.TransparentSupervision.Operations

@@ -61,12 +61,35 @@ def awaitRest : Comp :=
 /-- `await'(run)`: drives the run to its end and gives its value; its failure is the failure here. -/
 def awaitDef : Def := { params := ["run"], body := .let "stop" (.call (.lit (.agent "drive'")) [run]) awaitRest }
 
+/-- `do'(outcome, op)`: the answer in `Ok`; `Err(e)` and `Unknown` end the run. -/
+def unwrapDef : Def :=
+  { params := ["outcome", "op"]
+    body := .ite (isA outcome "Ok" 1) (.ret (part outcome 0))
+      (.ite (isA outcome "Err" 1) (.ret (.prim "raise" [part outcome 0]))
+        (.ret (.prim "fail" [.lit (.text "unknown"),
+          .prim "text" [.lit (.text "nobody knows whether `"), .var "op", .lit (.text "` happened")]]))) }
+
+/-- `agent sup(run) = await run`: a supervisor that only passes. -/
+def supDef : Def := { params := ["run"], body := .call (.lit (.agent "await'")) [run] }
+
+/-- `await e`. -/
+def await (e : Expr) : Comp := .call (.lit (.agent "await'")) [e]
+
+/-- `await e` through `d` supervisors more: `await (spawn sup(… spawn sup(e)))`, each spawned with `request`. -/
+def supervised (sup : String) (request : Value) : Nat → Expr → Comp
+  | 0, e => await e
+  | d + 1, e =>
+    .let "outcome" (.op "run.spawn" [.lit (.agent sup), .prim "list" [e], .lit request])
+      (.let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) (supervised sup request d (.var "value")))
+
 /-- The program has the agents to which `await` is lowered, and its bound on the local steps between two events lets them go on. -/
 structure LoweredIn (P : Program) : Prop where
+  await : P.agent? "await'" = some awaitDef
   next : P.agent? "next'" = some nextDef
   pass : P.agent? "pass'" = some passDef
   drive : P.agent? "drive'" = some driveDef
-  steps : 8 ≤ P.steps
+  unwrap : P.agent? "do'" = some unwrapDef
+  steps : 12 ≤ P.steps
 
 /-! ## The frames of the loop -/
 
@@ -112,19 +135,22 @@ theorem in_outcome (ρ : Env) (v : Value) : eval (("outcome", .ok v) :: ρ) (par
 theorem local_ret (v : Value) (ρ : Env) (F : Frame) :
     localStep P (.ret (.lit v)) ρ (F :: K) = .running F.body ((F.name, v) :: F.env) K := rfl
 
-theorem local_call {name : String} {d : Def} {ρ : Env} (hd : P.agent? name = some d) (hp : d.params = ["run"])
-    (hr : eval ρ run = .ok (.run h)) : localStep P (.call (.lit (.agent name)) [run]) ρ K = .running d.body (env h) K := by
-  have args : evalAll ρ [run] = .ok [.run h] := by
-    unfold evalAll
-    rw [show eval ρ run = .ok (.run h) from hr]
-    rfl
-  have go : enter P ρ (.lit (.agent name)) [run] = .ok (d.body, env h) := by
+theorem local_enter {name : String} {d : Def} {ρ : Env} {e : Expr} (hd : P.agent? name = some d) (hp : d.params = ["run"])
+    (args : evalAll ρ [e] = .ok [.run h]) : localStep P (.call (.lit (.agent name)) [e]) ρ K = .running d.body (env h) K := by
+  have go : enter P ρ (.lit (.agent name)) [e] = .ok (d.body, env h) := by
     unfold enter
     rw [show eval ρ (.lit (.agent name)) = .ok (.agent name) from rfl, args]
     simp only [hd, List.length_cons, List.length_nil, ne_eq, not_true_eq_false, if_false, hp]
     rfl
   unfold localStep
   simp only [go]
+
+theorem local_call {name : String} {d : Def} {ρ : Env} (hd : P.agent? name = some d) (hp : d.params = ["run"])
+    (hr : eval ρ run = .ok (.run h)) : localStep P (.call (.lit (.agent name)) [run]) ρ K = .running d.body (env h) K := by
+  refine local_enter hd hp ?_
+  unfold evalAll
+  rw [show eval ρ run = .ok (.run h) from hr]
+  rfl
 
 /-- From the answer of `run.next` to the place that asks `run.pass`. -/
 theorem trip_pass (l : LoweredIn P) (op : String) (args : List Value) (path : Value) :
@@ -159,6 +185,82 @@ theorem trip_next (l : LoweredIn P) (answer s : Value) :
   · simp only [localStep, in_outcome]
   · exact local_call l.drive rfl rfl
   · exact local_call l.next rfl rfl
+
+/-- What waits for the last stop. -/
+abbrev lastFrame (h : Nat) : Frame := ⟨"stop", awaitRest, env h⟩
+
+/-- From `await e` to the place that asks `run.next`. -/
+theorem trip_await (l : LoweredIn P) {ρ : Env} {e : Expr} (he : evalAll ρ [e] = .ok [.run h]) :
+    trip P 6 (await e, ρ, K) (.op "run.next" [run], env h, nextFrames h (lastFrame h :: K)) := by
+  refine ⟨(awaitDef.body, env h, K), ?_,
+    (.call (.lit (.agent "drive'")) [run], env h, lastFrame h :: K), rfl,
+    (driveDef.body, env h, lastFrame h :: K), ?_,
+    (.call (.lit (.agent "next'")) [run], env h, ⟨"stop", driveRest, env h⟩ :: lastFrame h :: K), rfl,
+    (nextDef.body, env h, ⟨"stop", driveRest, env h⟩ :: lastFrame h :: K), ?_,
+    (.op "run.next" [run], env h, nextFrames h (lastFrame h :: K)), rfl, rfl⟩
+  · exact local_enter l.await rfl he
+  · exact local_call l.drive rfl rfl
+  · exact local_call l.next rfl rfl
+
+theorem trip_append : ∀ (i : Nat) {j : Nat} {p q r : Place}, trip P i p q → trip P j q r → trip P (i + j) p r
+  | 0, j, _, _, _, h, g => by cases h; rw [Nat.zero_add]; exact g
+  | i + 1, j, _, _, _, ⟨s, h, h'⟩, g => by
+    rw [Nat.add_right_comm]
+    exact ⟨s, h, trip_append i h' g⟩
+
+/-- From the start of a supervisor to the place that asks `run.next`. -/
+theorem trip_sup (l : LoweredIn P) {sup : String} (hs : P.agent? sup = some supDef) :
+    trip P 7 (.call (.lit (.agent sup)) [.lit (.run h)], [], K) (.op "run.next" [run], env h, nextFrames h (lastFrame h :: K)) :=
+  trip_append 1 (p := (.call (.lit (.agent sup)) [.lit (.run h)], [], K)) (q := (await run, env h, K))
+    ⟨_, local_enter hs rfl rfl, rfl⟩ (trip_await l rfl)
+
+/-- From the answer of `run.spawn` to what is done with the new run. -/
+theorem trip_spawned (l : LoweredIn P) (c : Comp) (ρ : Env) :
+    trip P 5 (.ret (.lit (.ok (.run h))), [],
+        ⟨"outcome", .let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) c, ρ⟩ :: K)
+      (c, ("value", .run h) :: ("outcome", .ok (.run h)) :: ρ, K) := by
+  have hr : evalAll (("outcome", .ok (.run h)) :: ρ) [outcome, .lit (.text "run.spawn")] = .ok [.ok (.run h), .text "run.spawn"] := rfl
+  have go : enter P (("outcome", .ok (.run h)) :: ρ) (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")] =
+      .ok (unwrapDef.body, [("op", .text "run.spawn"), ("outcome", .ok (.run h))]) := by
+    unfold enter
+    rw [show eval (("outcome", .ok (.run h)) :: ρ) (.lit (.agent "do'")) = .ok (.agent "do'") from rfl, hr]
+    simp only [l.unwrap]
+    rfl
+  refine ⟨(.let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) c, ("outcome", .ok (.run h)) :: ρ, K), rfl,
+    (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")], ("outcome", .ok (.run h)) :: ρ,
+      ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), rfl,
+    (unwrapDef.body, [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), ?_,
+    (.ret (part outcome 0), [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), ?_,
+    (c, ("value", .run h) :: ("outcome", .ok (.run h)) :: ρ, K), ?_, rfl⟩
+  · simp only [localStep, go]
+  · have ok : eval [("op", .text "run.spawn"), ("outcome", .ok (.run h))] (isA outcome "Ok" 1) = .ok (.bool true) :=
+      (eval_isA _ _ "Ok" "Ok" [.run h] 1 rfl).trans rfl
+    simp only [unwrapDef, localStep, ok]
+  · have val : eval [("op", .text "run.spawn"), ("outcome", .ok (.run h))] (part outcome 0) = .ok (.run h) :=
+      eval_part _ _ "Ok" [.run h] (.run h) 0 rfl rfl
+    simp only [localStep, val]
+
+/-- What asks for a supervisor. -/
+theorem local_spawn {sup : String} {request : Value} {ρ : Env} {e : Expr} (he : evalAll ρ [e] = .ok [.run h])
+    (hr : checkSize Limits.valueDepth request = .ok ()) :
+    localStep P (.op "run.spawn" [.lit (.agent sup), .prim "list" [e], .lit request]) ρ K =
+      .asks "run.spawn" [.agent sup, .list [.run h], request] K := by
+  have args : evalAll ρ [.lit (.agent sup), .prim "list" [e], .lit request] = .ok [.agent sup, .list [.run h], request] := by
+    have hl : eval ρ (.prim "list" [e]) = .ok (.list [.run h]) := by
+      unfold eval
+      rw [he]
+      rfl
+    have hn : evalAll ρ [.lit request] = .ok [request] := rfl
+    have h2 : evalAll ρ [.prim "list" [e], .lit request] = .ok [.list [.run h], request] := by
+      unfold evalAll
+      rw [hl, hn]
+    unfold evalAll
+    rw [h2]
+    rfl
+  have ho : isRunOp "run.spawn" = true := by decide
+  have hh : checkSize Limits.valueDepth (.list [.run h]) = .ok () := rfl
+  have ha : checkSize Limits.valueDepth (.agent sup) = .ok () := rfl
+  simp only [localStep, args, checkArgs, ha, hh, hr, ho, Bool.not_true, Bool.false_and, Bool.false_eq_true, if_false]
 
 theorem local_ask (op : String) (ho : isRunOp op = true) : localStep P (.op op [run]) (env h) K = .asks op [.run h] K := by
   have hr : evalAll (env h) [run] = .ok [.run h] := rfl

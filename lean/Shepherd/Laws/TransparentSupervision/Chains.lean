@@ -99,23 +99,21 @@ theorem rise : ∀ {os : List Watch} {c : Id} {m : M} {q : Question} {rest : Lis
       · obtain ⟨x, hx, e⟩ := List.mem_map.mp h
         exact apart x hx e
 
-/-- All have the outcome: from the outermost one inward they drive on, and the run `c` is the active one. -/
-theorem fall : ∀ {os : List Watch} {c : Id} {m : M} {answer : Value} {rest : List Id}, os ≠ [] → Await.LoweredIn m.program →
-    Chain G m c os → (idsOf os).Nodup → Answers m answer os → m.stack = top c os :: rest →
+/-- All are on the way: from the outermost one inward they drive on, and the run `c` is the active one. -/
+theorem fall : ∀ {os : List Watch} {c : Id} {m : M} {rest : List Id}, os ≠ [] →
+    Chain G m c os → (idsOf os).Nodup → (∀ o ∈ os, Ready m o) → m.stack = top c os :: rest →
     ∃ n, Path G m n ∧ Turns G (idsOf os) m n ∧ n.stack = c :: idsOf os ++ rest ∧ Drives n c os
-  | [], _, _, _, _, ne, _, _, _, _, _ => absurd rfl ne
-  | [o], c, m, answer, rest, _, low, ch, _, an, st => by
-    obtain ⟨s, code⟩ := an o List.mem_cons_self
-    obtain ⟨n, p, t, st', code'⟩ := fall_one low ch.1 st code
+  | [], _, _, _, ne, _, _, _, _ => absurd rfl ne
+  | [o], c, m, rest, _, ch, _, an, st => by
+    obtain ⟨n, p, t, st', code'⟩ := fall_one ch.1 st (an o List.mem_cons_self)
     exact ⟨n, p, t.turns List.mem_cons_self, st', code', trivial⟩
-  | o :: o' :: os, c, m, answer, rest, _, low, ch, nd, an, st => by
+  | o :: o' :: os, c, m, rest, _, ch, nd, an, st => by
     have apart := not_mem_of_nodup nd
     have apart' : o.id ∉ idsOf (o' :: os) := (List.nodup_cons.mp nd).1
-    obtain ⟨n, p, t, st', dr⟩ := fall (os := o' :: os) (c := o.id) (m := m) (answer := answer) (rest := rest) (List.cons_ne_nil _ _) low
+    obtain ⟨n, p, t, st', dr⟩ := fall (os := o' :: os) (c := o.id) (m := m) (rest := rest) (List.cons_ne_nil _ _)
       ch.2 (List.nodup_cons.mp nd).2 (fun x hx => an x (List.mem_cons_of_mem _ hx)) st
-    obtain ⟨s, code⟩ := an o List.mem_cons_self
-    have low' : Await.LoweredIn n.program := t.beside.program ▸ low
-    obtain ⟨k, p', t', st'', code'⟩ := fall_one low' (t.links _ _ ch.1) (rest := idsOf (o' :: os) ++ rest) st' (by rw [t.others _ apart']; exact code)
+    obtain ⟨k, p', t', st'', code'⟩ := fall_one (t.links _ _ ch.1) (rest := idsOf (o' :: os) ++ rest) st'
+      ((an o List.mem_cons_self).same (t.others _ apart') t.beside.program)
     refine ⟨k, p.trans p', (t.mono fun x hx => List.mem_cons_of_mem _ hx).trans (t'.turns List.mem_cons_self), st'', code', ?_⟩
     exact dr.same fun x hx => t'.others _ (apart x hx)
 

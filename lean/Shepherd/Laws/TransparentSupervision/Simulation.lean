@@ -124,7 +124,8 @@ theorem Awaited.resumes (a : Awaited ω G w os m) {k f d : M} {q : Question} {an
   have low : Await.LoweredIn d.program := by
     rw [tf.beside.program, prog, t.beside.program]; exact a.low
   have chain : Chain G d w os := ((a.chain.turns t).keep apart owner).turns tf
-  obtain ⟨n, pn, tn, st', dr⟩ := fall a.ne low chain a.nodup an dst
+  obtain ⟨n, pn, tn, st', dr⟩ := fall a.ne chain a.nodup
+    (fun o ho => by obtain ⟨s, code⟩ := an o ho; exact ready_answered low code) dst
   obtain ⟨i, r⟩ := a.reached
   have rn : After ω i.start n := r.trans (p.after.trans (mv.after.trans pn.after))
   exact ⟨n, p.trail (.refl m) (.last p.beside mv), pn, ⟨⟨i, rn⟩, tn.beside.program ▸ low, a.ne, a.nodup, chain.turns tn, dr⟩,

@@ -8,26 +8,28 @@ namespace Shepherd
 
 open Id (MayOwn Over)
 
-/-- A grant lets a run drive and pass as often as it likes, and counts neither: each layer has a clause for it that holds for all
-arguments, and no limited clause is about it. -/
-def Passes (grant : List Layer) : Prop :=
-  ∀ op, op = "run.next" ∨ op = "run.pass" → ∀ l ∈ grant,
-    (∃ c ∈ l.clauses, c.names op = true ∧ c.args = []) ∧ ∀ c ∈ l.clauses, c.names op = true → c.limit = none
+/-- One layer of a grant lets a run ask for `op` as often as it likes, with any arguments, and counts it not: a clause that is about it
+holds for all arguments, and no limited clause is about it. -/
+def Free (op : String) (r : Request) : Prop :=
+  (∃ c ∈ r, c.names op = true ∧ c.args = []) ∧ ∀ c ∈ r, c.names op = true → c.limit = none
 
-theorem Passes.allowed {grant : List Layer} (p : Passes grant) {op : String} (h : op = "run.next" ∨ op = "run.pass") (used : Used)
-    (args : List Value) : allowed used grant op args = true := by
+/-- A grant lets a run drive and pass as often as it likes, and counts neither. -/
+def Passes (grant : List Layer) : Prop := ∀ l ∈ grant, Free "run.next" l.clauses ∧ Free "run.pass" l.clauses
+
+theorem Free.allowed {grant : List Layer} {op : String} (p : ∀ l ∈ grant, Free op l.clauses) (used : Used) (args : List Value) :
+    allowed used grant op args = true := by
   unfold Shepherd.allowed Layer.allowsNow
   refine List.all_eq_true.mpr fun l hl => List.any_eq_true.mpr ?_
-  obtain ⟨c, hc, hn, ha⟩ := (p op h l hl).1
+  obtain ⟨c, hc, hn, ha⟩ := (p l hl).1
   have mem : c ∈ (l.clauses.zipIdx).map Prod.fst := by rw [List.zipIdx_map_fst]; exact hc
   obtain ⟨x, hx, rfl⟩ := List.mem_map.mp mem
   refine ⟨x, hx, ?_⟩
   unfold Clause.allowsNow Clause.allows
-  rw [hn, ha, (p op h l hl).2 _ hc hn]
+  rw [hn, ha, (p l hl).2 _ hc hn]
   rfl
 
-theorem Passes.charge {grant : List Layer} (p : Passes grant) {op : String} (h : op = "run.next" ∨ op = "run.pass") (used : Used)
-    (args : List Value) : charge used grant op args = used := by
+theorem Free.charge {grant : List Layer} {op : String} (p : ∀ l ∈ grant, Free op l.clauses) (used : Used) (args : List Value) :
+    charge used grant op args = used := by
   have none : ∀ l ∈ grant, l.charged op args = [] := fun l hl => by
     unfold Layer.charged
     rw [List.filter_eq_nil_iff.mpr, List.map_nil]
@@ -36,10 +38,16 @@ theorem Passes.charge {grant : List Layer} (p : Passes grant) {op : String} (h :
     unfold Clause.allows
     cases hn : x.1.names op with
     | false => rw [Bool.false_and, Bool.and_false]; exact Bool.false_ne_true
-    | true => rw [(p op h l hl).2 _ hc hn]; exact Bool.false_ne_true
+    | true => rw [(p l hl).2 _ hc hn]; exact Bool.false_ne_true
   unfold Shepherd.charge
   rw [List.flatMap_eq_nil_iff.mpr none]
   rfl
+
+theorem Passes.free {grant : List Layer} (p : Passes grant) {op : String} (h : op = "run.next" ∨ op = "run.pass") :
+    ∀ l ∈ grant, Free op l.clauses := fun l hl => by
+  rcases h with rfl | rfl
+  · exact (p l hl).1
+  · exact (p l hl).2
 
 namespace Supervision
 
@@ -168,8 +176,8 @@ theorem go_ask {rest : List Id} (out : G o.id = false) (pass : Passes (m.run o.i
   have isRun : isRunOp op = true := by rcases ho with rfl | rfl <;> decide
   have s : m.step = some (m.recordCode o.id (.intent op [.run o.handle]) (.settled (.waiting { op, args := [.run o.handle], stack := K }))) := by
     rw [step_active top, code]
-    simp only [M.localMove, if_neg (show ¬ m.program.steps < k + 1 by omega), Await.local_ask op isRun, M.ask, pass.allowed ho, if_true,
-      pass.charge ho]
+    simp only [M.localMove, if_neg (show ¬ m.program.steps < k + 1 by omega), Await.local_ask op isRun, M.ask, Free.allowed (pass.free ho), if_true,
+      Free.charge (pass.free ho)]
   have t := Turn.recordCode out m (.intent op [.run o.handle]) (.settled (.waiting { op, args := [.run o.handle], stack := K }))
   exact ⟨_, Path.one s t, t, top, by rw [run_recordCode_same]⟩
 
@@ -279,18 +287,30 @@ theorem rise_one {rest : List Id} (low : Await.LoweredIn m.program) (l : Link G 
   obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_pass l₃ hq₃ s₃ c₃
   exact ⟨m₄, _, ((p₁.trans p₂).trans p₃).trans p₄, ((t₁.trans t₂).trans t₃).trans t₄, s₄, c₄⟩
 
-/-- The run `o` has the outcome of its `run.pass`: it drives on the run that it awaits. -/
-theorem fall_one {rest : List Id} (low : Await.LoweredIn m.program) (l : Link G m o c) {answer s : Value} (top : m.stack = o.id :: rest)
-    (code : (m.run o.id).code = resume (.ok answer) (Await.passFrames o.handle s o.frames)) :
+/-- The run `o` is on the way to the `run.next` by which it drives the run that it awaits. -/
+def Ready (m : M) (o : Watch) : Prop :=
+  ∃ (p : Await.Place) (j k : Nat), (m.run o.id).code = .settled (.running p.1 p.2.1 p.2.2 k) ∧
+    Await.trip m.program j p (.op "run.next" [Await.run], Await.env o.handle, Await.nextFrames o.handle o.frames) ∧ k + j < m.program.steps
+
+/-- It gets there. -/
+theorem fall_one {rest : List Id} (l : Link G m o c) (top : m.stack = o.id :: rest) (ready : Ready m o) :
     ∃ n, Path G m n ∧ Turn G o.id m n ∧ n.stack = c :: o.id :: rest ∧
       (n.run o.id).code = .driving c (Await.wNext o.handle o.frames) := by
-  obtain ⟨m₂, p₂, t₂, s₂, c₂⟩ := go_trip (G := G) l.out 7 (k := 0)
-    (p := (.ret (.lit (.ok answer)), [], Await.passFrames o.handle s o.frames)) top code
-    (Await.trip_next (h := o.handle) (K := o.frames) low answer s) (by have := low.steps; omega)
-  have low₂ : Await.LoweredIn m₂.program := t₂.program ▸ low
-  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out (l.turn t₂).grant (.inl rfl) s₂ c₂ (by have := low₂.steps; omega)
+  obtain ⟨p, j, k, code, tr, room⟩ := ready
+  obtain ⟨m₂, p₂, t₂, s₂, c₂⟩ := go_trip (G := G) l.out j top code tr (Nat.le_of_lt room)
+  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out (l.turn t₂).grant (.inl rfl) s₂ c₂ (by rw [t₂.program]; exact room)
   obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_next ((l.turn t₂).turn t₃) s₃ c₃
   exact ⟨m₄, (p₂.trans p₃).trans p₄, (t₂.trans t₃).trans t₄, s₄, c₄⟩
+
+theorem Ready.same (h : Ready m o) (run : n.run o.id = m.run o.id) (prog : n.program = m.program) : Ready n o := by
+  obtain ⟨p, j, k, code, t, l⟩ := h
+  exact ⟨p, j, k, by rw [run]; exact code, prog ▸ t, prog ▸ l⟩
+
+/-- Who has the outcome of its `run.pass` is on the way. -/
+theorem ready_answered (low : Await.LoweredIn m.program) {answer s : Value}
+    (code : (m.run o.id).code = resume (.ok answer) (Await.passFrames o.handle s o.frames)) : Ready m o :=
+  ⟨(.ret (.lit (.ok answer)), [], Await.passFrames o.handle s o.frames), 7, 0, code, Await.trip_next low answer s, by
+    have := low.steps; omega⟩
 
 end Supervision
 
