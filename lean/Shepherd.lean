@@ -174,6 +174,8 @@ import Shepherd.Laws.TransparentSupervision.Changes
 import Shepherd.Laws.TransparentSupervision.Course
 import Shepherd.Laws.TransparentSupervision.Family
 import Shepherd.Laws.TransparentSupervision.Forks
+import Shepherd.Laws.TransparentSupervision.Launch
+import Shepherd.Laws.TransparentSupervision.Launches
 import Shepherd.Laws.TransparentSupervision.Operations
 import Shepherd.Laws.TransparentSupervision.Outcomes
 import Shepherd.Laws.TransparentSupervision.Simulation

@@ -302,9 +302,12 @@ theorem fall_one {rest : List Id} (l : Link G m o c) (top : m.stack = o.id :: re
   obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_next ((l.turn t₂).turn t₃) s₃ c₃
   exact ⟨m₄, (p₂.trans p₃).trans p₄, (t₂.trans t₃).trans t₄, s₄, c₄⟩
 
-theorem Ready.same (h : Ready m o) (run : n.run o.id = m.run o.id) (prog : n.program = m.program) : Ready n o := by
+theorem Ready.still (h : Ready m o) (run : (n.run o.id).code = (m.run o.id).code) (prog : n.program = m.program) : Ready n o := by
   obtain ⟨p, j, k, code, t, l⟩ := h
-  exact ⟨p, j, k, by rw [run]; exact code, prog ▸ t, prog ▸ l⟩
+  exact ⟨p, j, k, run.trans code, prog ▸ t, prog ▸ l⟩
+
+theorem Ready.same (h : Ready m o) (run : n.run o.id = m.run o.id) (prog : n.program = m.program) : Ready n o :=
+  h.still (by rw [run]) prog
 
 /-- Who has the outcome of its `run.pass` is on the way. -/
 theorem ready_answered (low : Await.LoweredIn m.program) {answer s : Value}
