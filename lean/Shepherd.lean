@@ -167,6 +167,7 @@ import Shepherd.Laws.Support.TiedSteps
 import Shepherd.Laws.Support.Told
 import Shepherd.Laws.Support.WellFormed
 import Shepherd.Laws.TraceMonotone
+import Shepherd.Laws.TransparentSupervision
 import Shepherd.Laws.TransparentSupervision.Agree
 import Shepherd.Laws.TransparentSupervision.Await
 import Shepherd.Laws.TransparentSupervision.Chains
