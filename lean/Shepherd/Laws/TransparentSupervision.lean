@@ -140,22 +140,21 @@ open Supervision in
 /-- Replacing `await w` by `await (spawn sup(w))`, sup only passing, w already spawned, leaves trace, files and result of w and all below
 unchanged; to any depth.
 
-Two trees of the same program, each of which can be reached, agree on all runs but the root run (`M.Alike`: other runs are the same,
-but for the places of their events in the log, and hold no handle to the root run; the root run has made as many runs in both). The one
-is about to do `await (spawn sup(… spawn sup(w)))` with `d` supervisors, the other with `d'`, any two numbers: with none, `await w`
+Two trees of the same program, each of which can be reached, agree on all runs but the root run (`M.Alike`: the other runs are the same,
+but for the places of their events in the log, and hold no handle to the root run; the outermost owner has done nothing of its own;
+the root run has made as many runs in both). The one is about to do `await (spawn sup(… spawn sup(w)))` with `d` supervisors, the other with `d'`, any two numbers: with none, `await w`
 itself (`Supervision.Before`). The outside answers by the oracle `ω`, and does nothing of its own. Then whatever the one tree comes to,
 the other comes to a tree in which `w` and all below are the same (`Supervision.Unchanged`), up to where `w` is at its last stop in
 both, again the same; and the other way round.
 
 What it takes, for grants and bounds are shared (`Supervision.Before`): no limited clause of the root run's grant is about
-`run.spawn`, `run.next` or `run.pass`, and of what the supervisors are spawned with about the latter two; it lets them do so without
-regard to arguments; and the program allows 12 local steps between two events. `Supervision.Grounded`: no run of the family ever holds
-a handle to the world, which only a program with a run among its literals could make. Owners above the asker are left out: one of them
-could look at the path that `run.next` tells, and that differs. -/
+`run.spawn`, `run.next` or `run.pass`, and of what the supervisors are spawned with about the latter two; both let
+them do so without regard to arguments; and the program allows 12 local steps between two events. Owners above the asker are left out:
+one of them could look at the path that `run.next` tells, and that differs. -/
 theorem transparent_supervision {ω : Oracle} {m m' : M} (reached : ∃ i : Init, M.After ω i.start m)
     (reached' : ∃ i : Init, M.After ω i.start m') {P : Program} {sup sup' : Supervisor P} {w : Id} {d d' : Nat}
     (before : Before m w sup d) (before' : Before m' w sup' d') (alike : M.Alike (besides (m.run .root).made) m m')
-    (made : (m'.run .root).made = (m.run .root).made) (grounded : Grounded ω w m) :
+    (made : (m'.run .root).made = (m.run .root).made) :
     (∀ k, Comes ω m k → (∃ k', Comes ω m' k' ∧ Unchanged w k k') ∨
       ∃ e e', Comes ω m e ∧ Comes ω e k ∧ Comes ω m' e' ∧ AtEnd w e ∧ AtEnd w e' ∧ Unchanged w e e') ∧
     ∀ k', Comes ω m' k' → (∃ k, Comes ω m k ∧ Unchanged w k k') ∨
@@ -168,19 +167,18 @@ theorem transparent_supervision {ω : Oracle} {m m' : M} (reached : ∃ i : Init
   obtain ⟨φ, ag⟩ := alike
   have y : Sync ω (besides (m.run .root).made) w os os' n n' :=
     ⟨aw, aw', (ag.beside p.beside p'.beside aw.sound.bound.tied aw'.sound.bound.tied).alike, [], st, st', fun _ h => absurd h List.not_mem_nil⟩
-  have gr := grounded.on (Path.comes p)
   have atEnd : ∀ {os : List Watch} {e : M}, Over' w os e → AtEnd w e := fun o => ⟨⟨_, o.1⟩, o.2.1, o.2.2⟩
   refine ⟨fun k ⟨j, h⟩ => ?_, fun k' ⟨j, h⟩ => ?_⟩
   · rcases p.split h with b | ⟨i₁, _, h⟩
     · have s : M.Sound k := (r.trans h.after).sound
       exact .inl ⟨m', .refl m', unchanged marks (ag.beside b (.refl m') s.bound.tied r'.sound.bound.tied).alike⟩
-    · rcases y.forth marks i₁ gr h with ⟨k', c, a⟩ | ⟨e, e', c, c', ye, o, o', late⟩
+    · rcases y.forth marks i₁ h with ⟨k', c, a⟩ | ⟨e, e', c, c', ye, o, o', late⟩
       · exact .inl ⟨k', (Path.comes p').trans c, unchanged marks a⟩
       · exact .inr ⟨e, e', (Path.comes p).trans c, late, (Path.comes p').trans c', atEnd o, atEnd o', unchanged marks ye.alike⟩
   · rcases p'.split h with b | ⟨i₁, _, h⟩
     · have s : M.Sound k' := (r'.trans h.after).sound
       exact .inl ⟨m, .refl m, unchanged marks (ag.beside (.refl m) b r.sound.bound.tied s.bound.tied).alike⟩
-    · rcases y.back marks i₁ gr h with ⟨k, c, a⟩ | ⟨e, e', c, c', ye, o, o', late⟩
+    · rcases y.back marks i₁ h with ⟨k, c, a⟩ | ⟨e, e', c, c', ye, o, o', late⟩
       · exact .inl ⟨k, (Path.comes p).trans c, unchanged marks a⟩
       · exact .inr ⟨e, e', (Path.comes p).trans c, (Path.comes p').trans c', late, atEnd o, atEnd o', unchanged marks ye.alike⟩
 

@@ -35,7 +35,8 @@ structure Run.Like (φ : Nat → Nat) (r r' : Run) : Prop where
   code : Code.Like r.code r'.code
   trace : r'.trace = r.trace.at φ
 
-/-- What a marked run may hold: another one; or the world, to which a handle that was never given out is renumbered. -/
+/-- What a marked run may hold: another one; or the world, to which a handle that was never given out is renumbered: a program with a
+run among its literals could make one. -/
 def Known (G : Id → Bool) (h : Id) : Prop := G h = true ∨ h = .world
 
 /-- What a commit speaks of is among the marked runs, and in the log. -/
@@ -57,7 +58,7 @@ def Logged (G : Id → Bool) (m : M) (i : Nat) : Prop := ∃ x c, G x = true ∧
 
 /-- The runs that `G` marks are the same in both trees, but for their places in the log, which `φ` maps to each other, and for who owns
 those that a run outside of `G` owns; and they hold only each other. What no run owns alone (what is known of contents, the counts of
-limited clauses) is the same too. -/
+limited clauses) is the same too. The outermost owner, which is not marked, has done nothing of its own. -/
 structure Agree (G : Id → Bool) (φ : Nat → Nat) (m m' : M) : Prop where
   program : m'.program = m.program
   contents : m'.contents = m.contents
@@ -76,6 +77,8 @@ structure Agree (G : Id → Bool) (φ : Nat → Nat) (m m' : M) : Prop where
   bound : ∀ i, Logged G m i → φ i < m'.size
   runs : ∀ x, G x = true → Run.Like φ (m.run x) (m'.run x)
   world : m.has .world = true ∧ m'.has .world = true
+  out : G .world = false
+  quiet : (m.run .world).trace = [] ∧ (m'.run .world).trace = []
 
 variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
 

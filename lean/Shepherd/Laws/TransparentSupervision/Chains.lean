@@ -153,7 +153,7 @@ theorem deliver_carried (os : List Watch) (c : Id) (q : Question) (answer : Valu
   unfold M.deliver
   rw [e.2.2.2, e.1, List.dropLast_append_of_ne_nil (List.cons_ne_nil _ _), List.reverse_append, List.reverse_reverse, List.foldl_append]
 
-theorem relays : ∀ {os : List Watch} {c : Id} {q : Question} {m : M} (answer : Value) (by' : By), (∀ o ∈ os, G o.id = false) → (idsOf os).Nodup →
+theorem relays : ∀ {os : List Watch} {c : Id} {q : Question} {m : M} (answer : Value) (by' : By), (∀ o ∈ os, G o.id = false ∧ o.id ≠ .world) → (idsOf os).Nodup →
     Carries m c q os → Turns G (idsOf os) m ((idsOf os).foldl (fun m x => m.relay x answer by') m) ∧
       Answers ((idsOf os).foldl (fun m x => m.relay x answer by') m) answer os
   | [], _, _, m, _, _, _, _, _ => ⟨.refl _ m, fun _ h => absurd h List.not_mem_nil⟩
@@ -165,7 +165,7 @@ theorem relays : ∀ {os : List Watch} {c : Id} {q : Question} {m : M} (answer :
       unfold M.relay
       rw [code]
       rfl
-    have t : Turn G o.id m (m.relay o.id answer by') := by rw [r]; exact .recordCode (out o List.mem_cons_self) m _ _
+    have t : Turn G o.id m (m.relay o.id answer by') := by rw [r]; exact .recordCode (out o List.mem_cons_self).1 (out o List.mem_cons_self).2 m _ _
     have same : ∀ (os : List Watch) (c : Id) (q : Question), (∀ x ∈ os, x.id ≠ o.id) → Carries m c q os →
         Carries (m.relay o.id answer by') c q os := by
       intro os

@@ -66,7 +66,10 @@ theorem Agree.update (k : Agree G φ m m') {r r' : Run} (log log' : List Commit)
       up := fun x o ho go => ?_, up' := fun x o ho go => ?_, ids := ?_
       owner := fun x g => ?_, givers := fun x g => ?_, tables := fun x g => ?_, commits := fun x g => ?_
       mono := mono, bound := bound, runs := fun x g => ?_
-      world := ⟨Runs.has_put_of_has r k.world.1, Runs.has_put_of_has r' k.world.2⟩ }
+      world := ⟨Runs.has_put_of_has r k.world.1, Runs.has_put_of_has r' k.world.2⟩, out := k.out
+      quiet := by
+        have ne : r.id ≠ .world := fun e => by have := f.mark; rw [e, k.out] at this; cases this
+        rw [run, run', if_neg ne, if_neg ne]; exact k.quiet }
   · rw [run] at ho
     split at ho
     · next e => exact e ▸ f.mark
@@ -286,9 +289,10 @@ structure Beside (G : Id → Bool) (m n : M) : Prop where
   runs : ∀ x, G x = true → n.run x = { m.run x with owner := (n.run x).owner, givers := (n.run x).givers }
   owner : ∀ x, G x = true → SameOwner G (m.run x) (n.run x)
   world : m.has .world = true → n.has .world = true
+  quiet : (m.run .world).trace = [] → (n.run .world).trace = []
 
 theorem Beside.refl (m : M) : Beside G m m :=
-  ⟨rfl, rfl, rfl, rfl, fun _ _ _ h _ => h, rfl, Nat.le_refl _, fun _ _ => rfl, fun _ _ => .refl _, fun h => h⟩
+  ⟨rfl, rfl, rfl, rfl, fun _ _ _ h _ => h, rfl, Nat.le_refl _, fun _ _ => rfl, fun _ _ => .refl _, fun h => h, fun h => h⟩
 
 theorem SameOwner.trans {r s t : Run} (h : SameOwner G r s) (h' : SameOwner G s t) : SameOwner G r t := by
   rcases h with h | h
@@ -318,10 +322,11 @@ theorem Beside.trans {n p : M} (b : Beside G m n) (c : Beside G n p) : Beside G 
     exact h
   owner x g := (b.owner x g).trans (c.owner x g)
   world h := c.world (b.world h)
+  quiet h := c.quiet (b.quiet h)
 
 /-- A run outside of the marked ones is put in. -/
 theorem Beside.put {n : M} (b : Beside G m n) {r : Run} (g : G r.id = false)
-    (ho : r.owner = (n.run r.id).owner) : Beside G m (n.put r) :=
+    (ho : r.owner = (n.run r.id).owner) (hq : r.id = .world → r.trace = (n.run r.id).trace) : Beside G m (n.put r) :=
   b.trans
     { program := rfl, contents := rfl, written := rfl, used := rfl, size := Nat.le_refl _
       up := fun x o gx h _ => by
@@ -340,22 +345,27 @@ theorem Beside.put {n : M} (b : Beside G m n) {r : Run} (g : G r.id = false)
       owner := fun x gx => by
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
         exact .refl _
-      world := Runs.has_put_of_has r }
+      world := Runs.has_put_of_has r
+      quiet := fun h => by
+        rw [run_put]
+        split
+        · next e => rw [hq e, e]; exact h
+        · exact h }
 
 theorem Beside.setCode {n : M} (b : Beside G m n) {id : Id} (g : G id = false) (c : Code) : Beside G m (n.setCode id c) :=
-  b.put (r := { n.run id with code := c }) (by rw [run_id]; exact g) (by rw [run_id])
+  b.put (r := { n.run id with code := c }) (by rw [run_id]; exact g) (by rw [run_id]) fun _ => by rw [run_id]
 
 theorem Beside.setHandles {n : M} (b : Beside G m n) {id : Id} (g : G id = false) (hs : List Id) :
     Beside G m (n.setHandles id hs) :=
-  b.put (r := { n.run id with handles := hs }) (by rw [run_id]; exact g) (by rw [run_id])
+  b.put (r := { n.run id with handles := hs }) (by rw [run_id]; exact g) (by rw [run_id]) fun _ => by rw [run_id]
 
-theorem Beside.record {n : M} (b : Beside G m n) {id : Id} (g : G id = false) (ev : Event) (s : State) :
+theorem Beside.record {n : M} (b : Beside G m n) {id : Id} (g : G id = false) (nw : id ≠ .world) (ev : Event) (s : State) :
     Beside G m (n.record id ev s) := by
   have b₁ : Beside G m { n with log := n.commitOf id ev s :: n.log } :=
     b.trans { Beside.refl n with size := Nat.le_succ n.size }
   exact b₁.put (r := { n.run id with code := s.code, files := s.files, handles := s.handles, inbox := s.inbox,
                                      trace := n.commitOf id ev s :: (n.run id).trace })
-    (by rw [run_id]; exact g) (by simp only [run_id]; rfl)
+    (by rw [run_id]; exact g) (by simp only [run_id]; rfl) fun e => absurd ((run_id n id).symm.trans e) nw
 
 theorem Beside.stack {n : M} (b : Beside G m n) (stack : List Id) : Beside G m { n with stack } :=
   b.trans { Beside.refl n with }
@@ -387,6 +397,8 @@ theorem Agree.beside (k : Agree G φ m m') {n n' : M} (b : Beside G m n) (b' : B
   givers x _ := t.givers x
   tables x g := by rw [b.runs x g]; exact k.tables x g
   world := ⟨b.world k.world.1, b'.world k.world.2⟩
+  out := k.out
+  quiet := ⟨b.quiet k.quiet.1, b'.quiet k.quiet.2⟩
   commits x g := by
     rw [b.runs x g]
     exact fun c hc => (k.commits x g c hc).more b.size

@@ -97,20 +97,15 @@ theorem Stuck.moves {k : M} (s : Stuck ω m) {j : Nat} (h : Moves ω j m k) : k 
 def Ended (ω : Oracle) (G : Id → Bool) (w : Id) (os os' : List Watch) (m m' : M) (late : M → M → Prop) : Prop :=
   ∃ e e', Comes ω m e ∧ Comes ω m' e' ∧ Sync ω G w os os' e e' ∧ Over' w os e ∧ Over' w os' e' ∧ late e e'
 
-/-- No run of the family ever holds a handle to the world. Only a program with a run among its literals could make one. -/
-def Grounded (ω : Oracle) (w : Id) (m : M) : Prop := ∀ n, Comes ω m n → ∀ z, Over w z → Id.world ∉ (n.run z).handles
-
-theorem Grounded.on (g : Grounded ω w m) (h : Comes ω m n) : Grounded ω w n := fun p hp => g p (h.trans hp)
-
-theorem Sync.forth (marks : Marks G w) : ∀ (j : Nat) {m m' k : M}, Sync ω G w os os' m m' → Grounded ω w m → Moves ω j m k →
+theorem Sync.forth (marks : Marks G w) : ∀ (j : Nat) {m m' k : M}, Sync ω G w os os' m m' → Moves ω j m k →
     (∃ k', Comes ω m' k' ∧ Alike G k k') ∨ Ended ω G w os os' m m' fun e _ => Comes ω e k := by
   intro j
   induction j using Nat.strongRecOn with
   | ind j ih =>
-    intro m m' k y gr h
+    intro m m' k y h
     have sk : Sound k := y.left.sound.after h.after
     obtain ⟨φ, ag⟩ := y.alike
-    cases y.next marks (gr m (.refl m)) with
+    cases y.next marks with
     | ends o o' => exact .inr ⟨m, m', .refl m, .refl m', y, o, o', ⟨j, h⟩⟩
     | @stuck q q' p p' s s' =>
       left
@@ -128,19 +123,19 @@ theorem Sync.forth (marks : Marks G w) : ∀ (j : Nat) {m m' k : M}, Sync ω G w
         · exact .inl ⟨d', t'.comes, (dd.choose_spec.beside b (.refl d') sk.bound.tied sd'.bound.tied).alike⟩
         · have c : Comes ω m n := t.comes.trans p.comes
           have c' : Comes ω m' n' := t'.comes.trans p'.comes
-          rcases ih i' (Nat.lt_of_le_of_lt l' l) yn (gr.on c) h with ⟨k', hk, a⟩ | ⟨e, e', he, he', rest⟩
+          rcases ih i' (Nat.lt_of_le_of_lt l' l) yn h with ⟨k', hk, a⟩ | ⟨e, e', he, he', rest⟩
           · exact .inl ⟨k', c'.trans hk, a⟩
           · exact .inr ⟨e, e', c.trans he, c'.trans he', rest⟩
 
-theorem Sync.back (marks : Marks G w) : ∀ (j : Nat) {m m' k' : M}, Sync ω G w os os' m m' → Grounded ω w m → Moves ω j m' k' →
+theorem Sync.back (marks : Marks G w) : ∀ (j : Nat) {m m' k' : M}, Sync ω G w os os' m m' → Moves ω j m' k' →
     (∃ k, Comes ω m k ∧ Alike G k k') ∨ Ended ω G w os os' m m' fun _ e' => Comes ω e' k' := by
   intro j
   induction j using Nat.strongRecOn with
   | ind j ih =>
-    intro m m' k' y gr h
+    intro m m' k' y h
     have sk : Sound k' := y.right.sound.after h.after
     obtain ⟨φ, ag⟩ := y.alike
-    cases y.next marks (gr m (.refl m)) with
+    cases y.next marks with
     | ends o o' => exact .inr ⟨m, m', .refl m, .refl m', y, o, o', ⟨j, h⟩⟩
     | @stuck q q' p p' s s' =>
       left
@@ -158,7 +153,7 @@ theorem Sync.back (marks : Marks G w) : ∀ (j : Nat) {m m' k' : M}, Sync ω G w
         · exact .inl ⟨d, t.comes, (dd.choose_spec.beside (.refl d) b sd.bound.tied sk.bound.tied).alike⟩
         · have c : Comes ω m n := t.comes.trans p.comes
           have c' : Comes ω m' n' := t'.comes.trans p'.comes
-          rcases ih i' (Nat.lt_of_le_of_lt l' l) yn (gr.on c) h with ⟨k, hk, a⟩ | ⟨e, e', he, he', rest⟩
+          rcases ih i' (Nat.lt_of_le_of_lt l' l) yn h with ⟨k, hk, a⟩ | ⟨e, e', he, he', rest⟩
           · exact .inl ⟨k, c.trans hk, a⟩
           · exact .inr ⟨e, e', c.trans he, c'.trans he', rest⟩
 

@@ -72,7 +72,7 @@ theorem Sound.regains (s : Sound m) {id : Id} (i : m.has id = true) (to : Option
 /-- A step of a run of the family that is at no stop: it is the same in both trees. The first two cannot happen together with another
 outcome: both trees wait for an answer to `run.pick`. -/
 theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (hF : ∀ x, Over w x → G x = true) (hz : Over w z) (nz : z ≠ .world)
-    (hw : Id.world ∉ (m.run z).handles) {rest rest' : List Id} (top : m.stack = z :: rest) (top' : m'.stack = z :: rest')
+    {rest rest' : List Id} (top : m.stack = z :: rest) (top' : m'.stack = z :: rest')
     (ns : ¬ m.Stops z) : (m.step = none ∧ m'.step = none ∧ ∃ q, (m.run z).code = .settled (.waiting q) ∧ q.op = "run.pick") ∨
       ∃ n n' F, m.step = some n ∧ m'.step = some n' ∧ Alike G n n' ∧ n.stack = F ++ m.stack ∧ n'.stack = F ++ m'.stack ∧
         ∀ x ∈ F, Over w x := by
@@ -114,7 +114,7 @@ theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (hF : ∀ x,
         obtain ⟨F, h1, h2, h3⟩ := stacks
         exact ⟨_, _, F, hc.trans p, hc'.trans p', k.next g q, h1, h2, h3⟩
       · have shows : Shows' G m z := fun id x ho hx => td.asks hF (hz.step (td.owns ho)) hx
-        have p := k.perform o s.wf td s.granted.named s.bound.tabled g shows hw q
+        have p := k.perform o s.wf td s.granted.named s.bound.tabled g shows q
         generalize hx : m.perform z q = a, hx' : m'.perform z q = b at p
         cases p with
         | rest =>

@@ -218,7 +218,7 @@ theorem Alike.fork (k : Alike G m m') (o : Closed G) (td : Tied m) (nm : Named m
 
 /-- What the active marked run asks of the machine is done alike in both trees. -/
 theorem Alike.perform (k : Alike G m m') (o : Closed G) (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stamped m) {a : Id} (g : G a = true)
-    (hq : Shows' G m a) (hw : Id.world ∉ (m.run a).handles) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
+    (hq : Shows' G m a) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
   unfold M.perform
   split
   · exact .go (k.take g _)
@@ -239,7 +239,7 @@ theorem Alike.perform (k : Alike G m m') (o : Closed G) (w : Wf m) (td : Tied m)
   · exact k.pick g _
   · exact .go (k.revert o g _)
   · exact .go (k.spawn o g (stamped_given tab a) _)
-  · exact .go (k.traceOp o g hw _)
+  · exact .go (k.traceOp o g _)
   · exact .go (k.reply g _ _)
 
 end M

@@ -22,7 +22,7 @@ namespace M
 variable {G : Id → Bool} {m n : M}
 
 /-- A run outside of the marked ones is born, owned by one of these. -/
-theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (ho : ∀ o, r.owner = some o → G o = false) :
+theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (nw : r.id ≠ .world) (ho : ∀ o, r.owner = some o → G o = false) :
     Beside G m (n.put r) :=
   b.trans
     { program := rfl, contents := rfl, written := rfl, used := rfl, size := Nat.le_refl _
@@ -42,7 +42,8 @@ theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (ho : ∀ 
       owner := fun x gx => by
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
         exact .refl _
-      world := Runs.has_put_of_has r }
+      world := Runs.has_put_of_has r
+      quiet := fun h => by rw [run_put_ne _ nw]; exact h }
 
 /-- A run goes from one owner outside of the marked runs to another. -/
 theorem Beside.own (b : Beside G m n) {x o p : Id} {gs : List Id} (i : n.has x = true) (ho : (n.run x).owner = some p) (gp : G p = false)
@@ -54,7 +55,8 @@ theorem Beside.own (b : Beside G m n) {x o p : Id} {gs : List Id} (i : n.has x =
       ids := ?_
       runs := fun y _ => ?_
       owner := fun y _ => ?_
-      world := fun h => by rw [has_own, h, Bool.or_true] }
+      world := fun h => by rw [has_own, h, Bool.or_true]
+      quiet := fun h => by rw [trace_own]; exact h }
   · rw [run_own] at h
     split at h
     · cases h; rw [go] at gq; cases gq
@@ -108,7 +110,7 @@ theorem given_one {handles : List Id} {h : Nat} (hh : handles[h]? = some c) :
 theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {h : Nat} {K : Stack}
     (agent : m.program.agent? sup = some Await.supDef) (asks : requestOf request = .ok req) (ga : G a = false)
     (gs : G (.made a (m.run a).made) = false) (hh : (m.run a).handles[h]? = some c) (own : m.owns a c = true) (ca : c ≠ a)
-    (ia : m.has a = true) :
+    (ia : m.has a = true) (nw : a ≠ .world) :
     Spawned G a (.made a (m.run a).made) c sup req K m
       (m.spawn a { op := "run.spawn", args := [.agent sup, .list [.run h], request], stack := K }) := by
   have fresh := not_has_made wf a
@@ -131,7 +133,7 @@ theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {
     rw [own₁, if_pos rfl]
   show Spawned G a s c sup req K m (((M.lend a s (m.put r) c).recordCode s _ _).answerRun a _ s)
   rw [lent]
-  have b₁ : Beside G m (m.put r) := (Beside.refl m).born gs fun o e => Option.some.inj e ▸ ga
+  have b₁ : Beside G m (m.put r) := (Beside.refl m).born gs (fun e => by have e : s = .world := e; rw [← hs] at e; cases e) fun o e => Option.some.inj e ▸ ga
   have b₂ : Beside G m ((m.put r).own c s (a :: ((m.put r).run c).givers)) :=
     b₁.own (by rw [M.has_put, ic, Bool.or_true]) (beq_iff_eq.mp own₁) ga gs
   have stack₂ : ((m.put r).own c s (a :: ((m.put r).run c).givers)).stack = m.stack := rfl
@@ -147,7 +149,7 @@ theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {
   intro b₂ stack₂ rs rc rx
   -- The supervisor records its start.
   generalize hp : p₂.recordCode s _ _ = p₃
-  have b₃ : Beside G m p₃ := by rw [← hp]; exact b₂.record gs _ _
+  have b₃ : Beside G m p₃ := by rw [← hp]; exact b₂.record gs (fun e => by rw [← hs] at e; cases e) _ _
   have stack₃ : p₃.stack = m.stack := by rw [← hp]; exact stack₂
   have ss : p₃.run s = { r with code := bodyOf sup [.run 0], trace := (p₃.run s).trace } := by
     rw [← hp, run_recordCode_same, rs]
@@ -161,7 +163,7 @@ theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {
         ({ p₃.run a with handles := (hold (m.run a).handles s).1, made := (m.run a).made + 1 } : Run) := by rw [ra]
     rw [same]
     have id : ({ p₃.run a with handles := (hold (m.run a).handles s).1, made := (m.run a).made + 1 } : Run).id = a := run_id p₃ a
-    refine ⟨(Beside.refl p₃).put (by rw [id]; exact ga) (by rw [id]), fun x hx => run_put_ne _ (by rw [id]; exact hx.symm), ?_, ?_, ?_⟩
+    refine ⟨(Beside.refl p₃).put (by rw [id]; exact ga) (by rw [id]) (fun e => absurd (id.symm.trans e) nw), fun x hx => run_put_ne _ (by rw [id]; exact hx.symm), ?_, ?_, ?_⟩
     all_goals rw [run_put, if_pos id]
     rw [ra]; exact hold_prefix _ _
   have put : (p₃.put { m.run a with handles := (hold (m.run a).handles s).1, made := (m.run a).made + 1 }).run a =
@@ -171,7 +173,7 @@ theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {
   generalize hq : p₃.put { m.run a with handles := (hold (m.run a).handles s).1, made := (m.run a).made + 1 } = p₄
   intro set put
   have stack₄ : p₄.stack = m.stack := by rw [← hq]; exact stack₃
-  have told := Turn.reply ga p₄ { op := "run.spawn", args := [.agent sup, .list [.run h], request], stack := K }
+  have told := Turn.reply ga nw p₄ { op := "run.spawn", args := [.agent sup, .list [.run h], request], stack := K }
     (.ok (.run (hold (m.run a).handles s).2))
   have same : ∀ x, x ≠ a → (p₄.reply a { op := "run.spawn", args := [.agent sup, .list [.run h], request], stack := K }
     (.ok (.run (hold (m.run a).handles s).2))).run x = p₃.run x := fun x hx => by rw [told.others x hx, set.others x hx]

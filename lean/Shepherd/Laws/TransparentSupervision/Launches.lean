@@ -158,7 +158,7 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
       simp only [M.localMove, if_neg (show ¬ m₁.program.steps < k + 1 + 1 by rw [prog₁]; omega), Await.local_spawn he sup.small, M.ask,
         Free.allowed fr, if_true, Free.charge fr]
       rfl
-    have t₂ := Turn.recordCode t.out m₁ (.intent "run.spawn" wt.args) (.settled (.waiting wt))
+    have t₂ := Turn.recordCode t.out t.notWorld m₁ (.intent "run.spawn" wt.args) (.settled (.waiting wt))
     have c₂ : ((m₁.recordCode a (.intent "run.spawn" wt.args) (.settled (.waiting wt))).run a).code = .settled (.waiting wt) := by
       rw [run_recordCode_same]
     have made₂ : ((m₁.recordCode a (.intent "run.spawn" wt.args) (.settled (.waiting wt))).run a).made = (m₁.run a).made := by
@@ -193,7 +193,7 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
       rw [tt.others _ ne]; exact this
     have ia : m₂.has a = true := has_of_code (by rw [c₂]; exact nofun)
     have gs := t.later _ more
-    have sp := spawn_one (G := G) (K := frame :: K) sound₂.wf (by rw [prog₂, t.program]; exact sup.agent) sup.asks t.out gs hh₂ own₂ ne ia
+    have sp := spawn_one (G := G) (K := frame :: K) sound₂.wf (by rw [prog₂, t.program]; exact sup.agent) sup.asks t.out gs hh₂ own₂ ne ia t.notWorld
     have fresh := not_has_made sound₂.wf a
     have s₃ : m₂.step = some (m₂.spawn a wt) := by
       rw [step_active st₂, c₂]

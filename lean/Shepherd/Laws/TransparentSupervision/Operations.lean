@@ -229,10 +229,31 @@ theorem seenEvents_known (o : Closed G) {id : Id} (cs : List Commit) (hc : ∀ c
         · exact handlesToday_mark o hc0 _ (List.mem_of_getElem? e)
       · exact ht
 
-theorem Alike.traceOp (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true) (hw : Id.world ∉ (m.run a).handles) (w : Waiting) :
+theorem Alike.traceOp (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true) (w : Waiting) :
     Alike G (m.traceOp a w) (m'.traceOp a w) := by
   have k' := k
   obtain ⟨φ, k⟩ := k
+  have look : ∀ id, G id = true → ∀ start, Alike G
+      (match checkSize Limits.traceDepth (.list (m.traceValue a id start).2) with
+        | .error f => m.reply a w (.err f.code s!"the events cannot be read: {f.text}")
+        | .ok () => (m.setHandles a (m.traceValue a id start).1).reply a w (.ok (.list (m.traceValue a id start).2)))
+      (match checkSize Limits.traceDepth (.list (m'.traceValue a id start).2) with
+        | .error f => m'.reply a w (.err f.code s!"the events cannot be read: {f.text}")
+        | .ok () => (m'.setHandles a (m'.traceValue a id start).1).reply a w (.ok (.list (m'.traceValue a id start).2))) := by
+    intro id gi start
+    have known : ∀ c ∈ (((m.run id).trace.takeWhile fun c => start ≤ c.index).reverse), ∀ x ∈ c.handles, Known G x :=
+      fun c hc => (k.commits id gi c ((List.takeWhile_sublist _).subset (List.mem_reverse.mp hc))).handles
+    have same : m'.traceValue a id start = m.traceValue a id start := by
+      unfold M.traceValue
+      rw [k.trace gi, k.handles g]
+      unfold Trace.at
+      rw [List.takeWhile_map, ← List.map_reverse]
+      exact k.seenEvents o gi _ known _
+    rw [same]
+    split
+    · exact k'.reply g _ _
+    · refine Alike.reply ⟨φ, k.setHandles g ?_⟩ g _ _
+      exact seenEvents_known o _ known (k.tables a g)
   unfold M.traceOp
   split
   · rw [k.handles g]
@@ -240,20 +261,16 @@ theorem Alike.traceOp (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true
     · exact k'.wrong g _
     · next id e =>
       have mem := List.mem_of_getElem? e
-      have gi : G id = true := (k.tables a g id mem).resolve_right fun e => hw (e ▸ mem)
-      have known : ∀ start, ∀ c ∈ (((m.run id).trace.takeWhile fun c => start ≤ c.index).reverse), ∀ x ∈ c.handles, Known G x :=
-        fun start c hc => (k.commits id gi c ((List.takeWhile_sublist _).subset (List.mem_reverse.mp hc))).handles
-      have same : ∀ start, m'.traceValue a id start = m.traceValue a id start := fun start => by
-        unfold M.traceValue
-        rw [k.trace gi, k.handles g]
-        unfold Trace.at
-        rw [List.takeWhile_map, ← List.map_reverse]
-        exact k.seenEvents o gi _ (known start) _
-      simp only [same]
-      split
-      · exact k'.reply g _ _
-      · refine Alike.reply ⟨φ, k.setHandles g ?_⟩ g _ _
-        exact seenEvents_known o _ (known _) (k.tables a g)
+      rcases k.tables a g id mem with gi | rfl
+      · exact look id gi _
+      · have none : ∀ start, m.traceValue a .world start = ((m.run a).handles, []) := fun start => by
+          unfold M.traceValue; rw [k.quiet.1]; rfl
+        have none' : ∀ start, m'.traceValue a .world start = ((m.run a).handles, []) := fun start => by
+          unfold M.traceValue; rw [k.quiet.2, k.handles g]; rfl
+        simp only [none, none']
+        split
+        · exact k'.reply g _ _
+        · exact Alike.reply ⟨φ, k.setHandles g (k.tables a g)⟩ g _ _
   · exact k'.wrong g _
 
 /-! ## New runs -/

@@ -52,12 +52,12 @@ theorem Sync.picks (y : Sync ω G w os os' m m') (marks : Marks G w) {F : List I
 /-- A run of the family that is at no stop goes on. -/
 theorem Sync.moves (y : Sync ω G w os os' m m') (marks : Marks G w) {F : List Id} (st : m.stack = F ++ w :: idsOf os ++ [.world])
     (st' : m'.stack = F ++ w :: idsOf os' ++ [.world]) (hF : ∀ x ∈ F, Over w x) {rest rest' : List Id} (top : m.stack = z :: rest)
-    (top' : m'.stack = z :: rest') (hz : Over w z) (hw : Id.world ∉ (m.run z).handles) (ns : ¬ m.Stops z) : Next ω G w os os' m m' := by
+    (top' : m'.stack = z :: rest') (hz : Over w z) (ns : ¬ m.Stops z) : Next ω G w os os' m m' := by
   have nz : z ≠ .world := fun e => by
     have := marks.family z hz
     rw [e, marks.world] at this; cases this
   have ns' : ¬ m'.Stops z := fun h => ns ((y.alike.stops (marks.family z hz)).mp h)
-  rcases y.alike.moves marks.closed y.left.sound marks.family hz nz hw top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
+  rcases y.alike.moves marks.closed y.left.sound marks.family hz nz top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
   · exact y.picks marks st st' hF top top' hz s s' code pick
   · refine y.family marks (F' := F' ++ F) (.inl s) (.inl s') k ?_ ?_ (fun x hx => ?_)
       (fun x hx => step_apart y.left.sound top hz nz s (fun h => absurd h ns) hx)
@@ -116,7 +116,7 @@ theorem Awaited.resumes (a : Awaited ω G w os m) {k f d : M} {q : Question} {an
     (ca : Carries k w q os) (st : f.stack = [top w os, .world]) :
     ∃ n, Trail ω G m m d ∧ Path G d n ∧ Awaited ω G w os n ∧ Beside G f d ∧ n.stack = w :: idsOf os ++ [.world] := by
   have out := a.chain.out
-  obtain ⟨tf, an⟩ := relays (m := f) answer by' out a.nodup (ca.keep apart)
+  obtain ⟨tf, an⟩ := relays (m := f) answer by' (fun o ho => ⟨out o ho, a.chain.nw o ho⟩) a.nodup (ca.keep apart)
   rw [← hd] at tf an
   have dst : d.stack = top w os :: [.world] := by
     rw [hd]
@@ -277,7 +277,7 @@ theorem Sync.through (y : Sync ω G w os os' m m') (marks : Marks G w) (st : m.s
       exact go kk ⟨rfl, rfl, rfl⟩ ⟨rfl, rfl, rfl⟩ (.inr ⟨step, outer⟩) (.inr ⟨step', outer'⟩)
 
 /-- Two trees in which the same run is awaited, and its family is active, go on alike. -/
-theorem Sync.next (y : Sync ω G w os os' m m') (marks : Marks G w) (hw : ∀ z, Over w z → Id.world ∉ (m.run z).handles) :
+theorem Sync.next (y : Sync ω G w os os' m m') (marks : Marks G w) :
     Next ω G w os os' m m' := by
   obtain ⟨F, st, st', hF⟩ := y.stacks
   cases F with
@@ -289,7 +289,7 @@ theorem Sync.next (y : Sync ω G w os os' m m') (marks : Marks G w) (hw : ∀ z,
         refine .ends ⟨st, s, hq⟩ ⟨st', (y.alike.stops (marks.family w (.refl w))).mpr s, ?_⟩
         rw [y.alike.choose_spec.shown (marks.family w (.refl w))]
         exact hq
-    · exact y.moves marks (F := []) st st' hF (z := w) (rest := idsOf os ++ [Id.world]) (rest' := idsOf os' ++ [Id.world]) st st' (.refl w) (hw w (.refl w)) s
+    · exact y.moves marks (F := []) st st' hF (z := w) (rest := idsOf os ++ [Id.world]) (rest' := idsOf os' ++ [Id.world]) st st' (.refl w) s
   | cons z F =>
     have hz := hF z List.mem_cons_self
     have hF' : ∀ x ∈ F, Over w x := fun x hx => hF x (List.mem_cons_of_mem _ hx)
@@ -300,7 +300,7 @@ theorem Sync.next (y : Sync ω G w os os' m m') (marks : Marks G w) (hw : ∀ z,
       | cons o F =>
         exact y.inner marks (F := o :: F) (owner := o) (b := F ++ w :: idsOf os ++ [.world]) (b' := F ++ w :: idsOf os' ++ [.world]) st st' hz hF'
           rfl rfl (hF' o List.mem_cons_self) s
-    · exact y.moves marks st st' hF (z := z) (rest := F ++ w :: idsOf os ++ [Id.world]) (rest' := F ++ w :: idsOf os' ++ [Id.world]) st st' hz (hw z hz) s
+    · exact y.moves marks st st' hF (z := z) (rest := F ++ w :: idsOf os ++ [Id.world]) (rest' := F ++ w :: idsOf os' ++ [Id.world]) st st' hz s
 
 end Supervision
 

@@ -120,6 +120,13 @@ theorem Chain.out : ∀ {os : List Watch} {c : Id}, Chain G m c os → ∀ o ∈
     | inl e => exact e ▸ h.1.out
     | inr hx => exact Chain.out h.2 x hx
 
+theorem Chain.nw : ∀ {os : List Watch} {c : Id}, Chain G m c os → ∀ o ∈ os, o.id ≠ .world
+  | [], _, _, _, h => absurd h List.not_mem_nil
+  | o :: os, _, h, x, hx => by
+    cases List.mem_cons.mp hx with
+    | inl e => exact e ▸ h.1.world
+    | inr hx => exact Chain.nw h.2 x hx
+
 /-- A step or an answer of the family leaves it awaited. -/
 theorem Awaited.on {os : List Watch} (a : Awaited ω G w os m) (later : After ω m n) (marks : Marks G w)
     (apart : ∀ y, ¬ Over w y → n.run y = m.run y) {F : List Id} (stack : n.stack = F ++ w :: idsOf os ++ [.world]) :

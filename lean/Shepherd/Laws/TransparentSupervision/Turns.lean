@@ -117,14 +117,14 @@ theorem Turn.setHandles {o : Id} (g : G o = false) (m : M) {hs : List Id} (h : (
   all_goals rw [run_setHandles_same]
   exact h
 
-theorem Turn.recordCode {o : Id} (g : G o = false) (m : M) (ev : Event) (code : Code) : Turn G o m (m.recordCode o ev code) := by
-  refine ⟨(Beside.refl m).record g _ _, fun x hx => run_recordCode_ne _ _ _ hx.symm, ?_, ?_, ?_⟩
+theorem Turn.recordCode {o : Id} (g : G o = false) (nw : o ≠ .world) (m : M) (ev : Event) (code : Code) : Turn G o m (m.recordCode o ev code) := by
+  refine ⟨(Beside.refl m).record g nw _ _, fun x hx => run_recordCode_ne _ _ _ hx.symm, ?_, ?_, ?_⟩
   all_goals rw [run_recordCode_same]
   exact List.prefix_refl _
 
-theorem Turn.reply {o : Id} (g : G o = false) (m : M) (w : Waiting) (answer : Value) : Turn G o m (m.reply o w answer) := by
+theorem Turn.reply {o : Id} (g : G o = false) (nw : o ≠ .world) (m : M) (w : Waiting) (answer : Value) : Turn G o m (m.reply o w answer) := by
   rw [reply_eq]
-  refine ⟨(Beside.refl m).record g _ _, fun x hx => run_record_ne _ _ _ hx.symm, ?_, ?_, ?_⟩
+  refine ⟨(Beside.refl m).record g nw _ _, fun x hx => run_record_ne _ _ _ hx.symm, ?_, ?_, ?_⟩
   all_goals rw [run_record_same]
   exact List.prefix_refl _
 
@@ -168,7 +168,7 @@ theorem go_trip {rest : List Id} (out : G o.id = false) : ∀ (j : Nat) {m : M} 
     refine ⟨n, (Path.one s tn).trans pa, tn.trans tu, st, ?_⟩
     rw [co, show k + (j + 1) = k + 1 + j by omega]
 
-theorem go_ask {rest : List Id} (out : G o.id = false) (pass : Passes (m.run o.id).grant) {op : String}
+theorem go_ask {rest : List Id} (out : G o.id = false) (nw : o.id ≠ .world) (pass : Passes (m.run o.id).grant) {op : String}
     (ho : op = "run.next" ∨ op = "run.pass") {K : Stack} {k : Nat} (top : m.stack = o.id :: rest)
     (code : (m.run o.id).code = .settled (.running (.op op [Await.run]) (Await.env o.handle) K k)) (l : k < m.program.steps) :
     ∃ n, Path G m n ∧ Turn G o.id m n ∧ n.stack = o.id :: rest ∧
@@ -178,7 +178,7 @@ theorem go_ask {rest : List Id} (out : G o.id = false) (pass : Passes (m.run o.i
     rw [step_active top, code]
     simp only [M.localMove, if_neg (show ¬ m.program.steps < k + 1 by omega), Await.local_ask op isRun, M.ask, Free.allowed (pass.free ho), if_true,
       Free.charge (pass.free ho)]
-  have t := Turn.recordCode out m (.intent op [.run o.handle]) (.settled (.waiting { op, args := [.run o.handle], stack := K }))
+  have t := Turn.recordCode out nw m (.intent op [.run o.handle]) (.settled (.waiting { op, args := [.run o.handle], stack := K }))
   exact ⟨_, Path.one s t, t, top, by rw [run_recordCode_same]⟩
 
 theorem Link.owned (l : Link G m o c) : m.owned o.id (.run o.handle) = .ok c := by
@@ -259,7 +259,7 @@ theorem told_one {rest : List Id} (l : Link G m o c) {q : Question} (hq : m.show
     rw [hs]
   have t := ((Turn.stack (G := G) (o := o.id) m (o.id :: rest)).trans
     (Turn.setHandles l.out _ (hs := (holdAll (m.run o.id).handles q.path).1) (holdAll_prefix _ _))).trans
-    (Turn.reply l.out _ (Await.wNext o.handle o.frames)
+    (Turn.reply l.out l.world _ (Await.wNext o.handle o.frames)
       (.ok (Driving.intent q.op q.args (.list ((holdAll (m.run o.id).handles q.path).2.map .run)))))
   refine ⟨_, .list ((holdAll (m.run o.id).handles q.path).2.map .run), Path.one s t, t, rfl, ?_⟩
   rw [reply_eq, run_record_same]
@@ -279,7 +279,7 @@ theorem rise_one {rest : List Id} (low : Await.LoweredIn m.program) (l : Link G 
     (Await.trip_pass (h := o.handle) (K := o.frames) low₁ q.op q.args v) (by have := low₁.steps; omega)
   have l₂ := (l.turn t₁).turn t₂
   have low₂ : Await.LoweredIn m₂.program := t₂.program ▸ low₁
-  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out l₂.grant (.inr rfl) s₂ c₂ (by have := low₂.steps; omega)
+  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out l.world l₂.grant (.inr rfl) s₂ c₂ (by have := low₂.steps; omega)
   have l₃ := l₂.turn t₃
   have same : m₃.run c = m.run c := by
     rw [t₃.others _ l.ne, t₂.others _ l.ne, t₁.others _ l.ne]
@@ -298,7 +298,7 @@ theorem fall_one {rest : List Id} (l : Link G m o c) (top : m.stack = o.id :: re
       (n.run o.id).code = .driving c (Await.wNext o.handle o.frames) := by
   obtain ⟨p, j, k, code, tr, room⟩ := ready
   obtain ⟨m₂, p₂, t₂, s₂, c₂⟩ := go_trip (G := G) l.out j top code tr (Nat.le_of_lt room)
-  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out (l.turn t₂).grant (.inl rfl) s₂ c₂ (by rw [t₂.program]; exact room)
+  obtain ⟨m₃, p₃, t₃, s₃, c₃⟩ := go_ask (G := G) l.out l.world (l.turn t₂).grant (.inl rfl) s₂ c₂ (by rw [t₂.program]; exact room)
   obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_next ((l.turn t₂).turn t₃) s₃ c₃
   exact ⟨m₄, (p₂.trans p₃).trans p₄, (t₂.trans t₃).trans t₄, s₄, c₄⟩
 
