@@ -21,15 +21,15 @@ def besides (made : Nat) : Id → Bool
   | .made .root n => decide (n < made)
   | _ => true
 
-/-- The root run, which the world drives, is about to await the run `w`, which it owns, through `d` supervisors: its next local step is
+/-- The root run, which the world drives, is about to await the run `w`, which it owns, through a supervisor for each of `names`: its next local step is
 the first one of `await (spawn sup(… spawn sup(e)))`, where the value of `e` is a handle to `w`, and at most 5 local steps came since its
 last event. The program has the agents to which `await` is lowered, and allows 12 local steps between two events; and what the root run
 was granted lets it spawn, drive and pass as often as it likes, with no limited clause about any of these. -/
-structure Before (m : M) (w : Id) {P : Program} (sup : Supervisor P) (d : Nat) : Prop where
+structure Before (m : M) (w : Id) {P : Program} (sup : Supervisor P) (names : List (String × String)) : Prop where
   program : m.program = P
   lowered : Await.LoweredIn P
   stack : m.stack = [.root, .world]
-  code : ∃ ρ e h K k, (m.run .root).code = .settled (.running (Await.supervised sup.name sup.request d e) ρ K k) ∧ k ≤ 5 ∧
+  code : ∃ ρ e h K k, (m.run .root).code = .settled (.running (Await.supervised sup.name sup.request names e) ρ K k) ∧ k ≤ 5 ∧
     evalAll ρ [e] = .ok [.run h] ∧ (m.run .root).handles[h]? = some w
   owns : m.owns .root w = true
   grant : ∀ op ∈ ["run.spawn", "run.next", "run.pass"], ∀ l ∈ (m.run .root).grant, Free op l.clauses
@@ -113,9 +113,9 @@ theorem unchanged {G : Id → Bool} {w : Id} {m m' : M} (marks : Marks G w) (k :
     code := fun x h => k.code (marks.family x h) }
 
 /-- From where a run is about to be awaited to where it is: the tree goes there by itself, beside the marked runs. -/
-theorem Before.awaited {ω : Oracle} {m : M} {w : Id} {P : Program} {sup : Supervisor P} {d : Nat} (t : Before m w sup d)
+theorem Before.awaited {ω : Oracle} {m : M} {w : Id} {P : Program} {sup : Supervisor P} {names : List (String × String)} (t : Before m w sup names)
     (reached : ∃ i : Init, After ω i.start m) : ∃ n os, Path (besides (m.run .root).made) m n ∧
-      Awaited ω (besides (m.run .root).made) w os n ∧ n.stack = w :: idsOf os ++ [.world] ∧ os.length = d + 1 ∧
+      Awaited ω (besides (m.run .root).made) w os n ∧ n.stack = w :: idsOf os ++ [.world] ∧ os.length = names.length + 1 ∧
       Marks (besides (m.run .root).made) w := by
   have s : Sound m := reached.choose_spec.sound
   have own := s.bound.tied.owns t.owns
@@ -123,12 +123,12 @@ theorem Before.awaited {ω : Oracle} {m : M} {w : Id} {P : Program} {sup : Super
   have marks : Marks (besides (m.run .root).made) w :=
     marks_besides own (fun j e => by rw [e] at st; exact st) fun j x e => by rw [e] at st; exact st
   obtain ⟨ρ, e, h, K, k, code, hk, he, hh⟩ := t.code
-  have about : AboutTo (besides (m.run .root).made) m .root K w sup d h :=
+  have about : AboutTo (besides (m.run .root).made) m .root K w sup names h :=
     { program := t.program, sound := s, low := t.program ▸ t.lowered, out := rfl
       later := fun j hj => decide_eq_false (Nat.not_lt.mpr hj), notWorld := nofun, stack := t.stack, code := ⟨ρ, e, k, code, he, hk⟩
       handle := hh, owns := t.owns
       grant := fun l hl => ⟨t.grant _ (by decide) l hl, t.grant _ (by decide) l hl⟩, spawns := t.grant _ (by decide) }
-  obtain ⟨n, os, p, stack, chain, drives, nodup, len⟩ := launch ω d (os := []) about
+  obtain ⟨n, os, p, stack, chain, drives, nodup, len⟩ := launch ω names (os := []) about
     ⟨trivial, fun _ h => absurd h List.not_mem_nil, List.nodup_nil, List.not_mem_nil, own.ne.symm⟩ (marks.family w (.refl w))
   obtain ⟨i, r⟩ := reached
   exact ⟨n, os, p, ⟨⟨i, r.trans p.after⟩, p.beside.program ▸ t.program ▸ t.lowered, (fun e => by rw [e] at len; cases len),
@@ -138,11 +138,11 @@ end Supervision
 
 open Supervision in
 /-- Replacing `await w` by `await (spawn sup(w))`, sup only passing, w already spawned, leaves trace, files and result of w and all below
-unchanged; to any depth.
+unchanged; to any depth (the asker being the root run, and what supervisors ask neither limited nor counted).
 
 Two trees of the same program, each of which can be reached, agree on all runs but the root run (`M.Alike`: the other runs are the same,
 but for the places of their events in the log, and hold no handle to the root run; the outermost owner has done nothing of its own;
-the root run has made as many runs in both). The one is about to do `await (spawn sup(… spawn sup(w)))` with `d` supervisors, the other with `d'`, any two numbers: with none, `await w`
+the root run has made as many runs in both). The one is about to do `await (spawn sup(… spawn sup(w)))` with any number of supervisors, the other with any other number: with none, `await w`
 itself (`Supervision.Before`). The outside answers by the oracle `ω`, and does nothing of its own. Then whatever the one tree comes to,
 the other comes to a tree in which `w` and all below are the same (`Supervision.Unchanged`), up to where `w` is at its last stop in
 both, again the same; and the other way round.
@@ -152,8 +152,8 @@ What it takes, for grants and bounds are shared (`Supervision.Before`): no limit
 them do so without regard to arguments; and the program allows 12 local steps between two events. Owners above the asker are left out:
 one of them could look at the path that `run.next` tells, and that differs. -/
 theorem transparent_supervision {ω : Oracle} {m m' : M} (reached : ∃ i : Init, M.After ω i.start m)
-    (reached' : ∃ i : Init, M.After ω i.start m') {P : Program} {sup sup' : Supervisor P} {w : Id} {d d' : Nat}
-    (before : Before m w sup d) (before' : Before m' w sup' d') (alike : M.Alike (besides (m.run .root).made) m m')
+    (reached' : ∃ i : Init, M.After ω i.start m') {P : Program} {sup sup' : Supervisor P} {w : Id}
+    {names names' : List (String × String)} (before : Before m w sup names) (before' : Before m' w sup' names') (alike : M.Alike (besides (m.run .root).made) m m')
     (made : (m'.run .root).made = (m.run .root).made) :
     (∀ k, Comes ω m k → (∃ k', Comes ω m' k' ∧ Unchanged w k k') ∨
       ∃ e e', Comes ω m e ∧ Comes ω e k ∧ Comes ω m' e' ∧ AtEnd w e ∧ AtEnd w e' ∧ Unchanged w e e') ∧

@@ -69,18 +69,19 @@ def unwrapDef : Def :=
         (.ret (.prim "fail" [.lit (.text "unknown"),
           .prim "text" [.lit (.text "nobody knows whether `"), .var "op", .lit (.text "` happened")]]))) }
 
-/-- `agent sup(run) = await run`: a supervisor that only passes. -/
-def supDef : Def := { params := ["run"], body := .call (.lit (.agent "await'")) [run] }
-
 /-- `await e`. -/
 def await (e : Expr) : Comp := .call (.lit (.agent "await'")) [e]
 
-/-- `await e` through `d` supervisors more: `await (spawn sup(… spawn sup(e)))`, each spawned with `request`. -/
-def supervised (sup : String) (request : Value) : Nat → Expr → Comp
-  | 0, e => await e
-  | d + 1, e =>
-    .let "outcome" (.op "run.spawn" [.lit (.agent sup), .prim "list" [e], .lit request])
-      (.let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) (supervised sup request d (.var "value")))
+/-- `agent sup(r) { return await r }`: a supervisor that only passes. -/
+def supDef (r : String) : Def := { params := [r], body := await (.var r) }
+
+/-- `await e` through supervisors: `await (spawn sup(… spawn sup(e)))`, each spawned with `request`. There are as many as `names`, which
+are those that the lowering gives to the outcome of each `run.spawn` and to the run in it. -/
+def supervised (sup : String) (request : Value) : (names : List (String × String)) → Expr → Comp
+  | [], e => await e
+  | (o, v) :: names, e =>
+    .let o (.op "run.spawn" [.lit (.agent sup), .prim "list" [e], .lit request])
+      (.let v (.call (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")]) (supervised sup request names (.var v)))
 
 /-- The program has the agents to which `await` is lowered, and its bound on the local steps between two events lets them go on. -/
 structure LoweredIn (P : Program) : Prop where
@@ -135,9 +136,12 @@ theorem in_outcome (ρ : Env) (v : Value) : eval (("outcome", .ok v) :: ρ) (par
 theorem local_ret (v : Value) (ρ : Env) (F : Frame) :
     localStep P (.ret (.lit v)) ρ (F :: K) = .running F.body ((F.name, v) :: F.env) K := rfl
 
-theorem local_enter {name : String} {d : Def} {ρ : Env} {e : Expr} (hd : P.agent? name = some d) (hp : d.params = ["run"])
-    (args : evalAll ρ [e] = .ok [.run h]) : localStep P (.call (.lit (.agent name)) [e]) ρ K = .running d.body (env h) K := by
-  have go : enter P ρ (.lit (.agent name)) [e] = .ok (d.body, env h) := by
+theorem eval_var (x : String) (v : Value) (ρ : Env) : evalAll ((x, v) :: ρ) [.var x] = .ok [v] := by
+  simp only [evalAll, eval, List.lookup_cons, beq_self_eq_true]
+
+theorem local_enter {name r : String} {d : Def} {ρ : Env} {e : Expr} (hd : P.agent? name = some d) (hp : d.params = [r])
+    (args : evalAll ρ [e] = .ok [.run h]) : localStep P (.call (.lit (.agent name)) [e]) ρ K = .running d.body [(r, .run h)] K := by
+  have go : enter P ρ (.lit (.agent name)) [e] = .ok (d.body, [(r, .run h)]) := by
     unfold enter
     rw [show eval ρ (.lit (.agent name)) = .ok (.agent name) from rfl, args]
     simp only [hd, List.length_cons, List.length_nil, ne_eq, not_true_eq_false, if_false, hp]
@@ -209,29 +213,28 @@ theorem trip_append : ∀ (i : Nat) {j : Nat} {p q r : Place}, trip P i p q → 
     exact ⟨s, h, trip_append i h' g⟩
 
 /-- From the start of a supervisor to the place that asks `run.next`. -/
-theorem trip_sup (l : LoweredIn P) {sup : String} (hs : P.agent? sup = some supDef) :
+theorem trip_sup (l : LoweredIn P) {sup r : String} (hs : P.agent? sup = some (supDef r)) :
     trip P 7 (.call (.lit (.agent sup)) [.lit (.run h)], [], K) (.op "run.next" [run], env h, nextFrames h (lastFrame h :: K)) :=
-  trip_append 1 (p := (.call (.lit (.agent sup)) [.lit (.run h)], [], K)) (q := (await run, env h, K))
-    ⟨_, local_enter hs rfl rfl, rfl⟩ (trip_await l rfl)
+  trip_append 1 (p := (.call (.lit (.agent sup)) [.lit (.run h)], [], K)) (q := (await (.var r), [(r, .run h)], K))
+    ⟨_, local_enter hs rfl rfl, rfl⟩ (trip_await l (eval_var r _ []))
 
 /-- From the answer of `run.spawn` to what is done with the new run. -/
-theorem trip_spawned (l : LoweredIn P) (c : Comp) (ρ : Env) :
-    trip P 5 (.ret (.lit (.ok (.run h))), [],
-        ⟨"outcome", .let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) c, ρ⟩ :: K)
-      (c, ("value", .run h) :: ("outcome", .ok (.run h)) :: ρ, K) := by
-  have hr : evalAll (("outcome", .ok (.run h)) :: ρ) [outcome, .lit (.text "run.spawn")] = .ok [.ok (.run h), .text "run.spawn"] := rfl
-  have go : enter P (("outcome", .ok (.run h)) :: ρ) (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")] =
+theorem trip_spawned (l : LoweredIn P) (o v : String) (c : Comp) (ρ : Env) :
+    trip P 5 (.ret (.lit (.ok (.run h))), [], ⟨o, .let v (.call (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")]) c, ρ⟩ :: K)
+      (c, (v, .run h) :: (o, .ok (.run h)) :: ρ, K) := by
+  have hr : evalAll ((o, .ok (.run h)) :: ρ) [.var o, .lit (.text "run.spawn")] = .ok [.ok (.run h), .text "run.spawn"] := by
+    simp only [evalAll, eval, List.lookup_cons, beq_self_eq_true]
+  have go : enter P ((o, .ok (.run h)) :: ρ) (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")] =
       .ok (unwrapDef.body, [("op", .text "run.spawn"), ("outcome", .ok (.run h))]) := by
     unfold enter
-    rw [show eval (("outcome", .ok (.run h)) :: ρ) (.lit (.agent "do'")) = .ok (.agent "do'") from rfl, hr]
+    rw [show eval ((o, .ok (.run h)) :: ρ) (.lit (.agent "do'")) = .ok (.agent "do'") from rfl, hr]
     simp only [l.unwrap]
     rfl
-  refine ⟨(.let "value" (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")]) c, ("outcome", .ok (.run h)) :: ρ, K), rfl,
-    (.call (.lit (.agent "do'")) [outcome, .lit (.text "run.spawn")], ("outcome", .ok (.run h)) :: ρ,
-      ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), rfl,
-    (unwrapDef.body, [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), ?_,
-    (.ret (part outcome 0), [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨"value", c, ("outcome", .ok (.run h)) :: ρ⟩ :: K), ?_,
-    (c, ("value", .run h) :: ("outcome", .ok (.run h)) :: ρ, K), ?_, rfl⟩
+  refine ⟨(.let v (.call (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")]) c, (o, .ok (.run h)) :: ρ, K), rfl,
+    (.call (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")], (o, .ok (.run h)) :: ρ, ⟨v, c, (o, .ok (.run h)) :: ρ⟩ :: K), rfl,
+    (unwrapDef.body, [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨v, c, (o, .ok (.run h)) :: ρ⟩ :: K), ?_,
+    (.ret (part outcome 0), [("op", .text "run.spawn"), ("outcome", .ok (.run h))], ⟨v, c, (o, .ok (.run h)) :: ρ⟩ :: K), ?_,
+    (c, (v, .run h) :: (o, .ok (.run h)) :: ρ, K), ?_, rfl⟩
   · simp only [localStep, go]
   · have ok : eval [("op", .text "run.spawn"), ("outcome", .ok (.run h))] (isA outcome "Ok" 1) = .ok (.bool true) :=
       (eval_isA _ _ "Ok" "Ok" [.run h] 1 rfl).trans rfl

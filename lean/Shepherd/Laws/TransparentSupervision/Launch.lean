@@ -107,8 +107,8 @@ theorem given_one {handles : List Id} {h : Nat} (hh : handles[h]? = some c) :
   unfold Value.mapHandlesList Value.mapHandles Value.mapHandlesList
   rw [this]
 
-theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {h : Nat} {K : Stack}
-    (agent : m.program.agent? sup = some Await.supDef) (asks : requestOf request = .ok req) (ga : G a = false)
+theorem spawn_one (wf : Wf m) {sup r : String} {request : Value} {req : Request} {h : Nat} {K : Stack}
+    (agent : m.program.agent? sup = some (Await.supDef r)) (asks : requestOf request = .ok req) (ga : G a = false)
     (gs : G (.made a (m.run a).made) = false) (hh : (m.run a).handles[h]? = some c) (own : m.owns a c = true) (ca : c ≠ a)
     (ia : m.has a = true) (nw : a ≠ .world) :
     Spawned G a (.made a (m.run a).made) c sup req K m
@@ -121,37 +121,37 @@ theorem spawn_one (wf : Wf m) {sup : String} {request : Value} {req : Request} {
   have params : (m.program.agent? sup).map (fun d => d.params.length) = some [Value.run h].length := by rw [agent]; rfl
   unfold M.spawn
   simp only [params, ne_eq, not_true_eq_false, if_false, asks, given_one hh, hs, List.foldl_cons, List.foldl_nil]
-  let r : Run := { id := s, owner := some a, givers := [], agent := sup, args := [.run 0], code := bodyOf sup [.run 0],
-                   files := (m.run a).files, base := (m.run a).files, grant := (m.run a).grant ++ [{ origin := s, clauses := req }],
-                   handles := [c], trace := [], inbox := [], made := 0 }
-  have p₁ : ∀ x, x ≠ s → (m.put r).run x = m.run x := fun x hx => run_put_ne m (r := r) hx.symm
-  have own₁ : (m.put r).owns a c = true := by
+  let r' : Run := { id := s, owner := some a, givers := [], agent := sup, args := [.run 0], code := bodyOf sup [.run 0],
+                    files := (m.run a).files, base := (m.run a).files, grant := (m.run a).grant ++ [{ origin := s, clauses := req }],
+                    handles := [c], trace := [], inbox := [], made := 0 }
+  have p₁ : ∀ x, x ≠ s → (m.put r').run x = m.run x := fun x hx => run_put_ne m (r := r') hx.symm
+  have own₁ : (m.put r').owns a c = true := by
     unfold M.owns at own ⊢
     rw [p₁ c cs]; exact own
-  have lent : M.lend a s (m.put r) c = (m.put r).own c s (a :: ((m.put r).run c).givers) := by
+  have lent : M.lend a s (m.put r') c = (m.put r').own c s (a :: ((m.put r').run c).givers) := by
     unfold M.lend
     rw [own₁, if_pos rfl]
-  show Spawned G a s c sup req K m (((M.lend a s (m.put r) c).recordCode s _ _).answerRun a _ s)
+  show Spawned G a s c sup req K m (((M.lend a s (m.put r') c).recordCode s _ _).answerRun a _ s)
   rw [lent]
-  have b₁ : Beside G m (m.put r) := (Beside.refl m).born gs (fun e => by have e : s = .world := e; rw [← hs] at e; cases e) fun o e => Option.some.inj e ▸ ga
-  have b₂ : Beside G m ((m.put r).own c s (a :: ((m.put r).run c).givers)) :=
+  have b₁ : Beside G m (m.put r') := (Beside.refl m).born gs (fun e => by have e : s = .world := e; rw [← hs] at e; cases e) fun o e => Option.some.inj e ▸ ga
+  have b₂ : Beside G m ((m.put r').own c s (a :: ((m.put r').run c).givers)) :=
     b₁.own (by rw [M.has_put, ic, Bool.or_true]) (beq_iff_eq.mp own₁) ga gs
-  have stack₂ : ((m.put r).own c s (a :: ((m.put r).run c).givers)).stack = m.stack := rfl
-  have rs : ((m.put r).own c s (a :: ((m.put r).run c).givers)).run s = r := by
-    rw [run_own_ne _ _ _ cs]; exact run_put_same m r
-  have rc : ((m.put r).own c s (a :: ((m.put r).run c).givers)).run c =
-      { m.run c with owner := some s, givers := a :: ((m.put r).run c).givers } := by
+  have stack₂ : ((m.put r').own c s (a :: ((m.put r').run c).givers)).stack = m.stack := rfl
+  have rs : ((m.put r').own c s (a :: ((m.put r').run c).givers)).run s = r' := by
+    rw [run_own_ne _ _ _ cs]; exact run_put_same m r'
+  have rc : ((m.put r').own c s (a :: ((m.put r').run c).givers)).run c =
+      { m.run c with owner := some s, givers := a :: ((m.put r').run c).givers } := by
     rw [run_own_same, p₁ c cs]
-  have rx : ∀ x, x ≠ s → x ≠ c → ((m.put r).own c s (a :: ((m.put r).run c).givers)).run x = m.run x := fun x hx hc => by
+  have rx : ∀ x, x ≠ s → x ≠ c → ((m.put r').own c s (a :: ((m.put r').run c).givers)).run x = m.run x := fun x hx hc => by
     rw [run_own_ne _ _ _ hc.symm, p₁ x hx]
   revert b₂ stack₂ rs rc rx
-  generalize (m.put r).own c s (a :: ((m.put r).run c).givers) = p₂
+  generalize (m.put r').own c s (a :: ((m.put r').run c).givers) = p₂
   intro b₂ stack₂ rs rc rx
   -- The supervisor records its start.
   generalize hp : p₂.recordCode s _ _ = p₃
   have b₃ : Beside G m p₃ := by rw [← hp]; exact b₂.record gs (fun e => by rw [← hs] at e; cases e) _ _
   have stack₃ : p₃.stack = m.stack := by rw [← hp]; exact stack₂
-  have ss : p₃.run s = { r with code := bodyOf sup [.run 0], trace := (p₃.run s).trace } := by
+  have ss : p₃.run s = { r' with code := bodyOf sup [.run 0], trace := (p₃.run s).trace } := by
     rw [← hp, run_recordCode_same, rs]
   have sx : ∀ x, x ≠ s → p₃.run x = p₂.run x := fun x hx => by rw [← hp]; exact run_recordCode_ne _ _ _ hx.symm
   have ra : p₃.run a = m.run a := by rw [sx a sa.symm, rx a sa.symm ca.symm]

@@ -25,7 +25,8 @@ theorem top_snoc : ∀ (os : List Watch) (c : Id) (o : Watch), top c (os ++ [o])
 /-- The agent of a supervisor, and what it is spawned with. -/
 structure Supervisor (P : Program) where
   name : String
-  agent : P.agent? name = some Await.supDef
+  param : String
+  agent : P.agent? name = some (Await.supDef param)
   request : Value
   clauses : Request
   asks : requestOf request = .ok clauses
@@ -33,8 +34,8 @@ structure Supervisor (P : Program) where
   next : Free "run.next" clauses
   pass : Free "run.pass" clauses
 
-/-- The run `a`, driven by the world, is about to await the run `c`, its handle `h`, through `d` supervisors more. -/
-structure AboutTo (G : Id → Bool) (m : M) (a : Id) (K : Stack) (c : Id) {P : Program} (sup : Supervisor P) (d h : Nat) : Prop where
+/-- The run `a`, driven by the world, is about to await the run `c`, its handle `h`, through a supervisor more for each of `names`. -/
+structure AboutTo (G : Id → Bool) (m : M) (a : Id) (K : Stack) (c : Id) {P : Program} (sup : Supervisor P) (names : List (String × String)) (h : Nat) : Prop where
   program : m.program = P
   sound : Sound m
   low : Await.LoweredIn m.program
@@ -42,7 +43,7 @@ structure AboutTo (G : Id → Bool) (m : M) (a : Id) (K : Stack) (c : Id) {P : P
   later : ∀ j, (m.run a).made ≤ j → G (.made a j) = false
   notWorld : a ≠ .world
   stack : m.stack = [a, .world]
-  code : ∃ ρ e k, (m.run a).code = .settled (.running (Await.supervised sup.name sup.request d e) ρ K k) ∧
+  code : ∃ ρ e k, (m.run a).code = .settled (.running (Await.supervised sup.name sup.request names e) ρ K k) ∧
     evalAll ρ [e] = .ok [.run h] ∧ k ≤ 5
   handle : (m.run a).handles[h]? = some c
   owns : m.owns a c = true
@@ -58,7 +59,7 @@ structure Dormant (G : Id → Bool) (m : M) (a w : Id) (os : List Watch) : Prop 
   marked : w ≠ a
 
 /-- They all drive, and the run `w` is the active one. -/
-theorem launch_last {os : List Watch} {K : Stack} {h : Nat} {P : Program} {sup : Supervisor P} (t : AboutTo G m a K (top w os) sup 0 h)
+theorem launch_last {os : List Watch} {K : Stack} {h : Nat} {P : Program} {sup : Supervisor P} (t : AboutTo G m a K (top w os) sup [] h)
     (dor : Dormant G m a w os) : ∃ n, Path G m n ∧
       (let all := os ++ [⟨a, h, Await.lastFrame h :: K⟩]
        n.stack = w :: idsOf all ++ [.world] ∧ Chain G n w all ∧ Drives n w all ∧ (idsOf all).Nodup) := by
@@ -132,23 +133,23 @@ theorem Chain.lent : ∀ {os : List Watch} {c : Id}, Chain G m c os →
       · exact .inr ⟨o, List.mem_cons_self, rfl⟩
       · exact .inr ⟨p, List.mem_cons_of_mem _ hp, e⟩
 
-/-- From where a run is about to await another, through `d` supervisors more, to where all of them drive, and that one is active. -/
-theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : ∀ (d : Nat) {os : List Watch} {m : M} {h : Nat},
-    AboutTo G m a K (top w os) sup d h → Dormant G m a w os → G w = true →
+/-- From where a run is about to await another, through supervisors more, to where all of them drive, and that one is active. -/
+theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : ∀ (names : List (String × String)) {os : List Watch} {m : M} {h : Nat},
+    AboutTo G m a K (top w os) sup names h → Dormant G m a w os → G w = true →
     ∃ n os', Path G m n ∧ n.stack = w :: idsOf os' ++ [.world] ∧ Chain G n w os' ∧ Drives n w os' ∧ (idsOf os').Nodup ∧
-      os'.length = os.length + d + 1
-  | 0, os, m, h, t, dor, _ => by
+      os'.length = os.length + names.length + 1
+  | [], os, m, h, t, dor, _ => by
     obtain ⟨n, p, st, ch, dr, nd⟩ := launch_last t dor
     exact ⟨n, _, p, st, ch, dr, nd, by rw [List.length_append]; rfl⟩
-  | d + 1, os, m, h, t, dor, gw => by
+  | (o, v) :: names, os, m, h, t, dor, gw => by
     obtain ⟨ρ, e, k, code, he, hk⟩ := t.code
     have room := t.low.steps
-    let frame : Frame := ⟨"outcome", .let "value" (.call (.lit (.agent "do'")) [Await.outcome, .lit (.text "run.spawn")])
-      (Await.supervised sup.name sup.request d (.var "value")), ρ⟩
+    let frame : Frame := ⟨o, .let v (.call (.lit (.agent "do'")) [.var o, .lit (.text "run.spawn")])
+      (Await.supervised sup.name sup.request names (.var v)), ρ⟩
     let wt : Waiting := { op := "run.spawn", args := [.agent sup.name, .list [.run h], sup.request], stack := frame :: K }
     -- The asker takes up the `let`, and asks.
     obtain ⟨m₁, p₁, t₁, s₁, c₁⟩ := go_trip (G := G) (o := ⟨a, h, []⟩) t.out 1 t.stack
-      (p := (Await.supervised sup.name sup.request (d + 1) e, ρ, K)) code
+      (p := (Await.supervised sup.name sup.request ((o, v) :: names) e, ρ, K)) code
       (q := (.op "run.spawn" [.lit (.agent sup.name), .prim "list" [e], .lit sup.request], ρ, frame :: K)) ⟨_, rfl, rfl⟩ (by omega)
     have prog₁ : m₁.program = m.program := t₁.program
     have g₁ : (m₁.run a).grant = (m.run a).grant := t₁.grant
@@ -209,7 +210,8 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
     -- The asker goes on.
     obtain ⟨m₄, p₄, t₄, s₄, c₄⟩ := go_trip (G := G) (o := ⟨a, h', []⟩) t.out 5 (k := 0) (sp.stack.trans st₂)
       (p := (.ret (.lit (.ok (.run h'))), [], frame :: K)) code₃
-      (Await.trip_spawned (h := h') (K := K) (sp.beside.program ▸ prog₂ ▸ t.low) (Await.supervised sup.name sup.request d (.var "value")) ρ)
+      (Await.trip_spawned (h := h') (K := K) (sp.beside.program ▸ prog₂ ▸ t.low) o v
+        (Await.supervised sup.name sup.request names (.var v)) ρ)
       (by rw [sp.beside.program, prog₂]; omega)
     have pp₄ : Path G m m₄ := pp₃.trans p₄
     have prog₃ : m₃.program = m.program := sp.beside.program.trans prog₂
@@ -290,12 +292,12 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
         rcases List.mem_append.mp ho with ho | ho
         · exact notA o ho e
         · rw [List.mem_singleton.mp ho] at e; exact sa e
-    have next : AboutTo G m₄ a K (top w (os ++ [S])) sup d h' := by
+    have next : AboutTo G m₄ a K (top w (os ++ [S])) sup names h' := by
       rw [top_snoc]
       refine
         { program := prog₄.trans t.program, sound := t.sound.after (ω := ω) pp₄.after, low := prog₄ ▸ t.low, out := t.out
           later := fun j hj => t.later j (Nat.le_trans (((pp₄.after (ω := ω)).follows t.sound.wf).2.made a) hj), notWorld := t.notWorld
-          stack := s₄, code := ⟨_, .var "value", 5, c₄, rfl, Nat.le_refl 5⟩, handle := ?_, owns := ?_
+          stack := s₄, code := ⟨_, .var v, 5, c₄, Await.eval_var v _ _, Nat.le_refl 5⟩, handle := ?_, owns := ?_
           grant := by rw [grant₄]; exact t.grant, spawns := by rw [grant₄]; exact t.spawns }
       · obtain ⟨x, hx⟩ := t₄.handles
         have hx : (m₃.run a).handles ++ x = (m₄.run a).handles := hx
@@ -305,9 +307,9 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
         unfold M.owns
         rw [t₄.others s sa, sp.owned]
         exact beq_self_eq_true _
-    obtain ⟨n, os', pn, st, ch, dr, nd, len⟩ := launch ω d next dor₄ gw
+    obtain ⟨n, os', pn, st, ch, dr, nd, len⟩ := launch ω names next dor₄ gw
     refine ⟨n, os', pp₄.trans pn, st, ch, dr, nd, ?_⟩
-    rw [len, List.length_append, List.length_singleton]
+    rw [len, List.length_append, List.length_singleton, List.length_cons]
     omega
 
 end Supervision
