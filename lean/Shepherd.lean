@@ -175,6 +175,7 @@ import Shepherd.Laws.TransparentSupervision.Changes
 import Shepherd.Laws.TransparentSupervision.Course
 import Shepherd.Laws.TransparentSupervision.Family
 import Shepherd.Laws.TransparentSupervision.Forks
+import Shepherd.Laws.TransparentSupervision.Instance
 import Shepherd.Laws.TransparentSupervision.Launch
 import Shepherd.Laws.TransparentSupervision.Launches
 import Shepherd.Laws.TransparentSupervision.Operations
