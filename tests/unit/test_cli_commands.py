@@ -25,11 +25,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def state(folder: Path) -> dict[str, str]:
-    """Every file of a workspace, its state included, but for what may go at any time."""
+    """Every file of a workspace, its state included, but for what may go at any time, and who last held a lock."""
     return {
         str(path.relative_to(folder)): hashlib.sha1(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "cache" not in path.parts
+        if path.is_file() and "cache" not in path.parts and path.name != "lock"
     }
 
 
