@@ -20,8 +20,8 @@ from pathlib import Path
 
 import attrs
 
-from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.files import Files, os_name
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import CopyScope
 from shepherd_dsl.scope.ignore import nothing_ignored
@@ -129,6 +129,18 @@ def _used(base: Base) -> Base:
     with contextlib.suppress(OSError):
         os.utime(base.folder)
     return base
+
+
+def times_below(base: Base, files: Files, change: Change) -> dict[str, tuple[Entry, int]]:
+    """The entries and times (ns) of what a change to `files` replaces or removes, as far as they are those of a base on
+    which the folder lies."""
+    found = {}
+    for path, _ in change:
+        entry = files.get(path)
+        if entry is not None and entry.hash and base.files.get(path) == entry:
+            with contextlib.suppress(OSError):
+                found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
+    return found
 
 
 def remove_tree(folder: Path) -> None:

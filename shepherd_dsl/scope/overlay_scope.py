@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shepherd_dsl.core.event import Change, Entry
-from shepherd_dsl.core.files import Files, git_blob_hash, os_name
-from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.scope.bases import remove_tree, times_below
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.copy import write_difference
 from shepherd_dsl.scope.failures import failed, interrupted
@@ -116,14 +116,8 @@ class OverlayScope:
     ) -> dict[str, tuple[Entry, int]]:
         """The entries and times of what a change replaces or removes: as seen in the topmost layer, or in the base."""
         seen = self._seen if seen is None else seen
-        found = times_seen(seen, change)
-        base = self.stack.base
-        for path, _ in change:
-            entry = before.get(path)
-            if path not in seen and entry is not None and entry.hash and base.files.get(path) == entry:
-                with contextlib.suppress(OSError):
-                    found[path] = (entry, os.lstat(base.folder / "files" / os.fsdecode(os_name(path))).st_mtime_ns)
-        return found
+        below = times_below(self.stack.base, before, tuple(pair for pair in change if pair[0] not in seen))
+        return {**below, **times_seen(seen, change)}
 
     def close(self) -> None:
         """Keeps what was seen, so that opening the run again need not read every file. Twice is once."""
