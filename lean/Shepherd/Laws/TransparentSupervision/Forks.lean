@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 theorem forkParts_at (k : Agree G φ m m') {id asker : Id} {c : Commit} {t : Trace} (hc : ∀ h ∈ c.heads, G h.id = true) :
     m'.forkParts id asker (t.at φ) (c.at φ) = (m.forkParts id asker t c).map (Then.at φ) := by
@@ -21,7 +21,7 @@ theorem forkParts_at (k : Agree G φ m m') {id asker : Id} {c : Commit} {t : Tra
 theorem bornOf_at (k : Agree G φ m m') {parts : List Then} (old : ∀ h ∈ parts, G h.old = true) :
     m'.bornOf (parts.map (Then.at φ)) = (m.bornOf parts).map (Then.at φ) := by
   have each : ∀ (rs : List Run), (rs.filterMap fun r => parts.find? fun h => h.old == r.id) =
-      ((rs.map Run.id).filter G).filterMap fun x => parts.find? fun h => h.old == x := by
+      ((rs.map Run.id).filter G.mark).filterMap fun x => parts.find? fun h => h.old == x := by
     intro rs
     rw [List.filterMap_filter, List.filterMap_map]
     refine congrArg (fun f => List.filterMap f rs) (funext fun r => ?_)
@@ -67,14 +67,14 @@ theorem copyHandles_known (o : Closed G) (id fork : Id) (c : Commit) (group : Li
     · exact hh y hy
 
 /-- A part of a fork. -/
-structure Part (G : Id → Bool) (m : M) (id owner : Id) (h : Then) : Prop where
+structure Part (G : Field) (m : M) (id owner : Id) (h : Then) : Prop where
   old : G h.old = true
   trace : ∃ x, G x = true ∧ h.trace <:+ (m.run x).trace
   owner : h.id ≠ id → MayOwn h.owner h.id
   givers : ∀ g ∈ h.givers, MayOwn g h.id
 
 /-- While copies are made, both trees agree, and nothing is recorded. -/
-structure CopiedSo (G : Id → Bool) (φ : Nat → Nat) (m n n' : M) : Prop where
+structure CopiedSo (G : Field) (φ : Nat → Nat) (m n n' : M) : Prop where
   agree : Agree G φ n n'
   logged : ∀ i, Logged G m i → Logged G n i
   size : n.size = m.size
@@ -218,7 +218,7 @@ theorem Alike.fork (k : Alike G m m') (o : Closed G) (td : Tied m) (nm : Named m
 
 /-- What the active marked run asks of the machine is done alike in both trees. -/
 theorem Alike.perform (k : Alike G m m') (o : Closed G) (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stamped m) {a : Id} (g : G a = true)
-    (hq : Shows' G m a) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
+    (hq : ShowsMarked G m a) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
   unfold M.perform
   split
   · exact .go (k.take g _)

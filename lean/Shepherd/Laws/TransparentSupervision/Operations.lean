@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 theorem Agree.stack (k : Agree G φ m m') (s s' : List Id) : Agree G φ { m with stack := s } { m' with stack := s' } := { k with }
 
@@ -37,9 +37,9 @@ theorem Agree.atIntent (k : Agree G φ m m') {a : Id} (g : G a = true) (v : Valu
   · next id h => rw [k.shown (k.mark_owned g h)]
 
 /-- What the runs that `a` owns show names marked runs. -/
-def Shows' (G : Id → Bool) (m : M) (a : Id) : Prop := ∀ id q, m.owns a id = true → m.shown id = some q → Asks' G q
+def ShowsMarked (G : Field) (m : M) (a : Id) : Prop := ∀ id q, m.owns a id = true → m.shown id = some q → NamesMarked G q
 
-theorem Alike.ownerAnswers (k : Alike G m m') {a : Id} (g : G a = true) (hq : Shows' G m a) (w : Waiting) (v answer : Value) :
+theorem Alike.ownerAnswers (k : Alike G m m') {a : Id} (g : G a = true) (hq : ShowsMarked G m a) (w : Waiting) (v answer : Value) :
     Alike G (m.ownerAnswers a w v answer) (m'.ownerAnswers a w v answer) := by
   unfold M.ownerAnswers
   rw [k.choose_spec.atIntent g]

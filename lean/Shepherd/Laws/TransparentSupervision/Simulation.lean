@@ -12,7 +12,7 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {ω : Oracle} {m m' n n' : M} {w z : Id} {os os' : List Watch}
+variable {G : Field} {ω : Oracle} {m m' n n' : M} {w z : Id} {os os' : List Watch}
 
 /-! ## The family by itself -/
 
@@ -209,7 +209,7 @@ theorem Sync.through (y : Sync ω G w os os' m m') (marks : Marks G w) (st : m.s
     (st' : m'.stack = w :: idsOf os' ++ [.world]) {q : Question} (hq : m.shown w = some q) : Next ω G w os os' m m' := by
   have gw := marks.family w (.refl w)
   have hq' : m'.shown w = some q := (y.alike.choose_spec.shown gw).trans hq
-  have asks : Asks' G q := y.left.sound.bound.tied.asks marks.family (.refl w) hq
+  have asks : NamesMarked G q := y.left.sound.bound.tied.asks marks.family (.refl w) hq
   obtain ⟨k, p, t, ks, ca⟩ := rise y.left.ne y.left.low y.left.chain y.left.nodup y.left.drives hq (rest := [.world]) st
   obtain ⟨k', p', t', ks', ca'⟩ := rise y.right.ne y.right.low y.right.chain y.right.nodup y.right.drives hq' (rest := [.world]) st'
   have sk : Sound k := y.left.sound.after (ω := ω) p.after

@@ -10,15 +10,15 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 /-- Both trees refuse with the same error, or go on alike. -/
-inductive Refuses (G : Id → Bool) : Except Value M → Except Value M → Prop where
+inductive Refuses (G : Field) : Except Value M → Except Value M → Prop where
   | error (e : Value) : Refuses G (.error e) (.error e)
   | ok {n n' : M} : Alike G n n' → Refuses G (.ok n) (.ok n')
 
 /-- Neither tree goes on, or both do, alike. -/
-inductive Twin (G : Id → Bool) : Option M → Option M → Prop where
+inductive Twin (G : Field) : Option M → Option M → Prop where
   | rest : Twin G none none
   | go {n n' : M} : Alike G n n' → Twin G (some n) (some n')
 
@@ -184,7 +184,7 @@ theorem Alike.undoStep (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = t
 
 theorem Agree.kid (k : Agree G φ m m') {a x : Id} (g : G a = true) (ho : (m.run x).owner = some a) :
     (m'.run x).owner = (m.run x).owner ∧ (m'.run x).givers = (m.run x).givers := by
-  rcases k.owner x (k.up x a ho g) with h | ⟨h, _⟩
+  rcases k.owner x (k.up x a ho g) with h | ⟨_, h, _⟩
   · exact h
   · rw [h a ho] at g; cases g
 

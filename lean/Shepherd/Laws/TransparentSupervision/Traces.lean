@@ -79,6 +79,7 @@ theorem events_at (t : Trace) : (t.at φ).events = t.events := by
 
 end Trace
 
+/-- A question and its outcome at other places of the log. -/
 def Answered.at (φ : Nat → Nat) (a : Answered) : Answered := ⟨a.question.at φ, a.outcome.at φ⟩
 
 theorem answered_at (start : Nat) (t : Trace) : answered start (t.at φ) = (answered start t).map (Answered.at φ) := by
@@ -94,6 +95,7 @@ theorem answered_at (start : Nat) (t : Trace) : answered start (t.at φ) = (answ
       | none => cases c.event <;> simp only [Option.map_none, ih]
       | some q => cases c.event <;> simp only [Option.map_some, ih, List.map_cons] <;> rfl
 
+/-- A debt for an outcome at another place of the log. -/
 def Debt.shift (φ : Nat → Nat) (d : Debt) : Debt := { d with seq := φ d.seq }
 
 theorem owe_at (P : Program) (run : Id) (a : Answered) (owed : List Debt) :
@@ -170,10 +172,10 @@ def Then.at (φ : Nat → Nat) (h : Then) : Then := { h with trace := h.trace.at
 
 namespace M
 
-variable {G : Id → Bool} {m m' : M}
+variable {G : Field} {m m' : M}
 
 /-- Copies are among the marked runs, and what marked runs make. -/
-structure Closed (G : Id → Bool) : Prop where
+structure Closed (G : Field) : Prop where
   copy : ∀ f x, G (.copy f x) = true
   made : ∀ a n, G a = true → G (.made a n) = true
 
