@@ -57,7 +57,7 @@ theorem Sync.moves (y : Sync ω G w os os' m m') (marks : Marks G w) {F : List I
     have := marks.family z hz
     rw [e, marks.world] at this; cases this
   have ns' : ¬ m'.Stops z := fun h => ns ((y.alike.stops (marks.family z hz)).mp h)
-  rcases y.alike.moves marks.closed y.left.sound marks.family hz nz top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
+  rcases y.alike.moves marks.closed y.left.sound y.right.sound marks.family hz nz top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
   · exact y.picks marks st st' hF top top' hz s s' code pick
   · refine y.family marks (F' := F' ++ F) (.inl s) (.inl s') k ?_ ?_ (fun x hx => ?_)
       (fun x hx => step_apart y.left.sound top hz nz s (fun h => absurd h ns) hx)
