@@ -144,12 +144,12 @@ open Supervision in
 /-- Replacing `await w` by `await (spawn sup(w))`, sup only passing, w already spawned, leaves trace, files and result of w and all below
 unchanged; to any depth (the asker being the root run, and what supervisors ask neither limited nor counted).
 
-Two trees of the same program, each of which can be reached, agree on all runs but the root run (`M.Alike`: the other runs are the same,
-but for the places of their events in the log, and hold no handle to the root run; the outermost owner has done nothing of its own;
-the root run has made as many runs in both). The one is about to do `await (spawn sup(… spawn sup(w)))` with any number of supervisors, the other with any other number: with none, `await w`
-itself (`Supervision.Before`). The outside answers by the oracle `ω`, and does nothing of its own. Then whatever the one tree comes to,
-the other comes to a tree in which `w` and all below are the same (`Supervision.Unchanged`), up to where `w` is at its last stop in
-both, again the same; and the other way round.
+Two trees of the same program, each of which can be reached, agree on all runs but the root run (`M.Alike`: the other runs are the
+same, but for the places of their events in the log, and hold no handle to the root run; the outermost owner has done nothing of its
+own; the root run has made as many runs in both). The one is about to do `await (spawn sup(… spawn sup(w)))` with any number of
+supervisors, the other with any other number: with none, `await w` itself (`Supervision.Before`). The outside answers by the oracle
+`ω`, and does nothing of its own. Then whatever the one tree comes to, the other comes to a tree in which `w` and all below are the
+same (`Supervision.Unchanged`), up to where `w` is at its last stop in both, again the same; and the other way round.
 
 What it takes, for grants and bounds are shared (`Supervision.Before`): no limited clause of the root run's grant is about
 `run.spawn`, `run.next` or `run.pass`, and of what the supervisors are spawned with about the latter two; both let
