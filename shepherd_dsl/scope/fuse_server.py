@@ -70,11 +70,11 @@ def mount(at: str) -> int:
 class Server:
     """Answers what the driver asks; the kernel's requests are answered by `fuse_requests.Requests`."""
 
-    def __init__(self, peer: socket.socket, pings: socket.socket, folder: Path) -> None:
+    def __init__(self, peer: socket.socket, pings: socket.socket, connection: int, folder: Path) -> None:
         from shepherd_dsl.scope import fuse_loop
         from shepherd_dsl.scope.fuse_requests import Requests
 
-        self._peer, self._pings, self._folder = peer, pings, folder
+        self._peer, self._pings, self._connection, self._folder = peer, pings, connection, folder
         self._clock = Clock()
         space = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.requests = Requests(Contents(space, fuse_loop.breathe), self._clock, space)
@@ -111,7 +111,9 @@ class Server:
             self._pings.send(data)
 
     def end(self) -> NoReturn:
-        """Let go of everything."""
+        """Let go of everything, first of who waits for an answer: removing large files may take a while."""
+        with contextlib.suppress(OSError):
+            os.close(self._connection)
         shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
 
@@ -264,7 +266,7 @@ def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> 
 
     names = enter_namespaces()
     connection = mount(at)
-    server = Server(peer, pings, folder)
+    server = Server(peer, pings, connection, folder)
     pyfuse3.init(server.requests, f"/dev/fd/{connection}", set())
     root = os.open(at, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     fds = [*(os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names), root]
