@@ -13,7 +13,7 @@ from shepherd_dsl.core.grant import Clause, request_value
 from shepherd_dsl.core.machine import advance, start, world_asks
 from shepherd_dsl.core.oracle import run_to_end
 from shepherd_dsl.core.program import Def, Operation
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.run import ROOT, WORLD
 from shepherd_dsl.core.value import UNKNOWN, Con, Handle, Value, err, ok, record
 from shepherd_dsl.core.wire_log import Script
@@ -205,7 +205,7 @@ def forks() -> Iterator[str]:
     begun = world_asks(begun, "run.inject", (Handle(0), 1))
     trace = begun.runs[ROOT].trace
     assert trace is not None
-    yield request("check", made, BASE, BLOBS, log=log_json(log_of(fork_root(begun, trace.index))))
+    yield request("check", made, BASE, BLOBS, log=log_json(log_of(fork_root_at(begun, trace.index))))
 
 
 def answers() -> Iterator[str]:
