@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from shepherd_dsl.core.event import Change, End, Injected, Intent, Outcome, Reverted
+from shepherd_dsl.core.event import Change, End, Forked, Injected, Intent, Outcome, Reverted
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.grant import Clause, request_value
@@ -231,6 +231,9 @@ def forks_after_the_world() -> Iterator[str]:
         yield asked(made, played(made, acts={1: lambda m, first=first: fork(first(m))}))  # type: ignore[misc]
         for at in range(before.index + 1, trace.index + 1):
             yield asked(made, played(made, acts={0: forked(acted, at)}))
+    log = log_of(played(made, turns=1))
+    after = 1 + next(at for at, (run, event) in enumerate(log) if run == "root.0" and isinstance(event, Intent))
+    yield request("check", made, BASE, BLOBS, log=log_json([*log[:after], ("root.0", Forked("root.0", 0))]))
     # While an undo of the root run is open the taking back is given up; while one of a run below is, there is no fork.
     back, discard = act("run.revert", 0), act("run.discard")
     for acts in ({1: back, 2: fork}, {1: back, 2: fork, 3: discard}, {2: back, 3: fork, 5: fork, 6: discard}):
