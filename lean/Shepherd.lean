@@ -54,8 +54,6 @@ import Shepherd.Laws.CompensationOrder.Finish
 import Shepherd.Laws.CompensationOrder.ForkRoot
 import Shepherd.Laws.CompensationOrder.Forks
 import Shepherd.Laws.CompensationOrder.Inside
-import Shepherd.Laws.CompensationOrder.Last
-import Shepherd.Laws.CompensationOrder.Lasting
 import Shepherd.Laws.CompensationOrder.Live
 import Shepherd.Laws.CompensationOrder.More
 import Shepherd.Laws.CompensationOrder.Moves
@@ -152,6 +150,7 @@ import Shepherd.Laws.Support.GrowsOperations
 import Shepherd.Laws.Support.GrowsOutcomes
 import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Ids
+import Shepherd.Laws.Support.LastInside
 import Shepherd.Laws.Support.Marked
 import Shepherd.Laws.Support.Marks
 import Shepherd.Laws.Support.Meant

@@ -85,6 +85,9 @@ def size (m : M) : Nat := match m.log with
   | [] => 0
   | c :: _ => c.seq + 1
 
+/-- The last commit of the log, those of the outermost owner apart. -/
+def lastInside (m : M) : Option Commit := m.log.find? fun c => c.run != .world
+
 /-- The machine with `r` in place of the run of that id. -/
 def put (m : M) (r : Run) : M := { m with runs := Runs.put m.runs r }
 

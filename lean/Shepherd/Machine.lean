@@ -223,12 +223,13 @@ def asOf (r : Run) (owner : Option Id) (givers : List Id) : Run :=
   | c :: _ => { r with owner, givers, code := .settled c.code, files := c.files, handles := c.handles, inbox := c.inbox,
                        made := c.made }
 
-/-- The whole tree forked from outside, right after an event of the root run, which is the last of the log (so every trace is as it
-was then): a tree of its own with the same ids. `forked` is then recorded in every run, lower ones first, the root run last. None where the last event is another
-run's. -/
+/-- The whole tree forked from outside, right after an event of the root run, which is the last of the log but for what the
+outermost owner recorded since (so every other trace is as it was then): a tree of its own with the same ids. `forked` is then
+recorded in every run, lower ones first, the root run last. None where the last event is another run's. An operation of the
+outermost owner that is under way is given up: its trace keeps the intent, and the new tree is driven on. -/
 def forkRoot (m : M) : Option M :=
-  match (m.run .root).trace, m.log with
-  | c :: _, last :: _ =>
+  match (m.run .root).trace, m.lastInside with
+  | c :: _, some last =>
     if c.seq ≠ last.seq then none
     else
       let hs := m.heads .root c

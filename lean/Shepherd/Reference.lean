@@ -276,7 +276,7 @@ def run (r : Request) : Except String Json := do
 def fork (r : Request) : Except String Json := do
   match (← replayed r).forkRoot with
   | some m => return goOn r m true
-  | none => .error "the last event of the log is not the root run's"
+  | none => .error "the last event of the log, those of the world apart, is not the root run's"
 
 /-- `revert`: the root run is taken back to its event `to`. -/
 def revert (r : Request) : Except String Json := do

@@ -148,6 +148,14 @@ def log_since(m: Machine, size: int) -> list[Commit]:
     return found
 
 
+def last_inside(m: Machine) -> Commit | None:
+    """The last commit of the log, those of the world apart."""
+    node = m.log
+    while node is not None and node.commit.run == WORLD:
+        node = node.before
+    return None if node is None else node.commit
+
+
 # ── ownership ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -122,7 +122,7 @@ def outer_forks(log: Log) -> list[int]:
 def _moved(m: Machine, entry: tuple[str, Event], at: int) -> Machine:
     """The machine after what the outside does of its own in the log's entry `at`; as it is where that cannot be here.
 
-    The outside acts between two steps, not within one; a fork is made right after an event of the root run.
+    The outside acts between two steps, not within one; a fork is made where `fork_root` makes one.
     """
     if m.size > at:
         return m
@@ -131,8 +131,7 @@ def _moved(m: Machine, entry: tuple[str, Event], at: int) -> Machine:
         with contextlib.suppress(AnswerError):
             return world_asks(m, event.op, event.args)
         return m
-    last = m.runs[ROOT].trace
-    return m if last is None or last.seq != at - 1 else fork_root(m, last.index)
+    return fork_root(m) or m
 
 
 def _differs(entry: tuple[str, Event], commit: Commit, other_program: bool) -> str:

@@ -13,7 +13,7 @@ from shepherd_dsl.core.grant import Request
 from shepherd_dsl.core.machine import start
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import Replayed, follow
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.run import ROOT, nth
 from shepherd_dsl.core.value import Value
 from shepherd_dsl.core.wire import WireError, parse, program_from, program_text, value_text
@@ -172,7 +172,7 @@ def fork_tree(workspace: Workspace, name: str, *, at: int, info: Mapping[str, st
         if commit is None:
             last = machine.runs[ROOT].trace
             raise RevisionError("event.none", f"run {name} has no event {at}; its last is {last.index if last else -1}")
-        forked = fork_root(machine, at)
+        forked = fork_root_at(machine, at)
         return [LogEntry(made.run, made.event, made.files) for made in log_since(forked, commit.seq + 1)]
 
     return store.fork(name, at=at, forked=entries, info=info)

@@ -19,7 +19,6 @@ from shepherd_dsl.core.machine import (
 )
 from shepherd_dsl.core.replay import Replayed, follow
 from shepherd_dsl.core.root_fork import fork_root
-from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.core.value import Value
 from shepherd_dsl.core.wire import canonical, change_from, parse, program_from, value_from
 from shepherd_dsl.core.wire_log import Script, log_from, log_text, script_from, verdict_text
@@ -103,10 +102,9 @@ def _go(m: Machine, script: Script, acts: list[Any]) -> tuple[Machine, str]:
 
 def _act(m: Machine, act: Mapping[str, Any]) -> Machine:
     if "fork" in act:
-        trace = m.runs[ROOT].trace
-        assert trace is not None
-        assert trace.seq == m.size - 1
-        return fork_root(m, trace.index)
+        forked = fork_root(m)
+        assert forked is not None
+        return forked
     args: Value = value_from(act["args"])
     assert isinstance(args, tuple)
     return world_asks(m, act["op"], args)

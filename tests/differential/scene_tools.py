@@ -13,7 +13,7 @@ from shepherd_dsl.core.grant import Clause, Request, request_value
 from shepherd_dsl.core.machine import Finished, advance, answer, outer_stop, start
 from shepherd_dsl.core.oracle import Query, query_of
 from shepherd_dsl.core.program import Program
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.value import Agent, Con, Value
 from shepherd_dsl.core.wire import value_text
 from shepherd_dsl.core.wire_log import Script, script_text
@@ -70,7 +70,7 @@ def told(made: Program, script: Script, grant: Request = USUAL) -> str:
 
 def forked(m: Machine, *places: int) -> Act:
     """The act that forks another tree from outside, and the fork again, whatever there is."""
-    return lambda _: reduce(fork_root, places, m)
+    return lambda _: reduce(fork_root_at, places, m)
 
 
 def in_turn(*answers: tuple[Con, Change], ops: Container[str] = (*OPS, "mail", "run.pick")) -> Answers:

@@ -14,7 +14,18 @@ from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.run import ROOT, Done
 from shepherd_dsl.core.value import Con, record
 from tests.differential.scene_tools import USUAL, asked, body_of, forked, inner, kept, played, spawn, to_end
-from tests.differential.scenes_outside import answers, checks, debts, declared, ending, forks, picks, undone, world
+from tests.differential.scenes_outside import (
+    answers,
+    checks,
+    debts,
+    declared,
+    ending,
+    forks,
+    forks_after_the_world,
+    picks,
+    undone,
+    world,
+)
 from tests.support.build import ALL, call, do, iff, p, program, ret
 from tests.support.build import request as clauses
 from tests.support.generate import LOOP
@@ -53,6 +64,7 @@ def scenes() -> Iterator[str]:
         answers,
         merges,
         checks,
+        forks_after_the_world,
     ):
         yield from scene()
 

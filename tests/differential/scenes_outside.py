@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import attrs
 
-from shepherd_dsl.core.event import Change, End, Injected, Intent, Outcome, Reverted
+from shepherd_dsl.core.event import Change, End, Forked, Injected, Intent, Outcome, Reverted
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.forest import Machine
 from shepherd_dsl.core.grant import Clause, request_value
 from shepherd_dsl.core.machine import advance, start, world_asks
 from shepherd_dsl.core.oracle import run_to_end
 from shepherd_dsl.core.program import Def, Operation
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root, fork_root_at
 from shepherd_dsl.core.run import ROOT, WORLD
 from shepherd_dsl.core.value import UNKNOWN, Con, Handle, Value, err, ok, record
 from shepherd_dsl.core.wire_log import Script
@@ -190,7 +190,7 @@ def world() -> Iterator[str]:
 
 
 def forks() -> Iterator[str]:
-    """Trees forked from outside: at once again, below a supervisor, and never within a step."""
+    """Trees forked from outside: at once again, below a supervisor, and never within a step of the outside."""
     worker = ((), body_of(do("ask", 1), do("post", 2), ret("end")))
     boss = (("r",), body_of(("d", to_end("$r")), ret("$d")))
     body = body_of(("l", spawn("worker")), ("w", spawn("boss", inner("l"))), ("d", to_end(W)), ret("$d"))
@@ -205,7 +205,39 @@ def forks() -> Iterator[str]:
     begun = world_asks(begun, "run.inject", (Handle(0), 1))
     trace = begun.runs[ROOT].trace
     assert trace is not None
-    yield request("check", made, BASE, BLOBS, log=log_json(log_of(fork_root(begun, trace.index))))
+    log = log_of(fork_root_at(begun, trace.index))
+    yield request("check", made, BASE, BLOBS, log=log_json(log))
+    yield request("check", made, BASE, BLOBS, log=log_json([*log[: begun.size - 1], *log[begun.size :]]))
+
+
+def forks_after_the_world() -> Iterator[str]:
+    """Trees forked where the outermost owner put an event, where it was refused one, and while it takes back."""
+    worker = ((), body_of(("i", do("inbox.take")), do("post", 1), do("ask", 2), ret("$i")))
+    parts = [("w", spawn("worker")), *passes(W, 1), ("d", to_end(W)), ("i", do("inbox.take"))]
+    made = program(10_000, worker=worker, main=((), body_of(do("post", 0), *parts, ret(p("list", "$d", "$i")))))
+
+    def act(op: str, *args: Value) -> Act:
+        return lambda m: world_asks(m, op, (Handle(0), *args))
+
+    def fork(m: Machine) -> Machine:
+        return fork_root(m) or m
+
+    before = played(made, turns=1).runs[ROOT].trace
+    assert before is not None
+    for first in (act("run.inject", "one"), act("run.revert", 99), act("run.discard"), act("run.revert", 4)):
+        acted = played(made, acts={1: first}, turns=2)
+        trace = acted.runs[ROOT].trace
+        assert trace is not None
+        yield asked(made, played(made, acts={1: lambda m, first=first: fork(first(m))}))  # type: ignore[misc]
+        for at in range(before.index + 1, trace.index + 1):
+            yield asked(made, played(made, acts={0: forked(acted, at)}))
+    log = log_of(played(made, turns=1))
+    after = 1 + next(at for at, (run, event) in enumerate(log) if run == "root.0" and isinstance(event, Intent))
+    yield request("check", made, BASE, BLOBS, log=log_json([*log[:after], ("root.0", Forked("root.0", 0))]))
+    # While an undo of the root run is open the taking back is given up; while one of a run below is, there is no fork.
+    back, discard = act("run.revert", 0), act("run.discard")
+    for acts in ({1: back, 2: fork}, {1: back, 2: fork, 3: discard}, {2: back, 3: fork, 5: fork, 6: discard}):
+        yield asked(made, played(made, acts=acts))
 
 
 def answers() -> Iterator[str]:

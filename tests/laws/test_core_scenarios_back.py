@@ -11,7 +11,7 @@ from shepherd_dsl.core.machine import AnswerError, Asked, Finished, advance, ans
 from shepherd_dsl.core.oracle import Query, run_to_end
 from shepherd_dsl.core.program import Program
 from shepherd_dsl.core.replay import check
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.value import UNKNOWN, Con, Handle, Value, err, ok, record
 from tests.support.build import do, drive, p, program, ret, seq, spawn
 from tests.support.generate import BASE, BLOBS
@@ -288,7 +288,7 @@ def test_a_tree_forked_from_outside_goes_on_alike() -> None:
     made = scene(("d", drive(W)), ret("$d"))
     m = run(made)
     for at in range(m.runs["root"].trace.index + 1):  # type: ignore[union-attr]
-        again = run_to_end(fork_root(m, at), plain)
+        again = run_to_end(fork_root_at(m, at), plain)
         assert isinstance(events(again, "root")[at + 1], Forked)
         assert type(again.runs["root"].code).__name__ == "Done", at
         log = [(commit.run, commit.event) for commit in log_since(again, 0)]

@@ -23,7 +23,7 @@ from shepherd_dsl.core.grant import Clause, Pattern, Request, request_value
 from shepherd_dsl.core.machine import Asked, advance, answer, outer_stop, start, world_asks
 from shepherd_dsl.core.oracle import Query, query_of
 from shepherd_dsl.core.program import Def, Program
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.run import ROOT
 from shepherd_dsl.core.run_ops import RULES
 from shepherd_dsl.core.value import UNIT, UNKNOWN, Agent, Con, Handle, Value, err, ok, record
@@ -466,7 +466,7 @@ def world_act(seed: int, m: Machine, count: int) -> Callable[[Machine], Machine]
     if what == 5:
         return lambda n: world_asks(n, "run.discard", (Handle(0),))
     if what == 6:
-        return lambda n: fork_root(n, at)
+        return lambda n: fork_root_at(n, at)
     return lambda n: world_asks(n, "run.revert", (Handle(0), 99))
 
 

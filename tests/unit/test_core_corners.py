@@ -12,7 +12,7 @@ from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import ANY, Clause, Pattern, matches, pattern_covers
 from shepherd_dsl.core.machine import AnswerError, Asked, advance, answer, outer_stop, start, step, world_asks
 from shepherd_dsl.core.oracle import run_to_end
-from shepherd_dsl.core.root_fork import fork_root
+from shepherd_dsl.core.root_fork import fork_root_at
 from shepherd_dsl.core.run import Driving, Failed, Running, layer, question_of
 from shepherd_dsl.core.step import Faults, local_step, run_locally
 from shepherd_dsl.core.value import UNIT, Con, Handle, Record, Value, ok
@@ -325,7 +325,7 @@ def test_the_world_drives_the_root_run_as_any_owner_would() -> None:
 def test_the_world_drives_a_forked_tree_as_it_drove_the_first() -> None:
     m = chain()
     for at in range(len(events(m, "root"))):
-        forked = fork_root(m, at)
+        forked = fork_root_at(m, at)
         assert same_state(forked.runs["world"].code, m.runs["world"].code)
         assert same_state(forked.stack, m.stack)
 
@@ -364,7 +364,7 @@ def test_a_tree_is_forked_where_a_run_below_was_driving() -> None:
     m = world_asks(m, "run.inject", (Handle(0), "hello"))
     at = len(events(m, "root")) - 1
     assert isinstance(events(m, "root")[at], Injected)
-    forked = fork_root(m, at)
+    forked = fork_root_at(m, at)
     once, again = run_to_end(m, plain), run_to_end(forked, plain)
     assert result(once) == result(again) == Con("Done", (Con("Done", (7,)),))
 

@@ -1,4 +1,5 @@
-import Shepherd.Laws.CompensationOrder.Last
+import Shepherd.Laws.CompensationOrder.World
+import Shepherd.Laws.OutcomeAnswersIntent.Whole
 
 /-!
 # The whole tree is forked from outside
@@ -8,15 +9,11 @@ namespace Shepherd
 
 namespace M
 
-theorem seq_lt_of_numbered {ds : List Commit} (h : Numbered 0 ds) : ∀ d ∈ ds, d.seq < ds.length := by
-  induction ds with
-  | nil => exact fun d hd => absurd hd List.not_mem_nil
-  | cons x ds ih =>
-    intro d hd
-    rw [List.length_cons]
-    rcases List.mem_cons.mp hd with e | e
-    · rw [e, h.1]; omega
-    · exact Nat.lt_succ_of_lt (ih h.2 d e)
+theorem Beneath.below {m : M} {x y : Id} (h : m.Beneath x y) : Runs.Below m.runs x y := by
+  obtain ⟨o, ho, hw⟩ := h
+  induction hw generalizing x with
+  | refl => exact .own ho
+  | up h _ ih => exact .up ho (ih h)
 
 /-- A run of the forked tree has recorded `forked`. -/
 structure Forked (m₁ n : M) (y : Id) : Prop where
@@ -24,42 +21,21 @@ structure Forked (m₁ n : M) (y : Id) : Prop where
   settle : (n.run y).code.settle = (m₁.run y).code.settle
   undoing : ∀ u o, (n.run y).code ≠ .undoing u o
 
-theorem good_forkRoot {R : Regions} {m n : M} (g : Good R m) (k : Known m) (last : Last m) (h : m.forkRoot = some n) : Good R n := by
+theorem good_forkRoot {R : Regions} {m n : M} (g : Good R m) (k : Known m) (tidy : m.Tidy) (h : m.forkRoot = some n) : Good R n := by
   have w := k.sound.wf
   have nm := k.sound.granted.named
   have td := k.sound.bound.tied
-  obtain ⟨c, t, ht, hn⟩ := forkRoot_eq h
+  have logged : ∀ c ∈ (m.run .root).trace, c ∈ m.log := fun c hc => by
+    have : c ∈ (m.run .root).trace.filter fun d => d.run == .root := List.mem_filter.mpr
+      ⟨hc, beq_iff_eq.mpr (show c.run = .root from nm.today .root c hc)⟩
+    rw [w.own] at this
+    exact (List.mem_filter.mp this).1
+  obtain ⟨c, t, ht, hl, hn⟩ := forkRoot_last w logged h
   have hc : c ∈ (m.run .root).trace := by rw [ht]; exact List.mem_cons_self
   have crun : c.run = .root := nm.today .root c hc
   have rootHas : m.has .root = true := Runs.has_of_owner g.root
   have ct := td.commits .root c hc
-  have headsBelow : ∀ x ∈ c.heads, Runs.Below m.runs x.id .root := by
-    unfold M.forkRoot at h
-    rw [ht] at h
-    cases hl : m.log with
-    | nil => rw [hl] at h; cases h
-    | cons l log =>
-      rw [hl] at h
-      simp only at h
-      split at h
-      · cases h
-      · next hseq =>
-        have inLog : c ∈ m.log := by
-          have : c ∈ (m.run .root).trace.filter fun d => d.run == .root := List.mem_filter.mpr ⟨hc, by rw [crun]; rfl⟩
-          rw [w.own] at this
-          exact (List.mem_filter.mp this).1
-        have num := w.numbered
-        rw [hl] at inLog num
-        have : c = l := by
-          rcases List.mem_cons.mp inLog with e | e
-          · exact e
-          · have h₁ := seq_lt_of_numbered num.2 c e
-            have h₂ := num.1
-            have h₃ : c.seq = l.seq := Decidable.of_not_not hseq
-            omega
-        have := last l log hl
-        rw [← ‹c = l›, crun] at this
-        exact this
+  have headsBelow : ∀ x ∈ c.heads, Runs.Below m.runs x.id .root := fun x hx => crun ▸ (tidy.last c hl x hx).below
   have bound₁ := bound_asForked k.sound.bound nm w (c := c) rootHas hc
   have id_same : ∀ r, (m.asForked c r).id = r.id := fun r => by
     unfold asForked

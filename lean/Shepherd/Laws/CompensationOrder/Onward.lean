@@ -1,4 +1,4 @@
-import Shepherd.Laws.CompensationOrder.Lasting
+import Shepherd.Laws.CompensationOrder.ForkRoot
 
 /-!
 # Every tree that can be reached
@@ -21,29 +21,12 @@ theorem Turn.after {ω : Oracle} {m n p : M} (h : After ω m n) (g : Turn ω n p
 
 theorem After.known {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : Known m := ⟨h.sound, h.allMarked, h.seen⟩
 
-theorem After.lasts {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : Lasts m := by
-  have nd : ∀ {m : M}, After ω i.start m → (m.runs.map Run.id).Nodup := fun h => h.sound.bound.tied.forest.nodup
-  induction h with
-  | refl =>
-    refine ⟨?_, nd (.refl _)⟩
-    exact last_record (nd (.refl _))
-  | step h s ih => exact ih.step h.sound.bound.tied.forest s
-  | answer _ s ih => exact ih.outer s
-  | world op args _ s ih => exact ih.worldAsks s
-  | fork h s _ =>
-    have hn := nd (h.fork s)
-    obtain ⟨c, t, _, rfl⟩ := forkRoot_eq s
-    refine ⟨?_, hn⟩
-    unfold family at hn ⊢
-    rw [List.foldl_append, List.foldl_cons, List.foldl_nil] at hn ⊢
-    exact last_record hn
-
-theorem goes_move {R : Regions} {ω : Oracle} {m n : M} (g : Good R m) (k : Known m) (l : Last m) (h : Turn ω m n) : Goes R m n := by
+theorem goes_move {R : Regions} {ω : Oracle} {m n : M} (g : Good R m) (k : Known m) (t : m.Tidy) (h : Turn ω m n) : Goes R m n := by
   rcases h with h | h | ⟨op, args, h⟩ | h
   · exact goes_step g k h
   · exact .of_good g fun R' g' => good_outer g' k h
   · exact goes_worldAsks g k h
-  · exact .of_good g fun R' g' => good_forkRoot g' k l h
+  · exact .of_good g fun R' g' => good_forkRoot g' k t h
 
 /-- Run `a` is taking back, and `family` is the run that it takes back with all that stood below when it began. -/
 inductive TakesBack (ω : Oracle) (i : Init) (a : Id) (family : List Id) : M → Prop where
@@ -104,7 +87,7 @@ theorem good_start (i : Init) : Good (fun _ _ => False) i.start := by
 
 theorem After.good {ω : Oracle} {i : Init} {m : M} (h : After ω i.start m) : ∃ R, Good R m := by
   have go : ∀ {m n : M}, After ω i.start m → (∃ R, Good R m) → Turn ω m n → ∃ R, Good R n := fun h ⟨R, g⟩ t => by
-    obtain ⟨R', g', _⟩ := goes_move g h.known h.lasts.last t
+    obtain ⟨R', g', _⟩ := goes_move g h.known h.whole.tidy t
     exact ⟨R', g'⟩
   induction h with
   | refl => exact ⟨_, good_start i⟩
@@ -118,13 +101,13 @@ theorem TakesBack.good {ω : Oracle} {i : Init} {a : Id} {family : List Id} {m :
   induction h with
   | @begins m n u o h hn g hu hf =>
     obtain ⟨R, gr⟩ := h.good
-    obtain ⟨R', g', _, k₂⟩ := goes_move gr h.known h.lasts.last g
+    obtain ⟨R', g', _, k₂⟩ := goes_move gr h.known h.whole.tidy g
     have af := g.after h
     refine ⟨R', g', af.known, af, ⟨u, o, hu⟩, fun x => ?_⟩
     rw [hf]; exact k₂ a u o hn hu x
   | @goesOn m n u o h g hu ih =>
     obtain ⟨R, gr, k, af, ⟨u', o', hu'⟩, hR⟩ := ih
-    obtain ⟨R', g', k₁, _⟩ := goes_move gr k af.lasts.last g
+    obtain ⟨R', g', k₁, _⟩ := goes_move gr k af.whole.tidy g
     have af' := g.after af
     exact ⟨R', g', af'.known, af', ⟨u, o, hu⟩, fun x => (k₁ a u' o' hu' x).trans (hR x)⟩
 

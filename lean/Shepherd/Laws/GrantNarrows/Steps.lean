@@ -138,7 +138,7 @@ theorem asOf_grant (r : Run) (owner : Option Id) (givers : List Id) : (asOf r ow
 theorem stable_forkRoot {m n : M} (g : Granted m) (h : m.forkRoot = some n) : Stable m n := by
   unfold forkRoot at h
   split at h
-  · next c t last log ht hl =>
+  · next c t last ht hl =>
     split at h
     · cases h
     · simp only at h

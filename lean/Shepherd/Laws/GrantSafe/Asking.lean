@@ -96,10 +96,16 @@ theorem Tally.asks {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
     · rw [← e, trace_record_same, ← hc] at hd
       exact (List.mem_cons.mp hd).elim (fun h => h ▸ List.mem_cons_self) fun h => List.mem_cons_of_mem _ (t.logged id d h)
     · rw [trace_record_ne m₁ _ _ e] at hd; exact List.mem_cons_of_mem _ (t.logged j d hd)
-  · intro d log h
-    rw [hlog] at h
-    cases h
-    rfl
+  · intro d h
+    show d.used = charge m.used (m.run id).grant op args
+    by_cases e : id = .world
+    · subst e
+      rw [lastInside_record_world] at h
+      rw [t.world]
+      exact t.last d h
+    · rw [lastInside_record_ne _ e] at h
+      cases h
+      rfl
   · intro r l n k hl hk lim
     rw [grants] at hl
     rw [hlog, uses]
@@ -257,8 +263,8 @@ theorem _root_.Shepherd.Init.tally (i : Init) : Tally i.start fun _ _ => 0 := by
           cases List.mem_cons.mp this with
           | inl h => rw [h]; rfl
           | inr h => rw [List.mem_singleton.mp h]
-    · intro c log' h
-      rw [log] at h
+    · intro c h
+      rw [recordCode_eq, lastInside_record_ne m (id := .root) nofun] at h
       cases h
       rfl
     · intro r l n k _ _ _

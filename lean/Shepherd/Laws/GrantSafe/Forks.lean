@@ -21,6 +21,12 @@ theorem nodup_map {α β : Type} {f : α → β} {l : List α} (h : l.Nodup) (in
 
 namespace M
 
+theorem used_lastInside {m : M} {id : Id} (ne : id ≠ .world) {event : Event} {code : Code} {d : Commit}
+    (h : (m.recordCode id event code).lastInside = some d) : d.used = (m.recordCode id event code).used := by
+  rw [recordCode_eq, lastInside_record_ne _ ne] at h
+  cases h
+  rfl
+
 theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Named m) (t : Tally m before) {asker : Id}
     (i : m.has asker = true) (wt : Waiting) : ∃ before', Tally (m.fork asker wt) before' := by
   have ia : Asker True m asker := ⟨i, fun _ => trivial⟩
@@ -104,11 +110,15 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
           intro j
           rw [grant_answerRun]
           exact foldl_keeps (P := fun n => (n.run j).grant = (C.run j).grant) rfl fun n x _ e => (grant_markCopy id f n x j).trans e
-        have last : ∀ d log, ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)).log = d :: log →
+        have last : ∀ d, ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)).lastInside = some d →
             d.used = ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)).used := by
-          intro d log hd
-          have e := (List.cons.inj hd).1
-          rw [← e]; rfl
+          intro d hd
+          have q := mute_answerRun (P.foldl (M.markCopy id f) C) asker wt (.copy f id)
+          obtain ⟨cs, hl, hm⟩ := q.new
+          rw [q.counts]
+          refine (lastInside_append hl hd).elim (fun hc => (hm d hc).2.1) fun h => ?_
+          rw [topLast, List.foldl_append] at h ⊢
+          exact used_lastInside (id := .copy f id) nofun h
         have marked : ∃ e ∈ ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)).log,
             e.run = .copy f id ∧ e.event = .forked id c.index := by
           obtain ⟨cs, hl, _⟩ := (mute_answerRun (P.foldl (M.markCopy id f) C) asker wt (.copy f id)).new

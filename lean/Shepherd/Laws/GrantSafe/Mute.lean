@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.Grows
+import Shepherd.Laws.Support.LastInside
 
 /-!
 # What asks for nothing

@@ -170,71 +170,32 @@ theorem Tally.forkRoot {m n : M} (w : Wf m) (g : Granted m) (t : Tally m before)
     ∃ before', Tally n before' := by
   have f := follows_forkRoot w h
   have s := stable_forkRoot g h
-  have hlast : ∀ c t, (m.run .root).trace = c :: t → (∀ last log, m.log = last :: log → c.seq = last.seq) → c.used = m.used := by
-    intro c tr ht hseq
-    have hc := t.logged .root c (by rw [ht]; exact List.mem_cons_self)
-    have num := w.numbered
-    cases hl : m.log with
-    | nil => rw [hl] at hc; exact absurd hc List.not_mem_nil
-    | cons last log =>
-      rw [hl] at hc num
-      have below : ∀ ds : List Commit, Numbered 0 ds → ∀ d ∈ ds, d.seq < ds.length := by
-        intro ds
-        induction ds with
-        | nil => exact fun _ d hd => absurd hd List.not_mem_nil
-        | cons x ds ih =>
-          intro hn d hd
-          rw [List.length_cons]
-          cases List.mem_cons.mp hd with
-          | inl e => rw [e, hn.1]; omega
-          | inr e => exact Nat.lt_succ_of_lt (ih hn.2 d e)
-      cases List.mem_cons.mp hc with
-      | inl e => rw [e]; exact t.last _ _ hl
-      | inr e =>
-        have := below log num.2 c e
-        have e' := hseq last log hl
-        have := num.1
-        omega
   have hq : Mute m n ∧ ∀ j, n.has j = true → m.has j = true := by
-    unfold M.forkRoot at h
-    split at h
-    · next c tr last log ht hl =>
-      split at h
-      · cases h
-      · next hseq =>
-        have e : c.used = m.used := hlast c tr ht fun last' log' hl' => by
-          rw [hl] at hl'
-          cases hl'
-          exact Decidable.byContradiction fun h => hseq h
-        simp only at h
-        have id_same : ∀ r, (m.asForked c r).id = r.id := fun r => by
-          unfold asForked
-          repeat' split
-          · rfl
-          · exact asOf_id _ _ _
-          · exact asOf_id _ _ _
-          · rfl
-        have hhas : ∀ j, M.has { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } j = m.has j :=
-          fun j => has_map id_same _ _
-        have h : some ((M.family { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } .root).foldl
-          (markFork c) { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used }) = some n := h
-        have root : m.has .root = true := has_of_trace (by rw [ht]; exact nofun)
-        have h := Option.some.inj h
-        subst h
-        refine ⟨Mute.trans (n := { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used })
-          (.same (fun j hj => (hhas j).trans hj) e rfl)
-          (mute_foldl (fun p x => mute_recordCode _ _ _ _ (by exact fun _ _ => nofun)) _ _), ?_⟩
-        refine foldl_keeps (P := fun p => ∀ j, p.has j = true → m.has j = true) (fun j hj => (hhas j).symm.trans hj)
-          fun p x hx hp j hj => ?_
-        unfold markFork at hj
-        rw [recordCode_eq, has_record, Bool.or_eq_true, beq_iff_eq] at hj
-        rcases hj with hj | hj
-        · rw [← hj, ← hhas]
-          exact has_of_mem_family ((hhas _).trans root) hx
-        · exact hp j hj
-    · cases h
+    obtain ⟨c, tr, ht, hl, rfl⟩ := forkRoot_last w (t.logged .root) h
+    have e : c.used = m.used := t.last c hl
+    have id_same : ∀ r, (m.asForked c r).id = r.id := fun r => by
+      unfold asForked
+      repeat' split
+      · rfl
+      · exact asOf_id _ _ _
+      · exact asOf_id _ _ _
+      · rfl
+    have hhas : ∀ j, M.has { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } j = m.has j :=
+      fun j => has_map id_same _ _
+    have root : m.has .root = true := has_of_trace (by rw [ht]; exact nofun)
+    refine ⟨Mute.trans (n := { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used })
+      (.same (fun j hj => (hhas j).trans hj) e rfl)
+      (mute_foldl (fun p x => mute_recordCode _ _ _ _ (by exact fun _ _ => nofun)) _ _), ?_⟩
+    refine foldl_keeps (P := fun p => ∀ j, p.has j = true → m.has j = true) (fun j hj => (hhas j).symm.trans hj)
+      fun p x hx hp j hj => ?_
+    unfold markFork at hj
+    rw [recordCode_eq, has_record, Bool.or_eq_true, beq_iff_eq] at hj
+    rcases hj with hj | hj
+    · rw [← hj, ← hhas]
+      exact has_of_mem_family ((hhas _).trans root) hx
+    · exact hp j hj
   obtain ⟨q, old⟩ := hq
-  refine ⟨_, t.grow s.grants (q.counts.symm ▸ q) (fun _ _ _ => by rw [q.counts]) (fun o j hj => ?_) (fun c log hl => ?_)
+  refine ⟨_, t.grow s.grants (q.counts.symm ▸ q) (fun _ _ _ => by rw [q.counts]) (fun o j hj => ?_) (fun c hl => ?_)
     f.1.log_recorders w.world f.2 (fun j hj => .inl (old j hj)) (fun j hj => ?_) fun f' x l hx hl _ => ?_⟩
   · rw [q.counts]
     refine t.keys o j ?_
@@ -243,12 +204,7 @@ theorem Tally.forkRoot {m n : M} (w : Wf m) (g : Granted m) (t : Tally m before)
     | true => rw [q.has o h'] at hj; cases hj
   · obtain ⟨cs, hc, hm⟩ := q.new
     rw [q.counts]
-    cases cs with
-    | nil => exact t.last c log (hc.symm.trans hl)
-    | cons d cs =>
-      rw [hc] at hl
-      cases hl
-      exact (hm c List.mem_cons_self).2.1
+    exact (lastInside_append hc hl).elim (fun h => (hm c h).2.1) (t.last c)
   · have : n.has j = false := by
       cases i : n.has j with
       | false => rfl

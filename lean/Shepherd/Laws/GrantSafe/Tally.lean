@@ -63,7 +63,7 @@ structure Tally (m : M) (before : Id → Nat → Nat) : Prop where
   heads : ∀ c ∈ m.log, ∀ h ∈ c.heads, m.has h.id = true
   traces : ∀ id, m.has id = true → id ≠ .world → (m.run id).trace ≠ []
   logged : ∀ id, ∀ c ∈ (m.run id).trace, c ∈ m.log
-  last : ∀ c log, m.log = c :: log → c.used = m.used
+  last : ∀ c, m.lastInside = some c → c.used = m.used
   counts : ∀ r l n k, l ∈ (m.run r).grant → l.clauses[n]? = some k → k.limit.isSome = true →
     m.used.get (l.origin, n) = before l.origin n + m.uses m.log l.origin k
   commits : ∀ c log, c :: log <:+ m.log → ∀ o, c.Names o → ∀ l n k, l ∈ (m.run o).grant → l.origin = o →
@@ -86,7 +86,7 @@ theorem Tally.grow {m n : M} {before : Id → Nat → Nat} (t : Tally m before)
     (grants : ∀ id, m.has id = true → (n.run id).grant = (m.run id).grant) (e : MuteTo m n.used n)
     (kept : ∀ o i, (m.has o = true ∨ ∀ f x, o ≠ .copy f x) → n.used.get (o, i) = m.used.get (o, i))
     (keys : ∀ o i, n.has o = false → n.used.get (o, i) = 0)
-    (last : ∀ c log, n.log = c :: log → c.used = n.used)
+    (last : ∀ c, n.lastInside = some c → c.used = n.used)
     (recorders : ∀ c ∈ n.log, n.has c.run = true)
     (world : m.has .world = true) (ext : Extends m n) (born : Newborn m n)
     (new : ∀ id, m.has id = false → ((n.run id).grant.map Layer.origin).Nodup ∧
@@ -233,7 +233,7 @@ theorem Tally.mute {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
     · rw [h] at g; cases g
     · exact g
     · rw [copies f x i] at h; cases h
-  refine ⟨_, t.grow k.grants (e.counts.symm ▸ e) (fun _ _ _ => by rw [e.counts]) (fun o i h => ?_) (fun c log h => ?_) recorders world
+  refine ⟨_, t.grow k.grants (e.counts.symm ▸ e) (fun _ _ _ => by rw [e.counts]) (fun o i h => ?_) (fun c h => ?_) recorders world
     ext born (fun id h => ?_) fun f x l h hl _ => ?_⟩
   · rw [e.counts]
     refine t.keys o i ?_
@@ -242,12 +242,7 @@ theorem Tally.mute {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
     | true => rw [e.has o h'] at h; cases h
   · obtain ⟨cs, hl, hm⟩ := e.new
     rw [e.counts]
-    cases cs with
-    | nil => exact t.last c log (hl.symm.trans h)
-    | cons d cs =>
-      rw [hl] at h
-      cases h
-      exact (hm c List.mem_cons_self).2.1
+    exact (lastInside_append hl h).elim (fun hc => (hm c hc).2.1) (t.last c)
   · cases i : n.has id with
     | false => rw [run_of_not_has i]; exact ⟨List.nodup_nil, fun l hl => absurd hl List.not_mem_nil⟩
     | true =>

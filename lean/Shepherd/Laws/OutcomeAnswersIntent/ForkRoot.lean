@@ -18,52 +18,10 @@ theorem asOf_last {r : Run} {owner : Option Id} {givers : List Id} {c : Commit} 
 theorem Inv.forkRoot {m n : M} (k : m.Inv) (held : m.Holds) (t : m.Tidy) (wf : Wf m) (logged : ∀ c ∈ (m.run .root).trace, c ∈ m.log)
     (h : m.forkRoot = some n) : n.Inv ∧ n.Holds ∧ n.Tidy := by
   have hw := k.sound.world
-  have last : ∀ c tr, (m.run .root).trace = c :: tr → (∀ l log, m.log = l :: log → c.seq = l.seq) →
-      ∀ g ∈ c.heads, m.Beneath g.id c.run := by
-    intro c tr ht hseq
-    have hc := logged c (by rw [ht]; exact List.mem_cons_self)
-    have num := wf.numbered
-    cases hl : m.log with
-    | nil => rw [hl] at hc; exact absurd hc List.not_mem_nil
-    | cons l log =>
-      rw [hl] at hc num
-      have below : ∀ ds : List Commit, Numbered 0 ds → ∀ d ∈ ds, d.seq < ds.length := by
-        intro ds
-        induction ds with
-        | nil => exact fun _ d hd => absurd hd List.not_mem_nil
-        | cons x ds ih =>
-          intro hn d hd
-          rw [List.length_cons]
-          cases List.mem_cons.mp hd with
-          | inl e => rw [e, hn.1]; omega
-          | inr e => exact Nat.lt_succ_of_lt (ih hn.2 d e)
-      cases List.mem_cons.mp hc with
-      | inl e => rw [e]; exact t.last l log hl
-      | inr e =>
-        have := below log num.2 c e
-        have e' := hseq l log hl
-        have := num.1
-        omega
-  have hroot : ∃ c tr, (m.run .root).trace = c :: tr ∧ (∀ l log, m.log = l :: log → c.seq = l.seq) ∧
-      n = (M.family { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } .root).foldl (markFork c)
-        { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } := by
-    unfold M.forkRoot at h
-    split at h
-    · next c tr l log ht hl =>
-      split at h
-      · cases h
-      · next hseq =>
-        simp only at h
-        cases h
-        exact ⟨c, tr, ht, fun l' log' hl' => by
-          rw [hl] at hl'
-          cases hl'
-          exact Decidable.byContradiction fun h => hseq h, rfl⟩
-    · cases h
-  obtain ⟨c, tr, ht, hseq, rfl⟩ := hroot
+  obtain ⟨c, tr, ht, hl, rfl⟩ := forkRoot_last wf logged h
   have hcm : c ∈ (m.run .root).trace := by rw [ht]; exact List.mem_cons_self
   have self : c.run = .root := k.sound.hist.named.today .root c hcm
-  have lastRoot : ∀ g ∈ c.heads, m.Beneath g.id .root := fun g hg => self ▸ last c tr ht hseq g hg
+  have lastRoot : ∀ g ∈ c.heads, m.Beneath g.id .root := fun g hg => self ▸ t.last c hl g hg
   have tree := k.sound.hist.tree .root c hcm
   have hasHead : ∀ g ∈ c.heads, m.has g.id = true := fun g hg => (k.sound.hist.heads .root c hcm g hg).1
   have headRoot : ∀ g ∈ c.heads, g.id ≠ .root := fun g hg e =>
@@ -321,7 +279,7 @@ theorem Inv.forkRoot {m n : M} (k : m.Inv) (held : m.Holds) (t : m.Tidy) (wf : W
     rw [← en]
     unfold family
     rw [List.foldl_append]
-    refine tidy_recordCode (nod_foldl (fun p x h => nod_record h _ _ _) _ s₁.nodup) _ _ _
+    refine tidy_record_ne (id := .root) (nod_foldl (fun p x h => nod_record h _ _ _) _ s₁.nodup) nofun _ _
   have hHolds' : n.Holds := by
     rw [← en]
     exact (holding_foldl _ _ fun p x _ _ => holding_recordCode _ _ _ _).2 hHolds

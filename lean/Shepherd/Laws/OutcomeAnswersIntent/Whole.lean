@@ -185,8 +185,8 @@ theorem tidy_atStop {m n : M} (t : m.Tidy) {id : Id} {rest : List Id} (h : m.atS
         unfold answerFile
         simp only
         split
-        · exact tidy_deliver (tidy_written t _).nod _ _ _ _ _
-        · exact tidy_deliver t.nod _ _ _ _ _
+        · exact tidy_deliver (tidy_written t _) _ _ _ _ _
+        · exact tidy_deliver t _ _ _ _ _
       · cases h
     · cases h
   unfold atStop at h
@@ -199,11 +199,11 @@ theorem tidy_atStop {m n : M} (t : m.Tidy) {id : Id} {rest : List Id} (h : m.atS
         refine tidy_reply ?_ _ _ _
         unfold stopValue
         repeat' split
-        · exact nod_put (tidy_stack t _).nod _
-        · exact t.nod
-        · exact t.nod
-        · exact t.nod
-        · exact nod_put (tidy_stack t _).nod _
+        · exact tidy_setHandles (tidy_stack t _) _ _
+        · exact tidy_stack t _
+        · exact tidy_stack t _
+        · exact tidy_stack t _
+        · exact tidy_setHandles (tidy_stack t _) _ _
       · exact t
     · exact file h
   · exact file h
@@ -219,20 +219,22 @@ theorem Whole.step {m n : M} (k : m.Whole) (wf : Wf m) (h : m.step = some n) : n
     rw [hs] at path
     have loop := path.rooted.irrefl k.inv.sound.world
     split at h
-    · cases h
+    · next hc =>
+      cases h
+      have ne : id ≠ .world := fun e => by rw [← e, hc] at calm; exact calm
       refine ⟨hinv, (holding_localMove _ _ _ _ _ _).2 k.holds, ?_⟩
       unfold localMove
       split
-      · exact tidy_finish k.tidy loop _ _ _ (.inr rfl)
+      · exact tidy_finish k.tidy ne loop _ _ _ (.inr rfl)
       · split
         · exact tidy_setCode k.tidy _ _
-        · exact tidy_finish k.tidy loop _ _ _ (.inl rfl)
-        · exact tidy_finish k.tidy loop _ _ _ (.inr rfl)
+        · exact tidy_finish k.tidy ne loop _ _ _ (.inl rfl)
+        · exact tidy_finish k.tidy ne loop _ _ _ (.inr rfl)
         · unfold ask
           simp only
           split
-          · exact tidy_recordCode (tidy_used k.tidy _).nod _ _ _
-          · exact tidy_recordCode k.tidy.nod _ _ _
+          · exact tidy_recordCode (tidy_used k.tidy _) _ _ _
+          · exact tidy_recordCode k.tidy _ _ _
     · next w _ =>
       split at h
       · refine ⟨hinv, ?_, tidy_perform k.tidy h⟩
@@ -240,16 +242,19 @@ theorem Whole.step {m n : M} (k : m.Whole) (wf : Wf m) (h : m.step = some n) : n
         · exact a.2 k.holds
         · exact k.inv.holds_fork k.holds wf.weaken w
       · exact ⟨hinv, (holding_atStop wf h).2 k.holds, tidy_atStop k.tidy h⟩
-    · split at h
+    · next hc =>
+      split at h
       · next hu =>
         cases h
+        have ok := wf.codes id
+        rw [hc] at ok
         refine ⟨hinv, ((holding_undoStep hu).trans ?_).2 k.holds, ?_⟩
         · unfold M.afterWorld driveRoot
           repeat' split
           · exact .refl _
           · exact (holding_setCode _ _ _).trans (holding_stack _ _)
           · exact .refl _
-        · have t := tidy_undoStep k.tidy hu
+        · have t := tidy_undoStep k.tidy ok.1 hu
           unfold M.afterWorld driveRoot
           repeat' split
           · exact t
@@ -264,7 +269,7 @@ theorem Whole.answer {m n : M} (k : m.Whole) {answer : Value} {change : Change} 
       n.Holds ∧ n.Tidy := by
     intro id n h
     obtain ⟨q, hq, rfl⟩ := Option.map_eq_some_iff.mp h
-    exact ⟨(holding_deliver _ _ _ _ _ _).2 k.holds, tidy_deliver k.tidy.nod _ _ _ _ _⟩
+    exact ⟨(holding_deliver _ _ _ _ _ _).2 k.holds, tidy_deliver k.tidy _ _ _ _ _⟩
   suffices n.Holds ∧ n.Tidy from ⟨hinv, this.1, this.2⟩
   clear hinv
   unfold M.answer at h
@@ -273,7 +278,7 @@ theorem Whole.answer {m n : M} (k : m.Whole) {answer : Value} {change : Change} 
     · cases h
     · split at h
       · split at h
-        · cases h; exact ⟨(holding_recordCode _ _ _ _).2 k.holds, tidy_recordCode k.tidy.nod _ _ _⟩
+        · cases h; exact ⟨(holding_recordCode _ _ _ _).2 k.holds, tidy_recordCode k.tidy _ _ _⟩
         · exact deliver h
       · exact deliver h
   · cases h
@@ -343,7 +348,7 @@ theorem whole_start (P : Program) (contents : String → Option Content) (agent 
       rcases cases' j i with rfl | rfl
       · rw [hworld.2.2.1] at hj; rw [List.mem_singleton.mp hj]; exact ir
       · rw [hroot.2.2.1] at hj; exact absurd hj List.not_mem_nil
-  refine ⟨⟨⟨s, oroot, ?_, fun j => .inr ?_⟩, ?_⟩, (holding_recordCode _ _ _ _).2 hh, tidy_recordCode nod _ _ _⟩
+  refine ⟨⟨⟨s, oroot, ?_, fun j => .inr ?_⟩, ?_⟩, (holding_recordCode _ _ _ _).2 hh, tidy_record_ne (id := .root) nod nofun _ _⟩
   · rw [other .world nofun]; exact hworld.2.2.1
   · unfold Link
     by_cases e : Id.root = j

@@ -135,7 +135,7 @@ theorem Inv.worldAsks {m n : M} (k : m.Inv) (held : m.Holds) (t : m.Tidy) (wf : 
           have ha : Holding m ({ m with stack := [.world] }.recordCode .world (.intent op args)
               (.settled (.waiting { op, args, stack := [] }))) := (holding_stack m [.world]).trans (holding_recordCode _ _ _ _)
           have ta : ({ m with stack := [.world] }.recordCode .world (.intent op args)
-              (.settled (.waiting { op, args, stack := [] }))).Tidy := tidy_recordCode (m := { m with stack := [.world] }) t.nod _ _ _
+              (.settled (.waiting { op, args, stack := [] }))).Tidy := tidy_recordCode (tidy_stack t [.world]) _ _ _
           have ca : (({ m with stack := [.world] }.recordCode .world (.intent op args)
               (.settled (.waiting { op, args, stack := [] }))).run .world).code = .settled (.waiting { op, args, stack := [] }) := by
             rw [run_recordCode_same]

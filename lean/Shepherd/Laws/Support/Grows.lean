@@ -411,7 +411,7 @@ theorem forkRoot_eq {m n : M} (h : m.forkRoot = some n) : ∃ c t, (m.run .root)
       { m with runs := m.runs.map (m.asForked c), stack := [.root, .world], used := c.used } := by
   unfold forkRoot at h
   split at h
-  · next c t last log ht hl =>
+  · next c t last ht hl =>
     split at h
     · cases h
     · simp only at h

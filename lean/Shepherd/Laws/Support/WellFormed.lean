@@ -101,6 +101,36 @@ theorem append {n : Nat} {cs ds : List Commit} (hd : Numbered n ds) (hc : Number
     show c.seq = n + (cs ++ ds).length
     rw [hc.1, hl]; omega
 
+theorem lt {n : Nat} {cs : List Commit} (h : Numbered n cs) : ∀ c ∈ cs, c.seq < n + cs.length := by
+  induction cs with
+  | nil => exact fun _ hc => absurd hc List.not_mem_nil
+  | cons d cs ih =>
+    intro c hc
+    rw [List.length_cons]
+    rcases List.mem_cons.mp hc with e | e
+    · rw [e, h.1]; omega
+    · have := ih h.2 c e
+      omega
+
+/-- The place of a commit in the log tells which one it is. -/
+theorem unique {n : Nat} {cs : List Commit} (h : Numbered n cs) {c d : Commit} (hc : c ∈ cs) (hd : d ∈ cs) (e : c.seq = d.seq) :
+    c = d := by
+  induction cs with
+  | nil => exact absurd hc List.not_mem_nil
+  | cons x cs ih =>
+    have first := h.1
+    rcases List.mem_cons.mp hc with ec | hc'
+    · rcases List.mem_cons.mp hd with ed | hd'
+      · rw [ec, ed]
+      · have := h.2.lt d hd'
+        rw [ec] at e
+        omega
+    · rcases List.mem_cons.mp hd with ed | hd'
+      · have := h.2.lt c hc'
+        rw [ed] at e
+        omega
+      · exact ih h.2 hc' hd'
+
 end Numbered
 
 /-! ## Well-formed trees -/
