@@ -14,12 +14,14 @@ namespace Supervision
 
 open M
 
-/-- All runs but the world, the root run, and those that the root run makes after `made` others. -/
-def besides (made : Nat) : Id → Bool
-  | .world => false
-  | .root => false
-  | .made .root n => decide (n < made)
-  | _ => true
+/-- All runs but the world, the root run, and those that the root run makes after `made` others; `w` may be owned otherwise. -/
+def besides (made : Nat) (w : Id) : Field where
+  mark := fun
+    | .world => false
+    | .root => false
+    | .made .root n => decide (n < made)
+    | _ => true
+  lone := w
 
 /-- The root run, which the world drives, is about to await the run `w`, which it owns, through a supervisor for each of `names`: its next local step is
 the first one of `await (spawn sup(… spawn sup(e)))`, where the value of `e` is a handle to `w`, and at most 5 local steps came since its
@@ -35,7 +37,7 @@ structure Before (m : M) (w : Id) {P : Program} (sup : Supervisor P) (names : Li
   grant : ∀ op ∈ ["run.spawn", "run.next", "run.pass"], ∀ l ∈ (m.run .root).grant, Free op l.clauses
 
 /-- The run `w` and all that may come to stand below it are the same in both trees: the same runs, with the same events, files, messages,
-handles and code (a run that ended has the same result), one below the other as they are. -/
+handles and code (a run that ended has the same result), and but for `w` itself with the same owners. -/
 structure Unchanged (w : Id) (m m' : M) : Prop where
   family : m'.family w = m.family w
   has : ∀ x, Over w x → m'.has x = m.has x
@@ -45,6 +47,7 @@ structure Unchanged (w : Id) (m m' : M) : Prop where
   handles : ∀ x, Over w x → (m'.run x).handles = (m.run x).handles
   made : ∀ x, Over w x → (m'.run x).made = (m.run x).made
   code : ∀ x, Over w x → Code.Like (m.run x).code (m'.run x).code
+  owner : ∀ x, Over w x → x ≠ w → (m'.run x).owner = (m.run x).owner ∧ (m'.run x).givers = (m.run x).givers
 
 /-- The run `w` is at a stop at which it asks for nothing, and is active: who awaits it is told so next. -/
 structure AtEnd (w : Id) (m : M) : Prop where
@@ -84,8 +87,8 @@ theorem over_made_root {w : Id} {n N : Nat} (own : MayOwn .root w) (stamped : �
       · omega
 
 theorem marks_besides {w : Id} {N : Nat} (own : MayOwn .root w) (stamped : ∀ j, w = .made .root j → j < N)
-    (stamped' : ∀ j x, w = .copy (.made .root j) x → j < N) : Marks (besides N) w := by
-  refine ⟨⟨fun _ _ => rfl, fun a n h => ?_⟩, fun x h => ?_, rfl⟩
+    (stamped' : ∀ j x, w = .copy (.made .root j) x → j < N) : Marks (besides N w) w := by
+  refine ⟨⟨fun _ _ => rfl, fun a n h => ?_⟩, fun x h => ?_, rfl, rfl⟩
   · cases a with
     | root => cases h
     | world => cases h
@@ -101,7 +104,7 @@ theorem marks_besides {w : Id} {N : Nat} (own : MayOwn .root w) (stamped : ∀ j
       | root => exact decide_eq_true (over_made_root own stamped stamped' h)
       | _ => rfl
 
-theorem unchanged {G : Id → Bool} {w : Id} {m m' : M} (marks : Marks G w) (k : Alike G m m') : Unchanged w m m' :=
+theorem unchanged {G : Field} {w : Id} {m m' : M} (marks : Marks G w) (k : Alike G m m') : Unchanged w m m' :=
   have k := k.choose_spec
   { family := k.family (marks.family w (.refl w))
     has := fun x h => k.has (marks.family x h)
@@ -110,26 +113,27 @@ theorem unchanged {G : Id → Bool} {w : Id} {m m' : M} (marks : Marks G w) (k :
     inbox := fun x h => k.inbox (marks.family x h)
     handles := fun x h => k.handles (marks.family x h)
     made := fun x h => k.made (marks.family x h)
-    code := fun x h => k.code (marks.family x h) }
+    code := fun x h => k.code (marks.family x h)
+    owner := fun x h ne => (k.owner x (marks.family x h)).resolve_right fun o => ne (o.1.trans marks.lone) }
 
 /-- From where a run is about to be awaited to where it is: the tree goes there by itself, beside the marked runs. -/
 theorem Before.awaited {ω : Oracle} {m : M} {w : Id} {P : Program} {sup : Supervisor P} {names : List (String × String)} (t : Before m w sup names)
-    (reached : ∃ i : Init, After ω i.start m) : ∃ n os, Path (besides (m.run .root).made) m n ∧
-      Awaited ω (besides (m.run .root).made) w os n ∧ n.stack = w :: idsOf os ++ [.world] ∧ os.length = names.length + 1 ∧
-      Marks (besides (m.run .root).made) w := by
+    (reached : ∃ i : Init, After ω i.start m) : ∃ n os, Path (besides (m.run .root).made w) m n ∧
+      Awaited ω (besides (m.run .root).made w) w os n ∧ n.stack = w :: idsOf os ++ [.world] ∧ os.length = names.length + 1 ∧
+      Marks (besides (m.run .root).made w) w := by
   have s : Sound m := reached.choose_spec.sound
   have own := s.bound.tied.owns t.owns
   have st := s.wf.fresh w (has_of_owns t.owns)
-  have marks : Marks (besides (m.run .root).made) w :=
+  have marks : Marks (besides (m.run .root).made w) w :=
     marks_besides own (fun j e => by rw [e] at st; exact st) fun j x e => by rw [e] at st; exact st
   obtain ⟨ρ, e, h, K, k, code, hk, he, hh⟩ := t.code
-  have about : AboutTo (besides (m.run .root).made) m .root K w sup names h :=
+  have about : AboutTo (besides (m.run .root).made w) m .root K w sup names h :=
     { program := t.program, sound := s, low := t.program ▸ t.lowered, out := rfl
       later := fun j hj => decide_eq_false (Nat.not_lt.mpr hj), notWorld := nofun, stack := t.stack, code := ⟨ρ, e, k, code, he, hk⟩
       handle := hh, owns := t.owns
       grant := fun l hl => ⟨t.grant _ (by decide) l hl, t.grant _ (by decide) l hl⟩, spawns := t.grant _ (by decide) }
   obtain ⟨n, os, p, stack, chain, drives, nodup, len⟩ := launch ω names (os := []) about
-    ⟨trivial, fun _ h => absurd h List.not_mem_nil, List.nodup_nil, List.not_mem_nil, own.ne.symm⟩ (marks.family w (.refl w))
+    ⟨trivial, fun _ h => absurd h List.not_mem_nil, List.nodup_nil, List.not_mem_nil, own.ne.symm⟩ ⟨marks.family w (.refl w), rfl⟩
   obtain ⟨i, r⟩ := reached
   exact ⟨n, os, p, ⟨⟨i, r.trans p.after⟩, p.beside.program ▸ t.program ▸ t.lowered, (fun e => by rw [e] at len; cases len),
     nodup, chain, drives⟩, stack, (by rw [len, List.length_nil]; omega), marks⟩
@@ -153,7 +157,7 @@ them do so without regard to arguments; and the program allows 12 local steps be
 one of them could look at the path that `run.next` tells, and that differs. -/
 theorem transparent_supervision {ω : Oracle} {m m' : M} (reached : ∃ i : Init, M.After ω i.start m)
     (reached' : ∃ i : Init, M.After ω i.start m') {P : Program} {sup sup' : Supervisor P} {w : Id}
-    {names names' : List (String × String)} (before : Before m w sup names) (before' : Before m' w sup' names') (alike : M.Alike (besides (m.run .root).made) m m')
+    {names names' : List (String × String)} (before : Before m w sup names) (before' : Before m' w sup' names') (alike : M.Alike (besides (m.run .root).made w) m m')
     (made : (m'.run .root).made = (m.run .root).made) :
     (∀ k, Comes ω m k → (∃ k', Comes ω m' k' ∧ Unchanged w k k') ∨
       ∃ e e', Comes ω m e ∧ Comes ω e k ∧ Comes ω m' e' ∧ AtEnd w e ∧ AtEnd w e' ∧ Unchanged w e e') ∧
@@ -165,9 +169,9 @@ theorem transparent_supervision {ω : Oracle} {m m' : M} (reached : ∃ i : Init
   obtain ⟨i, r⟩ := reached
   obtain ⟨i', r'⟩ := reached'
   obtain ⟨φ, ag⟩ := alike
-  have y : Sync ω (besides (m.run .root).made) w os os' n n' :=
+  have y : Sync ω (besides (m.run .root).made w) w os os' n n' :=
     ⟨aw, aw', (ag.beside p.beside p'.beside aw.sound.bound.tied aw'.sound.bound.tied).alike, [], st, st', fun _ h => absurd h List.not_mem_nil⟩
-  have atEnd : ∀ {os : List Watch} {e : M}, Over' w os e → AtEnd w e := fun o => ⟨⟨_, o.1⟩, o.2.1, o.2.2⟩
+  have atEnd : ∀ {os : List Watch} {e : M}, LastStop w os e → AtEnd w e := fun o => ⟨⟨_, o.1⟩, o.2.1, o.2.2⟩
   refine ⟨fun k ⟨j, h⟩ => ?_, fun k' ⟨j, h⟩ => ?_⟩
   · rcases p.split h with b | ⟨i₁, _, h⟩
     · have s : M.Sound k := (r.trans h.after).sound

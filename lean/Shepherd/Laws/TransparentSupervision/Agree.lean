@@ -3,8 +3,8 @@ import Shepherd.Laws.Support.TiedReach
 /-!
 # Two trees that agree on some runs
 
-`Agree G φ m m'`: the runs that `G` marks are the same in both trees, but for their places in the log and for who owns those that a run
-outside of `G` owns. Whatever such a run does, it does in both.
+`Agree G φ m m'`: the runs that `G` marks are the same in both trees, but for their places in the log and for who owns one of them.
+Whatever such a run does, it does in both.
 -/
 
 namespace Shepherd
@@ -35,12 +35,19 @@ structure Run.Like (φ : Nat → Nat) (r r' : Run) : Prop where
   code : Code.Like r.code r'.code
   trace : r'.trace = r.trace.at φ
 
+/-- Which runs two trees agree on, and of these the one that may be owned otherwise. -/
+structure Field where
+  mark : Id → Bool
+  lone : Id
+
+instance : CoeFun Field fun _ => Id → Bool := ⟨Field.mark⟩
+
 /-- What a marked run may hold: another one; or the world, to which a handle that was never given out is renumbered: a program with a
 run among its literals could make one. -/
-def Known (G : Id → Bool) (h : Id) : Prop := G h = true ∨ h = .world
+def Known (G : Field) (h : Id) : Prop := G h = true ∨ h = .world
 
 /-- What a commit speaks of is among the marked runs, and in the log. -/
-structure Commit.Within (G : Id → Bool) (n : Nat) (c : Commit) : Prop where
+structure Commit.Within (G : Field) (n : Nat) (c : Commit) : Prop where
   run : G c.run = true
   handles : ∀ h ∈ c.handles, Known G h
   heads : ∀ h ∈ c.heads, G h.id = true
@@ -48,18 +55,18 @@ structure Commit.Within (G : Id → Bool) (n : Nat) (c : Commit) : Prop where
 
 namespace M
 
-/-- Who owns a run is the same, or is in both trees outside of `G`. -/
-def SameOwner (G : Id → Bool) (r r' : Run) : Prop :=
+/-- Who owns the run `x` is the same; or `x` is the one that may be owned otherwise, and who owns it is in both trees outside of `G`. -/
+def SameOwner (G : Field) (x : Id) (r r' : Run) : Prop :=
   (r'.owner = r.owner ∧ r'.givers = r.givers) ∨
-    ((∀ o, r.owner = some o → G o = false) ∧ ∀ o, r'.owner = some o → G o = false)
+    (x = G.lone ∧ (∀ o, r.owner = some o → G o = false) ∧ ∀ o, r'.owner = some o → G o = false)
 
 /-- The place `i` of the log is that of a commit in the trace of a marked run. -/
-def Logged (G : Id → Bool) (m : M) (i : Nat) : Prop := ∃ x c, G x = true ∧ c ∈ (m.run x).trace ∧ c.seq = i
+def Logged (G : Field) (m : M) (i : Nat) : Prop := ∃ x c, G x = true ∧ c ∈ (m.run x).trace ∧ c.seq = i
 
 /-- The runs that `G` marks are the same in both trees, but for their places in the log, which `φ` maps to each other, and for who owns
-those that a run outside of `G` owns; and they hold only each other. What no run owns alone (what is known of contents, the counts of
+one of them, which runs outside of `G` own; and they hold only each other. What no run owns alone (what is known of contents, the counts of
 limited clauses) is the same too. The outermost owner, which is not marked, has done nothing of its own. -/
-structure Agree (G : Id → Bool) (φ : Nat → Nat) (m m' : M) : Prop where
+structure Agree (G : Field) (φ : Nat → Nat) (m m' : M) : Prop where
   program : m'.program = m.program
   contents : m'.contents = m.contents
   written : m'.written = m.written
@@ -68,8 +75,8 @@ structure Agree (G : Id → Bool) (φ : Nat → Nat) (m m' : M) : Prop where
   forest' : Runs.Forest m'.runs
   up : ∀ x o, (m.run x).owner = some o → G o = true → G x = true
   up' : ∀ x o, (m'.run x).owner = some o → G o = true → G x = true
-  ids : (m'.runs.map Run.id).filter G = (m.runs.map Run.id).filter G
-  owner : ∀ x, G x = true → SameOwner G (m.run x) (m'.run x)
+  ids : (m'.runs.map Run.id).filter G.mark = (m.runs.map Run.id).filter G.mark
+  owner : ∀ x, G x = true → SameOwner G x (m.run x) (m'.run x)
   givers : ∀ x, G x = true → ∀ g ∈ (m.run x).givers, MayOwn g x
   tables : ∀ x, G x = true → ∀ h ∈ (m.run x).handles, Known G h
   commits : ∀ x, G x = true → ∀ c ∈ (m.run x).trace, c.Within G m.size
@@ -80,7 +87,7 @@ structure Agree (G : Id → Bool) (φ : Nat → Nat) (m m' : M) : Prop where
   out : G .world = false
   quiet : (m.run .world).trace = [] ∧ (m'.run .world).trace = []
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 /-! ## Fields -/
 
@@ -121,7 +128,7 @@ theorem _root_.Shepherd.Runs.kids_of_ids {rs : List Run} (f : (rs.map Run.id).No
   rw [Runs.find_of_mem f hr]
 
 theorem Agree.has (k : Agree G φ m m') {x : Id} (g : G x = true) : m'.has x = m.has x := by
-  have mem : ∀ n : M, n.has x = true ↔ x ∈ (n.runs.map Run.id).filter G := fun n => by
+  have mem : ∀ n : M, n.has x = true ↔ x ∈ (n.runs.map Run.id).filter G.mark := fun n => by
     rw [List.mem_filter, List.mem_map]
     exact (Runs.has_iff _ _).trans ⟨fun h => ⟨h, g⟩, fun h => h.1⟩
   have this : m'.has x = true ↔ m.has x = true := by rw [mem, mem, k.ids]
@@ -140,7 +147,7 @@ theorem Agree.has_known (k : Agree G φ m m') {x : Id} (g : Known G x) : m'.has 
 theorem Agree.owns (k : Agree G φ m m') {a x : Id} (ga : G a = true) : m'.owns a x = m.owns a x := by
   unfold M.owns
   by_cases g : G x = true
-  · rcases k.owner x g with h | ⟨h, h'⟩
+  · rcases k.owner x g with h | ⟨_, h, h'⟩
     · rw [h.1]
     · have no : ∀ r : Run, (∀ o, r.owner = some o → G o = false) → (r.owner == some a) = false := fun r h => by
         refine beq_eq_false_iff_ne.mpr fun e => ?_
@@ -153,7 +160,7 @@ theorem Agree.owns (k : Agree G φ m m') {a x : Id} (ga : G a = true) : m'.owns 
 theorem Agree.kids (k : Agree G φ m m') {a : Id} (ga : G a = true) : m'.kids a = m.kids a := by
   unfold M.kids
   rw [Runs.kids_of_ids k.forest'.nodup, Runs.kids_of_ids k.forest.nodup]
-  have go : ∀ (l : List Id) (p : Id → Bool), (∀ x, p x = true → G x = true) → l.filter p = (l.filter G).filter p := fun l p h => by
+  have go : ∀ (l : List Id) (p : Id → Bool), (∀ x, p x = true → G x = true) → l.filter p = (l.filter G.mark).filter p := fun l p h => by
     rw [List.filter_filter]
     refine List.filter_congr fun x _ => ?_
     cases e : p x with
@@ -287,7 +294,7 @@ theorem Agree.isBelow (k : Agree G φ m m') {a x : Id} (g : G a = true) : m'.isB
 theorem Agree.headOf (k : Agree G φ m m') {x o : Id} (g : G x = true) (ho : (m.run x).owner = some o) (go : G o = true) :
     m'.headOf x = m.headOf x := by
   unfold M.headOf
-  rcases k.owner x g with ⟨e, e'⟩ | ⟨h, _⟩
+  rcases k.owner x g with ⟨e, e'⟩ | ⟨_, h, _⟩
   · simp only [e, e', k.trace g, Trace.size_at]
   · rw [h o ho] at go; cases go
 
@@ -304,7 +311,7 @@ theorem Agree.headsAt (k : Agree G φ m m') {a : Id} (g : G a = true) (event : E
     rw [k.kids g]
     refine List.filter_congr fun x hx => ?_
     have ho := (Runs.mem_kids_iff k.forest.nodup).mp hx
-    rcases k.owner x (k.kids_mark g hx) with ⟨_, e⟩ | ⟨h, _⟩
+    rcases k.owner x (k.kids_mark g hx) with ⟨_, e⟩ | ⟨_, h, _⟩
     · rw [e]
     · rw [h a ho] at g; cases g
   unfold M.headsAt

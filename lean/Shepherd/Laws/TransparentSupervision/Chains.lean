@@ -13,10 +13,10 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {m n : M} {c : Id}
+variable {G : Field} {m n : M} {c : Id}
 
 /-- Each of these runs awaits the one before it, the first one the run `c`. -/
-def Chain (G : Id → Bool) (m : M) : Id → List Watch → Prop
+def Chain (G : Field) (m : M) : Id → List Watch → Prop
   | _, [] => True
   | c, o :: os => Link G m o c ∧ Chain G m o.id os
 
@@ -36,7 +36,7 @@ def Answers (m : M) (answer : Value) (os : List Watch) : Prop :=
   ∀ o ∈ os, ∃ s, (m.run o.id).code = resume (.ok answer) (Await.passFrames o.handle s o.frames)
 
 /-- From `m` to `n` only the runs `ids`, which are not marked, have done something, which counts for no one. -/
-structure Turns (G : Id → Bool) (ids : List Id) (m n : M) : Prop where
+structure Turns (G : Field) (ids : List Id) (m n : M) : Prop where
   beside : Beside G m n
   others : ∀ x, x ∉ ids → n.run x = m.run x
   links : ∀ o c, Link G m o c → Link G n o c

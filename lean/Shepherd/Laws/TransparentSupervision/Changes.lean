@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 theorem _root_.Shepherd.Runs.Forest.put {rs : List Run} (f : Runs.Forest rs) {r : Run} (h : ∀ o, r.owner = some o → MayOwn o r.id) :
     Runs.Forest (Runs.put rs r) := by
@@ -29,11 +29,11 @@ theorem _root_.Shepherd.Runs.Forest.put {rs : List Run} (f : Runs.Forest rs) {r 
     · exact f.owner x o ho
 
 /-- What may be put in for a marked run, in both trees. -/
-structure Fits (G : Id → Bool) (φ : Nat → Nat) (n : Nat) (r r' : Run) : Prop where
+structure Fits (G : Field) (φ : Nat → Nat) (n : Nat) (r r' : Run) : Prop where
   id : r'.id = r.id
   mark : G r.id = true
   like : Run.Like φ r r'
-  owner : SameOwner G r r'
+  owner : SameOwner G r.id r r'
   own : ∀ o, r.owner = some o → MayOwn o r.id
   own' : ∀ o, r'.owner = some o → MayOwn o r.id
   givers : ∀ g ∈ r.givers, MayOwn g r.id
@@ -78,14 +78,14 @@ theorem Agree.update (k : Agree G φ m m') {r r' : Run} (log log' : List Commit)
     split at ho
     · next e => exact e ▸ f.mark
     · exact k.up' x o ho go
-  · show ((Runs.put m'.runs r').map Run.id).filter G = ((Runs.put m.runs r).map Run.id).filter G
+  · show ((Runs.put m'.runs r').map Run.id).filter G.mark = ((Runs.put m.runs r).map Run.id).filter G.mark
     have h : Runs.has m'.runs r'.id = Runs.has m.runs r.id := by rw [f.id]; exact k.has f.mark
     rw [Runs.ids_put, Runs.ids_put, h, f.id]
     split
     · exact k.ids
     · rw [List.filter_append, List.filter_append, k.ids]
   · rw [run, run']; split
-    · exact f.owner
+    · next e => exact e ▸ f.owner
     · exact k.owner x g
   · rw [run]; split
     · next e => exact e ▸ f.givers
@@ -178,7 +178,7 @@ theorem onward_old (m m' : M) (φ : Nat → Nat) {i : Nat} (h : i < m.size) : on
 theorem onward_new (m m' : M) (φ : Nat → Nat) : onward m m' φ m.size = m'.size := if_neg (Nat.lt_irrefl _)
 
 /-- The states after an event, in both trees. -/
-structure _root_.Shepherd.State.Like (G : Id → Bool) (s s' : State) : Prop where
+structure _root_.Shepherd.State.Like (G : Field) (s s' : State) : Prop where
   code : Code.Like s.code s'.code
   files : s'.files = s.files
   handles : s'.handles = s.handles
@@ -210,7 +210,7 @@ theorem Agree.record (k : Agree G φ m m') {id : Id} (g : G id = true) (ev : Eve
   let r' : Run := { m'.run id with code := s'.code, files := s'.files, handles := s'.handles, inbox := s'.inbox,
                                    trace := m'.commitOf id ev s' :: (m'.run id).trace }
   have f : Fits G (onward m m' φ) (m.size + 1) r r' := by
-    refine ⟨(run_id m' id).trans e.symm, e ▸ g, ⟨?_, h.code, ?_⟩, k.owner id g, ?_, ?_, ?_, h.marks, ?_⟩
+    refine ⟨(run_id m' id).trans e.symm, e ▸ g, ⟨?_, h.code, ?_⟩, e.symm ▸ k.owner id g, ?_, ?_, ?_, h.marks, ?_⟩
     · simp only [r, r', h.files, h.handles, h.inbox]
       exact congrArg (fun r => ({ r with files := s.files, handles := s.handles, inbox := s.inbox } : Run)) core
     · show m'.commitOf id ev s' :: (m'.run id).trace = (m.commitOf id ev s).at _ :: (m.run id).trace.at _
@@ -243,7 +243,7 @@ theorem Agree.record (k : Agree G φ m m') {id : Id} (g : G id = true) (ev : Eve
     · rw [onward_new]; exact Nat.lt_succ_self _
 
 /-- Both trees agree on the marked runs. -/
-def Alike (G : Id → Bool) (m m' : M) : Prop := ∃ φ, Agree G φ m m'
+def Alike (G : Field) (m m' : M) : Prop := ∃ φ, Agree G φ m m'
 
 theorem Agree.alike (k : Agree G φ m m') : Alike G m m' := ⟨φ, k⟩
 
@@ -275,38 +275,38 @@ theorem Alike.foldl {α : Type} {f f' : M → α → M} {l : List α} (h : ∀ n
 
 /-! ## Changes beside the marked runs -/
 
-theorem SameOwner.refl (r : Run) : SameOwner G r r := .inl ⟨rfl, rfl⟩
+theorem SameOwner.refl (x : Id) (r : Run) : SameOwner G x r r := .inl ⟨rfl, rfl⟩
 
 /-- From `m` to `n` the marked runs stay, but for who, outside of them, owns them. -/
-structure Beside (G : Id → Bool) (m n : M) : Prop where
+structure Beside (G : Field) (m n : M) : Prop where
   program : n.program = m.program
   contents : n.contents = m.contents
   written : n.written = m.written
   used : n.used = m.used
   up : ∀ x o, G x = false → (n.run x).owner = some o → G o = true → (m.run x).owner = some o
-  ids : (n.runs.map Run.id).filter G = (m.runs.map Run.id).filter G
+  ids : (n.runs.map Run.id).filter G.mark = (m.runs.map Run.id).filter G.mark
   size : m.size ≤ n.size
   runs : ∀ x, G x = true → n.run x = { m.run x with owner := (n.run x).owner, givers := (n.run x).givers }
-  owner : ∀ x, G x = true → SameOwner G (m.run x) (n.run x)
+  owner : ∀ x, G x = true → SameOwner G x (m.run x) (n.run x)
   world : m.has .world = true → n.has .world = true
   quiet : (m.run .world).trace = [] → (n.run .world).trace = []
 
 theorem Beside.refl (m : M) : Beside G m m :=
-  ⟨rfl, rfl, rfl, rfl, fun _ _ _ h _ => h, rfl, Nat.le_refl _, fun _ _ => rfl, fun _ _ => .refl _, fun h => h, fun h => h⟩
+  ⟨rfl, rfl, rfl, rfl, fun _ _ _ h _ => h, rfl, Nat.le_refl _, fun _ _ => rfl, fun _ _ => .refl _ _, fun h => h, fun h => h⟩
 
-theorem SameOwner.trans {r s t : Run} (h : SameOwner G r s) (h' : SameOwner G s t) : SameOwner G r t := by
+theorem SameOwner.trans {x : Id} {r s t : Run} (h : SameOwner G x r s) (h' : SameOwner G x s t) : SameOwner G x r t := by
   rcases h with h | h
   · rcases h' with h' | h'
     · exact .inl ⟨h'.1.trans h.1, h'.2.trans h.2⟩
-    · exact .inr ⟨h.1 ▸ h'.1, h'.2⟩
+    · exact .inr ⟨h'.1, h.1 ▸ h'.2.1, h'.2.2⟩
   · rcases h' with h' | h'
-    · exact .inr ⟨h.1, h'.1 ▸ h.2⟩
-    · exact .inr ⟨h.1, h'.2⟩
+    · exact .inr ⟨h.1, h.2.1, h'.1 ▸ h.2.2⟩
+    · exact .inr ⟨h.1, h.2.1, h'.2.2⟩
 
-theorem SameOwner.symm {r s : Run} (h : SameOwner G r s) : SameOwner G s r := by
+theorem SameOwner.symm {x : Id} {r s : Run} (h : SameOwner G x r s) : SameOwner G x s r := by
   rcases h with h | h
   · exact .inl ⟨h.1.symm, h.2.symm⟩
-  · exact .inr ⟨h.2, h.1⟩
+  · exact .inr ⟨h.1, h.2.2, h.2.1⟩
 
 theorem Beside.trans {n p : M} (b : Beside G m n) (c : Beside G n p) : Beside G m p where
   program := c.program.trans b.program
@@ -335,7 +335,7 @@ theorem Beside.put {n : M} (b : Beside G m n) {r : Run} (g : G r.id = false)
         · next e => rw [← e, ← ho]; exact h
         · exact h
       ids := by
-        show ((Runs.put n.runs r).map Run.id).filter G = _
+        show ((Runs.put n.runs r).map Run.id).filter G.mark = _
         rw [Runs.ids_put]
         split
         · rfl
@@ -344,7 +344,7 @@ theorem Beside.put {n : M} (b : Beside G m n) {r : Run} (g : G r.id = false)
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
       owner := fun x gx => by
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
-        exact .refl _
+        exact .refl _ _
       world := Runs.has_put_of_has r
       quiet := fun h => by
         rw [run_put]

@@ -12,7 +12,7 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {ω : Oracle} {m m' n n' : M} {w : Id} {os os' : List Watch}
+variable {G : Field} {ω : Oracle} {m m' n n' : M} {w : Id} {os os' : List Watch}
 
 /-- `n` is what becomes of `m` after that many moves: each a step of the tree, or where it has none, an answer of the oracle. -/
 def Moves (ω : Oracle) : Nat → M → M → Prop
@@ -94,8 +94,8 @@ theorem Stuck.moves {k : M} (s : Stuck ω m) {j : Nat} (h : Moves ω j m k) : k 
     · rw [s.2] at h; cases h
 
 /-- Both awaits have come to their ends, with the same family, and `k` is one of the two trees, later. -/
-def Ended (ω : Oracle) (G : Id → Bool) (w : Id) (os os' : List Watch) (m m' : M) (late : M → M → Prop) : Prop :=
-  ∃ e e', Comes ω m e ∧ Comes ω m' e' ∧ Sync ω G w os os' e e' ∧ Over' w os e ∧ Over' w os' e' ∧ late e e'
+def Ended (ω : Oracle) (G : Field) (w : Id) (os os' : List Watch) (m m' : M) (late : M → M → Prop) : Prop :=
+  ∃ e e', Comes ω m e ∧ Comes ω m' e' ∧ Sync ω G w os os' e e' ∧ LastStop w os e ∧ LastStop w os' e' ∧ late e e'
 
 theorem Sync.forth (marks : Marks G w) : ∀ (j : Nat) {m m' k : M}, Sync ω G w os os' m m' → Moves ω j m k →
     (∃ k', Comes ω m' k' ∧ Alike G k k') ∨ Ended ω G w os os' m m' fun e _ => Comes ω e k := by

@@ -12,7 +12,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {m m' : M} {w z : Id}
+variable {G : Field} {m m' : M} {w z : Id}
 
 /-- A run is at a stop: only who drives it, or the outside, goes on. -/
 def Stops (m : M) (z : Id) : Prop :=
@@ -59,7 +59,7 @@ theorem Alike.stops (k : Alike G m m') (g : G z = true) : m'.Stops z ↔ m.Stops
 
 /-- What the runs of a family show names runs of the family. -/
 theorem Tied.asks (td : Tied m) (hF : ∀ x, Over w x → G x = true) {id : Id} (ho : Over w id) {q : Question}
-    (hq : m.shown id = some q) : Asks' G q := by
+    (hq : m.shown id = some q) : NamesMarked G q := by
   have s := td.shown hq
   refine ⟨hF _ (ho.trans (s.2 id List.mem_cons_self)), fun x hx => hF _ (ho.trans ?_)⟩
   exact (List.pairwise_cons.mp s.1).1 x hx
@@ -71,7 +71,8 @@ theorem Sound.regains (s : Sound m) {id : Id} (i : m.has id = true) (to : Option
 
 /-- A step of a run of the family that is at no stop: it is the same in both trees. The first two cannot happen together with another
 outcome: both trees wait for an answer to `run.pick`. -/
-theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (hF : ∀ x, Over w x → G x = true) (hz : Over w z) (nz : z ≠ .world)
+theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (s' : Sound m')
+    (hF : ∀ x, Over w x → G x = true) (hz : Over w z) (nz : z ≠ .world)
     {rest rest' : List Id} (top : m.stack = z :: rest) (top' : m'.stack = z :: rest')
     (ns : ¬ m.Stops z) : (m.step = none ∧ m'.step = none ∧ ∃ q, (m.run z).code = .settled (.waiting q) ∧ q.op = "run.pick") ∨
       ∃ n n' F, m.step = some n ∧ m'.step = some n' ∧ Alike G n n' ∧ n.stack = F ++ m.stack ∧ n'.stack = F ++ m'.stack ∧
@@ -113,8 +114,8 @@ theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (hF : ∀ x,
           · exact ⟨[], rfl, rfl, fun _ h => absurd h List.not_mem_nil⟩
         obtain ⟨F, h1, h2, h3⟩ := stacks
         exact ⟨_, _, F, hc.trans p, hc'.trans p', k.next g q, h1, h2, h3⟩
-      · have shows : Shows' G m z := fun id x ho hx => td.asks hF (hz.step (td.owns ho)) hx
-        have p := k.perform o s.wf td s.granted.named s.bound.tabled g shows q
+      · have shows : ShowsMarked G m z := fun id x ho hx => td.asks hF (hz.step (td.owns ho)) hx
+        have p := k.perform o (s.wf.sameMakers s'.wf) s.wf td s.granted.named s.bound.tabled g shows q
         generalize hx : m.perform z q = a, hx' : m'.perform z q = b at p
         cases p with
         | rest =>
@@ -137,7 +138,7 @@ theorem Alike.moves (k : Alike G m m') (o : Closed G) (s : Sound m) (hF : ∀ x,
         ∃ n n' F, m.step = some n ∧ m'.step = some n' ∧ Alike G n n' ∧ n.stack = F ++ m.stack ∧ n'.stack = F ++ m'.stack ∧
         ∀ x ∈ F, Over w x := fun todo h e' => by
       rw [e'] at hc'
-      have t := k.undoStep (s := st) o g h (hF _ hu) (fun d hd => hF _ (hu.trans (ct.2 d hd))) (s.regains ok.2.1 u.to)
+      have t := k.undoStep (s := st) o (s.wf.sameMakers s'.wf) g h (hF _ hu) (fun d hd => hF _ (hu.trans (ct.2 d hd))) (s.regains ok.2.1 u.to)
       generalize hx : m.undoStep z u st = a, hx' : m'.undoStep z { u with todo } st = b at t
       have some' : ∃ n, a = some n := by
         unfold M.undoStep at hx

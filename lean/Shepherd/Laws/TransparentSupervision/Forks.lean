@@ -10,18 +10,19 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
-theorem forkParts_at (k : Agree G φ m m') {id asker : Id} {c : Commit} {t : Trace} (hc : ∀ h ∈ c.heads, G h.id = true) :
+theorem forkParts_at (k : Agree G φ m m') (o : Closed G) (mk : SameMakers m m') {id asker : Id} (g : G id = true)
+    (i : m.has id = true) {c : Commit} {t : Trace} (hc : ∀ h ∈ c.heads, G h.id = true) :
     m'.forkParts id asker (t.at φ) (c.at φ) = (m.forkParts id asker t c).map (Then.at φ) := by
   unfold M.forkParts
-  rw [k.heads hc, List.map_append]
+  rw [k.heads o mk g i hc, List.map_append]
   rfl
 
 theorem bornOf_at (k : Agree G φ m m') {parts : List Then} (old : ∀ h ∈ parts, G h.old = true) :
     m'.bornOf (parts.map (Then.at φ)) = (m.bornOf parts).map (Then.at φ) := by
   have each : ∀ (rs : List Run), (rs.filterMap fun r => parts.find? fun h => h.old == r.id) =
-      ((rs.map Run.id).filter G).filterMap fun x => parts.find? fun h => h.old == x := by
+      ((rs.map Run.id).filter G.mark).filterMap fun x => parts.find? fun h => h.old == x := by
     intro rs
     rw [List.filterMap_filter, List.filterMap_map]
     refine congrArg (fun f => List.filterMap f rs) (funext fun r => ?_)
@@ -46,13 +47,12 @@ theorem copyGrant_at (id fork : Id) (c : Commit) (inside : List Id) (used : Used
     unfold copyGrant
     simp only [layer, ih]
 
-theorem Agree.copyHandles (k : Agree G φ m m') (o : Closed G) (id fork : Id) (c : Commit) (group : List Id) {handles : List Id}
-    (hh : ∀ x ∈ handles, Known G x) :
+theorem Agree.copyHandles (k : Agree G φ m m') (o : Closed G) (id fork : Id) (c : Commit) (group handles : List Id) :
     M.copyHandles m' id fork (c.at φ) group handles = M.copyHandles m id fork c group handles := by
   unfold M.copyHandles
-  refine List.map_congr_left fun x hx => ?_
+  refine List.map_congr_left fun x _ => ?_
   simp only [show (c.at φ).run = c.run from rfl]
-  rw [k.has_known (o.today_known (hh x hx) _ _)]
+  rw [k.meant o]
 
 theorem copyHandles_known (o : Closed G) (id fork : Id) (c : Commit) (group : List Id) {handles : List Id}
     (hh : ∀ x ∈ handles, Known G x) : ∀ x ∈ M.copyHandles m id fork c group handles, Known G x := by
@@ -62,19 +62,17 @@ theorem copyHandles_known (o : Closed G) (id fork : Id) (c : Commit) (group : Li
   simp only
   split
   · exact .inl (o.copy _ _)
-  · split
-    · exact o.today_known (hh y hy) _ _
-    · exact hh y hy
+  · exact meant_known o (hh y hy) _ _
 
 /-- A part of a fork. -/
-structure Part (G : Id → Bool) (m : M) (id owner : Id) (h : Then) : Prop where
+structure Part (G : Field) (m : M) (id owner : Id) (h : Then) : Prop where
   old : G h.old = true
   trace : ∃ x, G x = true ∧ h.trace <:+ (m.run x).trace
   owner : h.id ≠ id → MayOwn h.owner h.id
   givers : ∀ g ∈ h.givers, MayOwn g h.id
 
 /-- While copies are made, both trees agree, and nothing is recorded. -/
-structure CopiedSo (G : Id → Bool) (φ : Nat → Nat) (m n n' : M) : Prop where
+structure CopiedSo (G : Field) (φ : Nat → Nat) (m n n' : M) : Prop where
   agree : Agree G φ n n'
   logged : ∀ i, Logged G m i → Logged G n i
   size : n.size = m.size
@@ -99,7 +97,7 @@ theorem Agree.copyOne (k : Agree G φ m m') (o : Closed G) {id owner : Id} {j : 
     have within : ∀ e ∈ d :: t, e.Within G m.size := fun e he => k.commits x gx e (hx.subset (ht ▸ he))
     have wd := within d List.mem_cons_self
     simp only [Then.at, ht, Trace.at_cons, group, inside, show (d.at φ).handles = d.handles from rfl, k.grant part.old,
-      kn.agree.used, copyGrant_at, k.agent part.old, k.args part.old, k.base part.old, k.copyHandles o _ _ _ _ wd.handles]
+      kn.agree.used, copyGrant_at, k.agent part.old, k.args part.old, k.base part.old, k.copyHandles o]
     refine ⟨⟨(kn.agree.useAlso _).put ⟨rfl, o.copy _ _, ⟨rfl, .same _, rfl⟩, .inl ⟨rfl, rfl⟩, ?_, ?_, ?_, copyHandles_known o _ _ _ _ wd.handles, ?_⟩ ?_, ?_, ?_⟩, ?_⟩
     · intro x e
       have e := Option.some.inj e
@@ -159,7 +157,7 @@ theorem Alike.markCopy (k : Alike G m m') (o : Closed G) (id fork : Id) (χ : Na
       k.choose_spec.handles g, k.choose_spec.takenUp g]
     exact k.recordCode g _ (.same _)
 
-theorem Agree.copyTree (k : Agree G φ m m') (o : Closed G) (td : Tied m) (nm : Named m) {id owner : Id} {j : Nat}
+theorem Agree.copyTree (k : Agree G φ m m') (o : Closed G) (mk : SameMakers m m') (td : Tied m) (nm : Named m) {id owner : Id} {j : Nat}
     (fresh : ∀ x, m.has (.copy (.made owner j) x) = false) (i : m.has id = true) (g : G id = true) {c : Commit} {t : Trace}
     (ht : c :: t <:+ (m.run id).trace) :
     Alike G (m.copyTree id (c :: t) c (.made owner j) owner) (m'.copyTree id (Trace.at φ (c :: t)) (c.at φ) (.made owner j) owner) := by
@@ -177,7 +175,7 @@ theorem Agree.copyTree (k : Agree G φ m m') (o : Closed G) (td : Tied m) (nm : 
     rcases p with ⟨e, _, e', e'', _⟩ | ⟨p1, p2, p3, n, p4⟩
     · exact ⟨old, ⟨id, g, e'' ▸ ht⟩, fun ne => absurd e ne, fun x hx => absurd (e' ▸ hx) List.not_mem_nil⟩
     · exact ⟨old, ⟨h.old, old, p4 ▸ Trace.upTo_suffix _ _⟩, fun _ => p1, p2⟩
-  rw [copyTree_eq, copyTree_eq, forkParts_at k wc.heads, bornOf_at k fun h hh => (parts h hh).old, List.foldl_map, List.foldl_map]
+  rw [copyTree_eq, copyTree_eq, forkParts_at k o mk g i wc.heads, bornOf_at k fun h hh => (parts h hh).old, List.foldl_map, List.foldl_map]
   refine Alike.foldl (fun n n' h _ kn => kn.markCopy o id _ φ h) ?_
   have go : ∀ (l : List Then), (∀ h ∈ l, Part G m id owner h) → ∀ n n',
       (CopiedSo G φ m n n' ∧ ∀ x, (∀ y, x ≠ .copy (.made owner j) y) → n.run x = m.run x) →
@@ -191,7 +189,7 @@ theorem Agree.copyTree (k : Agree G φ m m') (o : Closed G) (td : Tied m) (nm : 
       exact ih (fun h hh => hl h (List.mem_cons_of_mem _ hh)) _ _ (k.copyOne o fresh kn (hl h List.mem_cons_self))
   exact go _ (fun h hh => parts h (of_mem_bornOf hh).1) m m' ⟨⟨k, fun _ h => h, rfl⟩, fun _ _ => rfl⟩
 
-theorem Alike.fork (k : Alike G m m') (o : Closed G) (td : Tied m) (nm : Named m) {a : Id} (g : G a = true)
+theorem Alike.fork (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') (td : Tied m) (nm : Named m) {a : Id} (g : G a = true)
     (fresh : ∀ x, m.has (.copy (.made a (m.run a).made) x) = false) (w : Waiting) : Alike G (m.fork a w) (m'.fork a w) := by
   have k' := k
   obtain ⟨φ, k⟩ := k
@@ -213,12 +211,12 @@ theorem Alike.fork (k : Alike G m m') (o : Closed G) (td : Tied m) (nm : Named m
         intro suf
         cases t with
         | nil => exact k'.reply g _ _
-        | cons c t => exact (k.copyTree o td nm fresh (has_of_owned h) gi suf).answerRun g _ (o.copy _ _)
+        | cons c t => exact (k.copyTree o mk td nm fresh (has_of_owned h) gi suf).answerRun g _ (o.copy _ _)
   · exact k'.wrong g _
 
 /-- What the active marked run asks of the machine is done alike in both trees. -/
-theorem Alike.perform (k : Alike G m m') (o : Closed G) (w : Wf m) (td : Tied m) (nm : Named m) (tab : Tabled m.Stamped m) {a : Id} (g : G a = true)
-    (hq : Shows' G m a) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
+theorem Alike.perform (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') (w : Wf m) (td : Tied m) (nm : Named m)
+    (tab : Tabled m.Stamped m) {a : Id} (g : G a = true) (hq : ShowsMarked G m a) (wt : Waiting) : Twin G (m.perform a wt) (m'.perform a wt) := by
   unfold M.perform
   split
   · exact .go (k.take g _)
@@ -230,14 +228,14 @@ theorem Alike.perform (k : Alike G m m') (o : Closed G) (w : Wf m) (td : Tied m)
     split
     · exact .go (k.ownerAnswers g hq _ _ _)
     · exact .go (k.wrong g _)
-  · exact .go (k.discardOp o g _)
-  · exact .go (k.fork o td nm g (not_has_copy w a) _)
+  · exact .go (k.discardOp o mk g _)
+  · exact .go (k.fork o mk td nm g (not_has_copy w a) _)
   · exact .go (k.inject g _)
   · exact .go (k.merge g _)
   · exact .go (k.next g _)
   · exact .go (k.pass g _)
   · exact k.pick g _
-  · exact .go (k.revert o g _)
+  · exact .go (k.revert o mk g _)
   · exact .go (k.spawn o g (stamped_given tab a) _)
   · exact .go (k.traceOp o g _)
   · exact .go (k.reply g _ _)

@@ -38,6 +38,7 @@ def mainDef (k : Asked) : Def :=
 /-- The worker asks once, and has the answer as its value. -/
 def workerDef : Def := { params := [], body := .op "tool.ask" [] }
 
+/-- The program. -/
 def program (k : Asked) : Program where
   defs := [("main", mainDef k), ("worker", workerDef), ("sup", Await.supDef "r"), ("await'", Await.awaitDef), ("next'", Await.nextDef),
     ("pass'", Await.passDef), ("drive'", Await.driveDef), ("do'", Await.unwrapDef)]
@@ -55,6 +56,7 @@ def init (k : Asked) (plain : Bool) : Init :=
 
 theorem lowered (k : Asked) : Await.LoweredIn (program k) := ⟨rfl, rfl, rfl, rfl, rfl, Nat.le_refl 12⟩
 
+/-- Its supervisor. -/
 def supervisor (k : Asked) : Supervisor (program k) where
   name := "sup"
   param := "r"
@@ -88,7 +90,7 @@ theorem free : ∀ op ∈ ["run.spawn", "run.next", "run.pass"], Free op granted
 abbrev worker : Id := .made .root 0
 
 /-- What the theorem speaks of: all runs but the root run, the world, and what the root run makes after the worker. -/
-abbrev marked : Id → Bool := besides 1
+abbrev marked : Field := besides 1 worker
 
 theorem run_absent (k : Asked) (plain : Bool) {x : Id} (nr : x ≠ .root) (nw : x ≠ .world) :
     (init k plain).start.run x = Run.absent x := by
@@ -121,7 +123,7 @@ theorem start_alike (k : Asked) : Alike marked (init k true).start (init k false
   refine ⟨fun i => i,
     { program := rfl, contents := rfl, written := rfl, used := rfl, forest := (s true).bound.tied.forest, forest' := (s false).bound.tied.forest
       up := up true, up' := up false, ids := rfl
-      owner := fun x g => by rw [run_start k true g, run_start k false g]; exact .refl _
+      owner := fun x g => by rw [run_start k true g, run_start k false g]; exact .refl _ _
       givers := fun x g => by rw [run_start k true g]; exact fun _ h => absurd h List.not_mem_nil
       tables := fun x g => by rw [run_start k true g]; exact fun _ h => absurd h List.not_mem_nil
       commits := fun x g => by rw [run_start k true g]; exact fun _ h => absurd h List.not_mem_nil
@@ -294,7 +296,7 @@ theorem spawn_alike (k : Asked) {m m' : M} (a : Alike marked m m') :
   have own : ∀ o, (born k).owner = some o → MayOwn o (born k).id := fun o e => by
     have e : some Id.root = some o := e
     cases e; exact .made .root 0
-  have p := ag.put (r := born k) (r' := born k) ⟨rfl, rfl, ⟨rfl, .same _, rfl⟩, .refl _, own, own, fun _ h => absurd h List.not_mem_nil,
+  have p := ag.put (r := born k) (r' := born k) ⟨rfl, rfl, ⟨rfl, .same _, rfl⟩, .refl _ _, own, own, fun _ h => absurd h List.not_mem_nil,
     fun _ h => absurd h List.not_mem_nil, fun _ h => absurd h List.not_mem_nil⟩ fun _ h => absurd h List.not_mem_nil
   exact p.alike.recordCode rfl _ (.same _)
 
@@ -321,7 +323,7 @@ the other to await it through a supervisor. (That the request with which both ar
 drive and pass is a matter of texts; `Asked` takes it for granted.) -/
 theorem premises (k : Asked) (ω : Oracle) : ∃ m m', (∃ i : Init, After ω i.start m) ∧ (∃ i : Init, After ω i.start m') ∧
     Before m worker (supervisor k) [] ∧ Before m' worker (supervisor k) [("outcome'2", "t")] ∧
-    Alike (besides (m.run .root).made) m m' ∧ (m'.run .root).made = (m.run .root).made := by
+    Alike (besides (m.run .root).made worker) m m' ∧ (m'.run .root).made = (m.run .root).made := by
   obtain ⟨m, q, n, p, h, e, p', b, made⟩ := reaches k true
   obtain ⟨m', q', n', r, h', e', r', b', made'⟩ := reaches k false
   have step : ∀ {names b m q n}, Has k names b m q n → After ω m n := fun h => (After.refl _).step h.step

@@ -19,7 +19,7 @@ theorem hold_get (table : List Id) (id : Id) : (hold table id).1[(hold table id)
 
 namespace M
 
-variable {G : Id → Bool} {m n : M}
+variable {G : Field} {m n : M}
 
 /-- A run outside of the marked ones is born, owned by one of these. -/
 theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (nw : r.id ≠ .world) (ho : ∀ o, r.owner = some o → G o = false) :
@@ -32,7 +32,7 @@ theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (nw : r.id
         · rw [ho o h] at go; cases go
         · exact h
       ids := by
-        show ((Runs.put n.runs r).map Run.id).filter G = _
+        show ((Runs.put n.runs r).map Run.id).filter G.mark = _
         rw [Runs.ids_put]
         split
         · rfl
@@ -41,27 +41,27 @@ theorem Beside.born (b : Beside G m n) {r : Run} (g : G r.id = false) (nw : r.id
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
       owner := fun x gx => by
         rw [run_put_ne _ fun e => by rw [e, gx] at g; cases g]
-        exact .refl _
+        exact .refl _ _
       world := Runs.has_put_of_has r
       quiet := fun h => by rw [run_put_ne _ nw]; exact h }
 
 /-- A run goes from one owner outside of the marked runs to another. -/
 theorem Beside.own (b : Beside G m n) {x o p : Id} {gs : List Id} (i : n.has x = true) (ho : (n.run x).owner = some p) (gp : G p = false)
-    (go : G o = false) : Beside G m (n.own x o gs) := by
+    (go : G o = false) (lone : G x = true → x = G.lone) : Beside G m (n.own x o gs) := by
   have out : ∀ q, some p = some q → G q = false := fun q e => Option.some.inj e ▸ gp
   refine b.trans
     { program := rfl, contents := rfl, written := rfl, used := rfl, size := Nat.le_refl _
       up := fun y q _ h gq => ?_
       ids := ?_
       runs := fun y _ => ?_
-      owner := fun y _ => ?_
+      owner := fun y gy => ?_
       world := fun h => by rw [has_own, h, Bool.or_true]
       quiet := fun h => by rw [trace_own]; exact h }
   · rw [run_own] at h
     split at h
     · cases h; rw [go] at gq; cases gq
     · exact h
-  · show ((Runs.put n.runs _).map Run.id).filter G = _
+  · show ((Runs.put n.runs _).map Run.id).filter G.mark = _
     rw [Runs.ids_put]
     simp only [run_id]
     rw [if_pos (show Runs.has n.runs x = true from i)]
@@ -71,8 +71,8 @@ theorem Beside.own (b : Beside G m n) {x o p : Id} {gs : List Id} (i : n.has x =
     · rfl
   · rw [run_own]
     split
-    · next e => subst e; exact .inr ⟨by rw [ho]; exact out, fun q e => Option.some.inj e ▸ go⟩
-    · exact .refl _
+    · next e => subst e; exact .inr ⟨lone gy, by rw [ho]; exact out, fun q e => Option.some.inj e ▸ go⟩
+    · exact .refl _ _
 
 end M
 
@@ -80,10 +80,10 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {m n : M} {a c : Id}
+variable {G : Field} {m n : M} {a c : Id}
 
 /-- What becomes of a tree in which the run `a` has spawned the supervisor `s` and lent it the run `c`. -/
-structure Spawned (G : Id → Bool) (a s c : Id) (sup : String) (req : Request) (K : Stack) (m n : M) : Prop where
+structure Spawned (G : Field) (a s c : Id) (sup : String) (req : Request) (K : Stack) (m n : M) : Prop where
   beside : Beside G m n
   stack : n.stack = m.stack
   code : ∃ h, (n.run a).code = resume (.ok (.run h)) K ∧ (n.run a).handles[h]? = some s
@@ -110,7 +110,8 @@ theorem given_one {handles : List Id} {h : Nat} (hh : handles[h]? = some c) :
 theorem spawn_one (wf : Wf m) {sup r : String} {request : Value} {req : Request} {h : Nat} {K : Stack}
     (agent : m.program.agent? sup = some (Await.supDef r)) (asks : requestOf request = .ok req) (ga : G a = false)
     (gs : G (.made a (m.run a).made) = false) (hh : (m.run a).handles[h]? = some c) (own : m.owns a c = true) (ca : c ≠ a)
-    (ia : m.has a = true) (nw : a ≠ .world) :
+    (ia : m.has a = true) (nw : a ≠ .world)
+    (lone : G c = true → c = G.lone) :
     Spawned G a (.made a (m.run a).made) c sup req K m
       (m.spawn a { op := "run.spawn", args := [.agent sup, .list [.run h], request], stack := K }) := by
   have fresh := not_has_made wf a
@@ -135,7 +136,7 @@ theorem spawn_one (wf : Wf m) {sup r : String} {request : Value} {req : Request}
   rw [lent]
   have b₁ : Beside G m (m.put r') := (Beside.refl m).born gs (fun e => by have e : s = .world := e; rw [← hs] at e; cases e) fun o e => Option.some.inj e ▸ ga
   have b₂ : Beside G m ((m.put r').own c s (a :: ((m.put r').run c).givers)) :=
-    b₁.own (by rw [M.has_put, ic, Bool.or_true]) (beq_iff_eq.mp own₁) ga gs
+    b₁.own (by rw [M.has_put, ic, Bool.or_true]) (beq_iff_eq.mp own₁) ga gs lone
   have stack₂ : ((m.put r').own c s (a :: ((m.put r').run c).givers)).stack = m.stack := rfl
   have rs : ((m.put r').own c s (a :: ((m.put r').run c).givers)).run s = r' := by
     rw [run_own_ne _ _ _ cs]; exact run_put_same m r'

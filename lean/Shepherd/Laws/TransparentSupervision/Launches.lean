@@ -12,7 +12,7 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {m n : M} {a c w : Id}
+variable {G : Field} {m n : M} {a c w : Id}
 
 theorem Chain.snoc : ∀ {os : List Watch} {c : Id} {o : Watch}, Chain G m c os → Link G m o (top c os) → Chain G m c (os ++ [o])
   | [], _, _, _, l => ⟨l, trivial⟩
@@ -21,6 +21,15 @@ theorem Chain.snoc : ∀ {os : List Watch} {c : Id} {o : Watch}, Chain G m c os 
 theorem top_snoc : ∀ (os : List Watch) (c : Id) (o : Watch), top c (os ++ [o]) = o.id
   | [], _, _ => rfl
   | p :: os, _, o => top_snoc os p.id o
+
+theorem top_mem : ∀ (os : List Watch) (c : Id), top c os = c ∨ top c os ∈ idsOf os
+  | [], _ => .inl rfl
+  | p :: os, _ => by
+    right
+    rcases top_mem os p.id with h | h
+    · show top p.id os ∈ _
+      rw [h]; exact List.mem_cons_self
+    · exact List.mem_cons_of_mem _ h
 
 /-- The agent of a supervisor, and what it is spawned with. -/
 structure Supervisor (P : Program) where
@@ -35,7 +44,7 @@ structure Supervisor (P : Program) where
   pass : Free "run.pass" clauses
 
 /-- The run `a`, driven by the world, is about to await the run `c`, its handle `h`, through a supervisor more for each of `names`. -/
-structure AboutTo (G : Id → Bool) (m : M) (a : Id) (K : Stack) (c : Id) {P : Program} (sup : Supervisor P) (names : List (String × String)) (h : Nat) : Prop where
+structure AboutTo (G : Field) (m : M) (a : Id) (K : Stack) (c : Id) {P : Program} (sup : Supervisor P) (names : List (String × String)) (h : Nat) : Prop where
   program : m.program = P
   sound : Sound m
   low : Await.LoweredIn m.program
@@ -51,7 +60,7 @@ structure AboutTo (G : Id → Bool) (m : M) (a : Id) (K : Stack) (c : Id) {P : P
   spawns : ∀ l ∈ (m.run a).grant, Free "run.spawn" l.clauses
 
 /-- Runs that will await each other once they are driven: each is on the way to do so. -/
-structure Dormant (G : Id → Bool) (m : M) (a w : Id) (os : List Watch) : Prop where
+structure Dormant (G : Field) (m : M) (a w : Id) (os : List Watch) : Prop where
   chain : Chain G m w os
   ready : ∀ o ∈ os, Ready m o
   nodup : (idsOf os).Nodup
@@ -84,23 +93,6 @@ theorem launch_last {os : List Watch} {K : Stack} {h : Nat} {P : Program} {sup :
     (by rw [top_snoc]; exact t.stack)
   exact ⟨n, p, st, chain.turns ts, dr, nodup⟩
 
-/-- The root of a chain is not marked by the ids in it. -/
-theorem Chain.owners : ∀ {os : List Watch} {c : Id}, Chain G m c os → a ∉ idsOf os →
-    ∀ x, (x = c ∨ ∃ o ∈ os, o.id = x) → x ≠ top c os → ∃ o ∈ os, (m.run x).owner = some o.id
-  | [], c, _, _, x, h, ne => by
-    rcases h with h | ⟨o, ho, _⟩
-    · exact absurd h ne
-    · exact absurd ho List.not_mem_nil
-  | o :: os, c, ch, na, x, h, ne => by
-    have rest : (x = o.id ∨ ∃ p ∈ os, p.id = x) → ∃ p ∈ o :: os, (m.run x).owner = some p.id := fun h => by
-      obtain ⟨p, hp, e⟩ := Chain.owners (os := os) (c := o.id) ch.2 (fun h => na (List.mem_cons_of_mem _ h)) x h ne
-      exact ⟨p, List.mem_cons_of_mem _ hp, e⟩
-    rcases h with rfl | ⟨p, hp, e⟩
-    · exact ⟨o, List.mem_cons_self, beq_iff_eq.mp ch.1.owns⟩
-    · cases List.mem_cons.mp hp with
-      | inl e' => exact rest (.inl (e' ▸ e.symm))
-      | inr hp => exact rest (.inr ⟨p, hp, e⟩)
-
 /-- The links among runs that the new owner of the outermost one leaves as they are. -/
 theorem Chain.lent : ∀ {os : List Watch} {c : Id}, Chain G m c os →
     (∀ o ∈ os, (n.run o.id).handles = (m.run o.id).handles ∧ (n.run o.id).grant = (m.run o.id).grant) →
@@ -108,19 +100,8 @@ theorem Chain.lent : ∀ {os : List Watch} {c : Id}, Chain G m c os →
   | [], _, _, _, _, _, _ => trivial
   | o :: os, c, ch, same, owner, nd, nc => by
     have so := same o List.mem_cons_self
-    have tops : ∀ (os : List Watch) (c : Id), top c os = c ∨ top c os ∈ idsOf os := by
-      intro os
-      induction os with
-      | nil => exact fun c => .inl rfl
-      | cons p os ih =>
-        intro c
-        right
-        rcases ih p.id with h | h
-        · show top p.id os ∈ _
-          rw [h]; exact List.mem_cons_self
-        · exact List.mem_cons_of_mem _ h
     have nt : c ≠ top c (o :: os) := fun e => by
-      rcases tops os o.id with h | h
+      rcases top_mem os o.id with h | h
       · exact nc (by rw [e]; show top o.id os ∈ _; rw [h]; exact List.mem_cons_self)
       · exact nc (by rw [e]; exact List.mem_cons_of_mem _ h)
     refine ⟨⟨ch.1.out, ch.1.world, ch.1.ne, ?_, by rw [so.1]; exact ch.1.handle, by rw [so.2]; exact ch.1.grant⟩,
@@ -135,7 +116,7 @@ theorem Chain.lent : ∀ {os : List Watch} {c : Id}, Chain G m c os →
 
 /-- From where a run is about to await another, through supervisors more, to where all of them drive, and that one is active. -/
 theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : ∀ (names : List (String × String)) {os : List Watch} {m : M} {h : Nat},
-    AboutTo G m a K (top w os) sup names h → Dormant G m a w os → G w = true →
+    AboutTo G m a K (top w os) sup names h → Dormant G m a w os → G w = true ∧ w = G.lone →
     ∃ n os', Path G m n ∧ n.stack = w :: idsOf os' ++ [.world] ∧ Chain G n w os' ∧ Drives n w os' ∧ (idsOf os').Nodup ∧
       os'.length = os.length + names.length + 1
   | [], os, m, h, t, dor, _ => by
@@ -162,11 +143,9 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
     have t₂ := Turn.recordCode t.out t.notWorld m₁ (.intent "run.spawn" wt.args) (.settled (.waiting wt))
     have c₂ : ((m₁.recordCode a (.intent "run.spawn" wt.args) (.settled (.waiting wt))).run a).code = .settled (.waiting wt) := by
       rw [run_recordCode_same]
-    have made₂ : ((m₁.recordCode a (.intent "run.spawn" wt.args) (.settled (.waiting wt))).run a).made = (m₁.run a).made := by
-      rw [run_recordCode_same]
-    revert s₂ t₂ c₂ made₂
+    revert s₂ t₂ c₂
     generalize m₁.recordCode a (.intent "run.spawn" wt.args) (.settled (.waiting wt)) = m₂
-    intro s₂ t₂ c₂ made₂
+    intro s₂ t₂ c₂
     have tt := t₁.trans t₂
     have pp : Path G m m₂ := p₁.trans (Path.one s₂ t₂)
     have sound₂ : Sound m₂ := t.sound.after (ω := ω) pp.after
@@ -194,7 +173,13 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
       rw [tt.others _ ne]; exact this
     have ia : m₂.has a = true := has_of_code (by rw [c₂]; exact nofun)
     have gs := t.later _ more
-    have sp := spawn_one (G := G) (K := frame :: K) sound₂.wf (by rw [prog₂, t.program]; exact sup.agent) sup.asks t.out gs hh₂ own₂ ne ia t.notWorld
+    have lone : G (top w os) = true → top w os = G.lone := fun h => by
+      rcases top_mem os w with e | e
+      · rw [e]; exact gw.2
+      · obtain ⟨o, ho, e⟩ := List.mem_map.mp e
+        have := dor.chain.out o ho
+        rw [e, h] at this; cases this
+    have sp := spawn_one (G := G) (K := frame :: K) sound₂.wf (by rw [prog₂, t.program]; exact sup.agent) sup.asks t.out gs hh₂ own₂ ne ia t.notWorld lone
     have fresh := not_has_made sound₂.wf a
     have s₃ : m₂.step = some (m₂.spawn a wt) := by
       rw [step_active st₂, c₂]
@@ -238,11 +223,11 @@ theorem launch (ω : Oracle) {P : Program} {sup : Supervisor P} {K : Stack} : �
       | false => rw [run_of_not_has i] at this; exact absurd rfl this
     have notS : ∀ o ∈ os, o.id ≠ s := fun o ho e => by rw [← e, there o ho] at fresh; cases fresh
     have notA : ∀ o ∈ os, o.id ≠ a := fun o ho e => dor.apart (List.mem_map.mpr ⟨o, ho, e⟩)
-    have ws : w ≠ s := fun e => by rw [← e, gw] at gs; cases gs
+    have ws : w ≠ s := fun e => by rw [← e, gw.1] at gs; cases gs
     have nw : w ∉ idsOf os := fun h => by
       obtain ⟨o, ho, e⟩ := List.mem_map.mp h
       have := dor.chain.out o ho
-      rw [e, gw] at this; cases this
+      rw [e, gw.1] at this; cases this
     have turns₂ : Turns G [a] m m₂ := tt.turns List.mem_cons_self
     have chain₃ : Chain G m₃ w os := by
       refine (dor.chain.turns turns₂).lent (fun o ho => ?_) (fun x hx hn => ?_) dor.nodup nw

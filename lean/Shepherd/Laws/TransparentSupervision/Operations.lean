@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 theorem Agree.stack (k : Agree G φ m m') (s s' : List Id) : Agree G φ { m with stack := s } { m' with stack := s' } := { k with }
 
@@ -37,9 +37,9 @@ theorem Agree.atIntent (k : Agree G φ m m') {a : Id} (g : G a = true) (v : Valu
   · next id h => rw [k.shown (k.mark_owned g h)]
 
 /-- What the runs that `a` owns show names marked runs. -/
-def Shows' (G : Id → Bool) (m : M) (a : Id) : Prop := ∀ id q, m.owns a id = true → m.shown id = some q → Asks' G q
+def ShowsMarked (G : Field) (m : M) (a : Id) : Prop := ∀ id q, m.owns a id = true → m.shown id = some q → NamesMarked G q
 
-theorem Alike.ownerAnswers (k : Alike G m m') {a : Id} (g : G a = true) (hq : Shows' G m a) (w : Waiting) (v answer : Value) :
+theorem Alike.ownerAnswers (k : Alike G m m') {a : Id} (g : G a = true) (hq : ShowsMarked G m a) (w : Waiting) (v answer : Value) :
     Alike G (m.ownerAnswers a w v answer) (m'.ownerAnswers a w v answer) := by
   unfold M.ownerAnswers
   rw [k.choose_spec.atIntent g]
@@ -143,16 +143,16 @@ theorem Alike.merge (k : Alike G m m') {a : Id} (g : G a = true) (w : Waiting) :
       | undoing => exact rest
   · exact k.reply g _ _
 
-theorem Alike.takeBack (k : Alike G m m') (o : Closed G) {a id : Id} (g : G a = true) (gi : G id = true) (w : Waiting)
+theorem Alike.takeBack (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') {a id : Id} (g : G a = true) (gi : G id = true) (w : Waiting)
     (to : Option Nat) : Alike G (m.takeBack a w id to) (m'.takeBack a w id to) := by
   unfold M.takeBack
-  have b := k.begin o g gi (.waiting w) to
+  have b := k.begin o g gi (.waiting w) to (.inr mk)
   generalize m.begin a (.waiting w) id to = x, m'.begin a (.waiting w) id to = y at b
   cases b with
   | error => exact k.reply g _ _
   | ok k => exact k
 
-theorem Alike.revert (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true) (w : Waiting) :
+theorem Alike.revert (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') {a : Id} (g : G a = true) (w : Waiting) :
     Alike G (m.revert a w) (m'.revert a w) := by
   unfold M.revert
   split
@@ -162,13 +162,13 @@ theorem Alike.revert (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true)
     · next id h =>
       have gi := k.choose_spec.mark_owned g h
       split
-      · exact k.takeBack o g gi _ _
+      · exact k.takeBack o mk g gi _ _
       · unfold noEvent
         rw [k.choose_spec.trace gi, Trace.size_at]
         exact k.reply g _ _
   · exact k.wrong g _
 
-theorem Alike.discardOp (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = true) (w : Waiting) :
+theorem Alike.discardOp (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') {a : Id} (g : G a = true) (w : Waiting) :
     Alike G (m.discardOp a w) (m'.discardOp a w) := by
   unfold M.discardOp
   split
@@ -183,8 +183,8 @@ theorem Alike.discardOp (k : Alike G m m') (o : Closed G) {a : Id} (g : G a = tr
       | same =>
         split
         · exact k.reply g _ _
-        · exact k.takeBack o g gi _ _
-      | undoing => exact k.takeBack o g gi _ _
+        · exact k.takeBack o mk g gi _ _
+      | undoing => exact k.takeBack o mk g gi _ _
   · exact k.wrong g _
 
 /-! ## Looking -/
@@ -206,7 +206,7 @@ theorem Agree.seenEvents (k : Agree G φ m m') (o : Closed G) {id : Id} (g : G i
     have hc0 := hc c List.mem_cons_self
     rw [List.map_cons]
     unfold M.seenEvents
-    rw [k.handlesToday o hc0, k.seenHandle g (handlesToday_mark o hc0)]
+    rw [k.handlesToday o, k.seenHandle g (handlesToday_mark o hc0)]
     simp only [show (c.at φ).event = c.event from rfl, ih fun c h => hc c (List.mem_cons_of_mem _ h)]
 
 theorem seenEvents_known (o : Closed G) {id : Id} (cs : List Commit) (hc : ∀ c ∈ cs, ∀ x ∈ c.handles, Known G x) {table : List Id}

@@ -10,7 +10,7 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 /-! ## Questions -/
 
@@ -82,10 +82,10 @@ theorem Agree.rehandle (k : Agree G φ m m') {source target : Id} (gs : G source
     (k.tables target gt)
 
 /-- What a run shows names marked runs. -/
-def Asks' (G : Id → Bool) (q : Question) : Prop := G q.asked = true ∧ ∀ x ∈ q.path, G x = true
+def NamesMarked (G : Field) (q : Question) : Prop := G q.asked = true ∧ ∀ x ∈ q.path, G x = true
 
 theorem Agree.stopValue (k : Agree G φ m m') {owner id : Id} (go : G owner = true) (g : G id = true)
-    (hq : ∀ q, m.shown id = some q → Asks' G q) : Agree G φ (m.stopValue owner id).1 (m'.stopValue owner id).1 ∧
+    (hq : ∀ q, m.shown id = some q → NamesMarked G q) : Agree G φ (m.stopValue owner id).1 (m'.stopValue owner id).1 ∧
       (m'.stopValue owner id).2 = (m.stopValue owner id).2 := by
   have h := k.code g
   unfold M.stopValue
@@ -177,7 +177,7 @@ theorem Alike.relay (k : Alike G m m') {id : Id} (g : G id = true) (answer : Val
     | _ => exact k
   | undoing u todo o h => exact k.setCode g (next_like h answer o)
 
-theorem Alike.deliver (k : Alike G m m') {id : Id} (g : G id = true) {q : Question} (hq : Asks' G q) (answer : Value) (change : Change)
+theorem Alike.deliver (k : Alike G m m') {id : Id} (g : G id = true) {q : Question} (hq : NamesMarked G q) (answer : Value) (change : Change)
     (by' : By) : Alike G (m.deliver id q answer change by') (m'.deliver id q answer change by') := by
   unfold M.deliver
   refine Alike.foldl (fun n n' x hx k => k.relay ?_ answer by') (k.answerAsked hq.1 answer change by')

@@ -12,7 +12,7 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {ω : Oracle} {m m' n n' : M} {w z : Id} {os os' : List Watch}
+variable {G : Field} {ω : Oracle} {m m' n n' : M} {w z : Id} {os os' : List Watch}
 
 /-! ## The family by itself -/
 
@@ -57,7 +57,7 @@ theorem Sync.moves (y : Sync ω G w os os' m m') (marks : Marks G w) {F : List I
     have := marks.family z hz
     rw [e, marks.world] at this; cases this
   have ns' : ¬ m'.Stops z := fun h => ns ((y.alike.stops (marks.family z hz)).mp h)
-  rcases y.alike.moves marks.closed y.left.sound marks.family hz nz top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
+  rcases y.alike.moves marks.closed y.left.sound y.right.sound marks.family hz nz top top' ns with ⟨s, s', q, code, pick⟩ | ⟨n, n', F', s, s', k, h, h', hF'⟩
   · exact y.picks marks st st' hF top top' hz s s' code pick
   · refine y.family marks (F' := F' ++ F) (.inl s) (.inl s') k ?_ ?_ (fun x hx => ?_)
       (fun x hx => step_apart y.left.sound top hz nz s (fun h => absurd h ns) hx)
@@ -209,7 +209,7 @@ theorem Sync.through (y : Sync ω G w os os' m m') (marks : Marks G w) (st : m.s
     (st' : m'.stack = w :: idsOf os' ++ [.world]) {q : Question} (hq : m.shown w = some q) : Next ω G w os os' m m' := by
   have gw := marks.family w (.refl w)
   have hq' : m'.shown w = some q := (y.alike.choose_spec.shown gw).trans hq
-  have asks : Asks' G q := y.left.sound.bound.tied.asks marks.family (.refl w) hq
+  have asks : NamesMarked G q := y.left.sound.bound.tied.asks marks.family (.refl w) hq
   obtain ⟨k, p, t, ks, ca⟩ := rise y.left.ne y.left.low y.left.chain y.left.nodup y.left.drives hq (rest := [.world]) st
   obtain ⟨k', p', t', ks', ca'⟩ := rise y.right.ne y.right.low y.right.chain y.right.nodup y.right.drives hq' (rest := [.world]) st'
   have sk : Sound k := y.left.sound.after (ω := ω) p.after

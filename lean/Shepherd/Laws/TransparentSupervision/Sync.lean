@@ -15,7 +15,7 @@ namespace Supervision
 
 open M
 
-variable {G : Id → Bool} {ω : Oracle} {m m' n n' : M} {w z : Id}
+variable {G : Field} {ω : Oracle} {m m' n n' : M} {w z : Id}
 
 theorem step_apart (s : Sound m) {rest : List Id} (top : m.stack = z :: rest) (hz : Over w z) (nz : z ≠ .world) (h : m.step = some n)
     (inner : m.Stops z → ∃ owner rest', rest = owner :: rest' ∧ Over w owner ∧ owner ≠ .world) {y : Id} (hy : ¬ Over w y) :
@@ -97,7 +97,7 @@ theorem Chain.again : ∀ {os : List Watch} {c : Id} {rest : List Id}, Chain G m
     exact beq_self_eq_true _
 
 /-- A tree that can be reached, in which the run `w` is awaited: `os` await each other, the innermost one `w`, and all drive. -/
-structure Awaited (ω : Oracle) (G : Id → Bool) (w : Id) (os : List Watch) (m : M) : Prop where
+structure Awaited (ω : Oracle) (G : Field) (w : Id) (os : List Watch) (m : M) : Prop where
   reached : ∃ i : Init, After ω i.start m
   low : Await.LoweredIn m.program
   ne : os ≠ []
@@ -108,10 +108,11 @@ structure Awaited (ω : Oracle) (G : Id → Bool) (w : Id) (os : List Watch) (m 
 theorem Awaited.sound {os : List Watch} (a : Awaited ω G w os m) : Sound m := a.reached.choose_spec.sound
 
 /-- What the family of `w` and the marked runs are. -/
-structure Marks (G : Id → Bool) (w : Id) : Prop where
+structure Marks (G : Field) (w : Id) : Prop where
   closed : Closed G
   family : ∀ x, Over w x → G x = true
   world : G .world = false
+  lone : G.lone = w
 
 theorem Chain.out : ∀ {os : List Watch} {c : Id}, Chain G m c os → ∀ o ∈ os, G o.id = false
   | [], _, _, _, h => absurd h List.not_mem_nil
@@ -158,7 +159,7 @@ theorem Move.unique (h : Move ω m n) (g : Move ω m n') : n = n' := by
     · exact Option.some.inj (h.2.symm.trans g.2)
 
 /-- From `m` on, through states that are all beside `b`, and then one move to `n`. -/
-inductive Trail (ω : Oracle) (G : Id → Bool) (b : M) : M → M → Prop where
+inductive Trail (ω : Oracle) (G : Field) (b : M) : M → M → Prop where
   | last {m n : M} : Beside G b m → Move ω m n → Trail ω G b m n
   | move {m n p : M} : Beside G b m → Move ω m n → Trail ω G b n p → Trail ω G b m p
 
@@ -178,21 +179,21 @@ theorem Path.trail {b : M} (h : Path G m n) (hb : Beside G b m) {p : M} (t : Tra
   | step s c _ ih => exact .move hb (.inl s) (ih (hb.trans c) t)
 
 /-- Two trees in which the same run `w` is awaited and its family is active, in the same state. -/
-structure Sync (ω : Oracle) (G : Id → Bool) (w : Id) (os os' : List Watch) (m m' : M) : Prop where
+structure Sync (ω : Oracle) (G : Field) (w : Id) (os os' : List Watch) (m m' : M) : Prop where
   left : Awaited ω G w os m
   right : Awaited ω G w os' m'
   alike : Alike G m m'
   stacks : ∃ F, m.stack = F ++ w :: idsOf os ++ [.world] ∧ m'.stack = F ++ w :: idsOf os' ++ [.world] ∧ ∀ x ∈ F, Over w x
 
 /-- The await has come to its end: `w` is at a stop at which it asks for nothing. -/
-def Over' (w : Id) (os : List Watch) (m : M) : Prop := m.stack = w :: idsOf os ++ [.world] ∧ m.Stops w ∧ m.shown w = none
+def LastStop (w : Id) (os : List Watch) (m : M) : Prop := m.stack = w :: idsOf os ++ [.world] ∧ m.Stops w ∧ m.shown w = none
 
 /-- Both trees wait for an answer from outside, and get none. -/
 def Stuck (ω : Oracle) (m : M) : Prop := m.step = none ∧ m.outer ω = none
 
 /-- What becomes of two trees that agree. -/
-inductive Next (ω : Oracle) (G : Id → Bool) (w : Id) (os os' : List Watch) (m m' : M) : Prop where
-  | ends : Over' w os m → Over' w os' m' → Next ω G w os os' m m'
+inductive Next (ω : Oracle) (G : Field) (w : Id) (os os' : List Watch) (m m' : M) : Prop where
+  | ends : LastStop w os m → LastStop w os' m' → Next ω G w os os' m m'
   | stuck {k k' : M} : Path G m k → Path G m' k' → Stuck ω k → Stuck ω k' → Next ω G w os os' m m'
   | on {d d' n n' : M} : Trail ω G m m d → Trail ω G m' m' d' → Alike G d d' → Path G d n → Path G d' n' → Sync ω G w os os' n n' →
       Next ω G w os os' m m'

@@ -10,15 +10,15 @@ open Id (MayOwn Over)
 
 namespace M
 
-variable {G : Id → Bool} {φ : Nat → Nat} {m m' : M}
+variable {G : Field} {φ : Nat → Nat} {m m' : M}
 
 /-- Both trees refuse with the same error, or go on alike. -/
-inductive Refuses (G : Id → Bool) : Except Value M → Except Value M → Prop where
+inductive Refuses (G : Field) : Except Value M → Except Value M → Prop where
   | error (e : Value) : Refuses G (.error e) (.error e)
   | ok {n n' : M} : Alike G n n' → Refuses G (.ok n) (.ok n')
 
 /-- Neither tree goes on, or both do, alike. -/
-inductive Twin (G : Id → Bool) : Option M → Option M → Prop where
+inductive Twin (G : Field) : Option M → Option M → Prop where
   | rest : Twin G none none
   | go {n n' : M} : Alike G n n' → Twin G (some n) (some n')
 
@@ -28,7 +28,8 @@ theorem Twin.of_some {n : M} {o' : Option M} (h : Twin G (some n) o') : ∃ n', 
 
 /-! ## Plans -/
 
-theorem Agree.plan (k : Agree G φ m m') (o : Closed G) {id : Id} (g : G id = true) (to : Option Nat) :
+theorem Agree.plan (k : Agree G φ m m') (o : Closed G) {id : Id} (g : G id = true) (to : Option Nat)
+    (mk : to = none ∨ SameMakers m m') :
     (∃ e, m.plan id to = .error e ∧ m'.plan id to = .error e) ∨
       ∃ p p', m.plan id to = .ok p ∧ m'.plan id to = .ok p' ∧ Plan.Like φ p p' := by
   cases to with
@@ -43,7 +44,8 @@ theorem Agree.plan (k : Agree G φ m m') (o : Closed G) {id : Id} (g : G id = tr
       simp only [Option.map_none, noEvent, Trace.size_at]
     | some c =>
       have wc := k.commits id g c (Trace.nth_mem hc)
-      have hs := k.heads (id := id) wc.heads
+      have i : m.has id = true := has_of_trace (List.ne_nil_of_mem (Trace.nth_mem hc))
+      have hs := k.heads o (mk.resolve_left nofun) g i wc.heads
       have mark := heads_mark (m := m) (id := id) o wc.heads
       have moved : m'.moved id ((m.heads id c).map (Then.at φ)) = (m.moved id (m.heads id c)).map (Then.at φ) := by
         unfold M.moved
@@ -66,9 +68,9 @@ theorem Agree.plan (k : Agree G φ m m') (o : Closed G) {id : Id} (g : G id = tr
         · exact .inr ⟨_, _, rfl, rfl, k.planFor g (some j) (m.heads id c)⟩
 
 theorem Alike.begin (k : Alike G m m') (o : Closed G) {asker id : Id} (ga : G asker = true) (g : G id = true) (origin : Settled)
-    (to : Option Nat) : Refuses G (m.begin asker origin id to) (m'.begin asker origin id to) := by
+    (to : Option Nat) (mk : to = none ∨ SameMakers m m') : Refuses G (m.begin asker origin id to) (m'.begin asker origin id to) := by
   unfold M.begin
-  rcases k.choose_spec.plan o g to with ⟨e, h, h'⟩ | ⟨p, p', h, h', like⟩
+  rcases k.choose_spec.plan o g to mk with ⟨e, h, h'⟩ | ⟨p, p', h, h', like⟩
   · rw [h, h']; exact .error e
   · rw [h, h']
     refine .ok ((k.abandon g).setCode ga ?_)
@@ -81,7 +83,7 @@ theorem Alike.begin (k : Alike G m m') (o : Closed G) {asker id : Id} (ga : G as
 theorem Alike.rewind (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = true) {c : Commit} (hc : ∀ h ∈ c.handles, Known G h)
     (χ : Nat → Nat) (lower : Bool) : Alike G (m.rewind id c lower) (m'.rewind id (c.at χ) lower) := by
   obtain ⟨φ, k⟩ := k
-  have hs : m'.handlesToday id (c.at χ) = m.handlesToday id c := k.handlesToday (c := c) o hc
+  have hs : m'.handlesToday id (c.at χ) = m.handlesToday id c := k.handlesToday (c := c) o
   unfold M.rewind
   simp only [hs, show (c.at χ).index = c.index from rfl, show (c.at χ).code = c.code from rfl,
     show (c.at χ).files = c.files from rfl, show (c.at χ).inbox = c.inbox from rfl, k.takenUp g]
@@ -133,7 +135,7 @@ theorem Agree.trace_known (k : Agree G φ m m') {id : Id} {c : Commit} (hc : ∀
 def Regains (m : M) (id : Id) (to : Option Nat) : Prop :=
   ∀ j, to = some j → ∀ c, (m.run id).trace.nth j = some c → ∀ h ∈ m.heads id c, MayOwn h.owner h.id ∧ ∀ g ∈ h.givers, MayOwn g h.id
 
-theorem Alike.restore (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = true) {to : Option Nat} (may : m.Regains id to) :
+theorem Alike.restore (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') {id : Id} (g : G id = true) {to : Option Nat} (may : m.Regains id to) :
     Alike G (m.restore id to) (m'.restore id to) := by
   obtain ⟨φ, k⟩ := k
   unfold M.restore
@@ -149,7 +151,8 @@ theorem Alike.restore (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = tr
       have wc := k.commits id g c (Trace.nth_mem hc)
       have mark := heads_mark (m := m) (id := id) o wc.heads
       have tk := k.trace_known (id := id) wc.heads
-      simp only [Option.map_some, k.heads wc.heads, foldl_map_then]
+      have i : m.has id = true := has_of_trace (List.ne_nil_of_mem (Trace.nth_mem hc))
+      simp only [Option.map_some, k.heads o mk g i wc.heads, foldl_map_then]
       have owned : Alike G ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m)
           ((m.heads id c).foldl (fun m h => m.own h.id h.owner h.givers) m') :=
         k.alike.foldl fun n n' h hh kn => kn.own (mark h hh) (may j rfl c hc h hh).1 (may j rfl c hc h hh).2
@@ -158,8 +161,8 @@ theorem Alike.restore (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = tr
       refine Alike.rewind ?_ o g wc.handles φ false
       exact owned.foldl fun n n' x hx kn => kn.restoreLower o tk φ (owned.choose_spec.below_mark g hx)
 
-theorem Alike.undoStep (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = true) {u : Undoing} {todo : List Debt} {s : Settled}
-    (h : todo.map Debt.bare = u.todo.map Debt.bare) (gu : G u.run = true) (gd : ∀ d ∈ u.todo, G d.run = true)
+theorem Alike.undoStep (k : Alike G m m') (o : Closed G) (mk : SameMakers m m') {id : Id} (g : G id = true) {u : Undoing} {todo : List Debt}
+    {s : Settled} (h : todo.map Debt.bare = u.todo.map Debt.bare) (gu : G u.run = true) (gd : ∀ d ∈ u.todo, G d.run = true)
     (may : m.Regains u.run u.to) : Twin G (m.undoStep id u s) (m'.undoStep id { u with todo } s) := by
   unfold M.undoStep
   simp only
@@ -168,7 +171,7 @@ theorem Alike.undoStep (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = t
   · rcases todo_cases h with ⟨e, rfl⟩ | ⟨d, d', t, t', e, rfl, hd, ht⟩
     · rw [e]
       simp only
-      have r := k.restore o gu may
+      have r := k.restore o mk gu may
       split
       · exact .go (r.reply g _ _)
       · exact .go (r.setCode g (.same _))
@@ -184,7 +187,7 @@ theorem Alike.undoStep (k : Alike G m m') (o : Closed G) {id : Id} (g : G id = t
 
 theorem Agree.kid (k : Agree G φ m m') {a x : Id} (g : G a = true) (ho : (m.run x).owner = some a) :
     (m'.run x).owner = (m.run x).owner ∧ (m'.run x).givers = (m.run x).givers := by
-  rcases k.owner x (k.up x a ho g) with h | ⟨h, _⟩
+  rcases k.owner x (k.up x a ho g) with h | ⟨_, h, _⟩
   · exact h
   · rw [h a ho] at g; cases g
 
@@ -205,7 +208,7 @@ theorem Alike.discardMade (k : Alike G m m') (o : Closed G) {id : Id} (g : G id 
     have gk : G kid = true := by
       unfold M.newestMade at hk
       exact k.choose_spec.kids_mark g (List.mem_filter.mp (List.mem_of_getLast? hk)).1
-    have b := k.begin o g gk (.running again [] [] 0) none
+    have b := k.begin o g gk (.running again [] [] 0) none (.inl rfl)
     generalize m.begin id (.running again [] [] 0) kid none = x, m'.begin id (.running again [] [] 0) kid none = y at b
     cases b with
     | error => exact .rest

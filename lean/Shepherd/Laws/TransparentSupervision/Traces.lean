@@ -79,6 +79,7 @@ theorem events_at (t : Trace) : (t.at φ).events = t.events := by
 
 end Trace
 
+/-- A question and its outcome at other places of the log. -/
 def Answered.at (φ : Nat → Nat) (a : Answered) : Answered := ⟨a.question.at φ, a.outcome.at φ⟩
 
 theorem answered_at (start : Nat) (t : Trace) : answered start (t.at φ) = (answered start t).map (Answered.at φ) := by
@@ -94,6 +95,7 @@ theorem answered_at (start : Nat) (t : Trace) : answered start (t.at φ) = (answ
       | none => cases c.event <;> simp only [Option.map_none, ih]
       | some q => cases c.event <;> simp only [Option.map_some, ih, List.map_cons] <;> rfl
 
+/-- A debt for an outcome at another place of the log. -/
 def Debt.shift (φ : Nat → Nat) (d : Debt) : Debt := { d with seq := φ d.seq }
 
 theorem owe_at (P : Program) (run : Id) (a : Answered) (owed : List Debt) :
@@ -170,10 +172,10 @@ def Then.at (φ : Nat → Nat) (h : Then) : Then := { h with trace := h.trace.at
 
 namespace M
 
-variable {G : Id → Bool} {m m' : M}
+variable {G : Field} {m m' : M}
 
 /-- Copies are among the marked runs, and what marked runs make. -/
-structure Closed (G : Id → Bool) : Prop where
+structure Closed (G : Field) : Prop where
   copy : ∀ f x, G (.copy f x) = true
   made : ∀ a n, G a = true → G (.made a n) = true
 
@@ -187,14 +189,49 @@ theorem Closed.today_known (o : Closed G) {x : Id} (g : Known G x) (r id : Id) :
   · rw [e]; exact g
   · rw [e]; exact .inl (o.copy f y)
 
-theorem Agree.handlesToday (k : Agree G φ m m') (o : Closed G) {id : Id} {c : Commit} (hc : ∀ h ∈ c.handles, Known G h) :
+/-- In both trees or in none is the one who made the fork of a copy that is in both. -/
+def SameMakers (m m' : M) : Prop :=
+  ∀ a n old, m.has (.copy (.made a n) old) = true → m'.has (.copy (.made a n) old) = true → m'.has a = m.has a
+
+theorem Wf.sameMakers {B B' : Prop} (w : Wf m B) (w' : Wf m' B') : SameMakers m m' := by
+  have there : ∀ {p : M} {B : Prop}, Wf p B → ∀ {a : Id} {n : Nat} {old : Id}, p.has (.copy (.made a n) old) = true → p.has a = true := by
+    intro p B w a n old i
+    cases e : p.has a with
+    | true => rfl
+    | false =>
+      have fresh : n < (p.run a).made := w.fresh _ i
+      rw [run_of_not_has e] at fresh
+      exact absurd fresh (Nat.not_lt_zero _)
+  exact fun a n old i i' => by rw [there w i, there w' i']
+
+theorem Agree.meant (k : Agree G φ m m') (o : Closed G) (r id x : Id) : m'.meant r id x = m.meant r id x := by
+  induction id with
+  | copy f old _ ih =>
+    unfold M.meant
+    simp only [ih, k.has (o.copy f _)]
+  | _ => rfl
+
+theorem meant_known (o : Closed G) {x : Id} (g : Known G x) (r id : Id) : Known G (m.meant r id x) := by
+  induction id with
+  | copy f old _ ih =>
+    unfold M.meant
+    split
+    · exact g
+    · simp only
+      split
+      · exact .inl (o.copy f _)
+      · split
+        · exact .inl (o.copy f _)
+        · exact ih
+  | _ => exact g
+
+theorem Agree.handlesToday (k : Agree G φ m m') (o : Closed G) {id : Id} {c : Commit} :
     m'.handlesToday id (c.at φ) = m.handlesToday id c := by
   unfold M.handlesToday
   simp only [show (c.at φ).run = c.run from rfl, show (c.at φ).handles = c.handles from rfl]
   split
   · rfl
-  · refine List.map_congr_left fun h hh => ?_
-    rw [k.has_known (o.today_known (hc h hh) _ _)]
+  · exact List.map_congr_left fun h _ => k.meant o _ _ h
 
 theorem handlesToday_mark (o : Closed G) {id : Id} {c : Commit} (hc : ∀ h ∈ c.handles, Known G h) :
     ∀ h ∈ m.handlesToday id c, Known G h := by
@@ -203,18 +240,50 @@ theorem handlesToday_mark (o : Closed G) {id : Id} {c : Commit} (hc : ∀ h ∈ 
   · exact hc
   · intro h hh
     obtain ⟨x, hx, rfl⟩ := List.mem_map.mp hh
-    simp only
-    split
-    · exact o.today_known (hc x hx) _ _
-    · exact hc x hx
+    exact meant_known o (hc x hx) _ _
 
-theorem Agree.heads (k : Agree G φ m m') {id : Id} {c : Commit} (hc : ∀ h ∈ c.heads, G h.id = true) :
-    m'.heads id (c.at φ) = (m.heads id c).map (Then.at φ) := by
+theorem find?_congr {α : Type} {p q : α → Bool} : ∀ {l : List α}, (∀ a ∈ l, p a = q a) → l.find? p = l.find? q
+  | [], _ => rfl
+  | a :: l, h => by
+    rw [List.find?_cons, List.find?_cons, h a List.mem_cons_self, find?_congr fun b hb => h b (List.mem_cons_of_mem _ hb)]
+
+theorem find?_singleton_getD {p : Id → Bool} (x : Id) : ([x].find? p).getD x = x := by
+  rw [List.find?_cons]
+  split <;> rfl
+
+theorem Agree.lender (k : Agree G φ m m') (o : Closed G) (mk : SameMakers m m') {id : Id} (g : G id = true) (i : m.has id = true)
+    (c : Commit) (x : Id) : m'.lender id (c.at φ) x = m.lender id c x := by
+  unfold M.lender
+  simp only [show (c.at φ).run = c.run from rfl]
+  cases id with
+  | copy f old =>
+    unfold Id.lenders Id.today
+    split
+    · rw [find?_singleton_getD, find?_singleton_getD]
+    · refine congrArg (fun y => Option.getD y _) (find?_congr fun y hy => ?_)
+      rcases List.mem_append.mp hy with hy | hy
+      · obtain ⟨z, _, rfl⟩ := List.mem_map.mp hy
+        exact k.has (o.copy f z)
+      · cases f with
+        | made a n =>
+          rw [List.mem_singleton.mp hy]
+          exact mk a n old i (by rw [k.has g, i])
+        | _ => exact absurd hy List.not_mem_nil
+  | _ => exact (find?_singleton_getD x).trans (find?_singleton_getD x).symm
+
+theorem Agree.giversToday (k : Agree G φ m m') (o : Closed G) (mk : SameMakers m m') {id : Id} (g : G id = true)
+    (i : m.has id = true) (c : Commit) (h : Head) : m'.giversToday id (c.at φ) h = m.giversToday id c h := by
+  unfold M.giversToday
+  have far : m'.lender id (c.at φ) = m.lender id c := funext fun x => k.lender o mk g i c x
+  simp only [show (c.at φ).run = c.run from rfl, show (c.at φ).heads = c.heads from rfl, far]
+
+theorem Agree.heads (k : Agree G φ m m') (o : Closed G) (mk : SameMakers m m') {id : Id} (g : G id = true) (i : m.has id = true)
+    {c : Commit} (hc : ∀ h ∈ c.heads, G h.id = true) : m'.heads id (c.at φ) = (m.heads id c).map (Then.at φ) := by
   unfold M.heads
   simp only [show (c.at φ).run = c.run from rfl, show (c.at φ).heads = c.heads from rfl]
   rw [List.map_map]
   refine List.map_congr_left fun h hh => ?_
-  simp only [Function.comp, Then.at, k.trace (hc h hh), Trace.upTo_at]
+  simp only [Function.comp, Then.at, k.trace (hc h hh), Trace.upTo_at, k.giversToday o mk g i c h]
 
 theorem heads_mark (o : Closed G) {id : Id} {c : Commit} (hc : ∀ h ∈ c.heads, G h.id = true) : ∀ h ∈ m.heads id c, G h.id = true := by
   unfold M.heads

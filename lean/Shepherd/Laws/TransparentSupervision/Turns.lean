@@ -59,10 +59,10 @@ structure Watch where
   handle : Nat
   frames : Stack
 
-variable {G : Id → Bool} {m n : M} {o : Watch} {c : Id}
+variable {G : Field} {m n : M} {o : Watch} {c : Id}
 
 /-- The run `o` awaits the run `c`, which it owns, and may go on to. -/
-structure Link (G : Id → Bool) (m : M) (o : Watch) (c : Id) : Prop where
+structure Link (G : Field) (m : M) (o : Watch) (c : Id) : Prop where
   out : G o.id = false
   world : o.id ≠ .world
   ne : c ≠ o.id
@@ -71,7 +71,7 @@ structure Link (G : Id → Bool) (m : M) (o : Watch) (c : Id) : Prop where
   grant : Passes (m.run o.id).grant
 
 /-- From `m` to `n` only the run `o`, which is not marked, has done something, which counts for no one. -/
-structure Turn (G : Id → Bool) (o : Id) (m n : M) : Prop where
+structure Turn (G : Field) (o : Id) (m n : M) : Prop where
   beside : Beside G m n
   others : ∀ x, x ≠ o → n.run x = m.run x
   owner : (n.run o).owner = (m.run o).owner
@@ -132,7 +132,7 @@ theorem Turn.stack {o : Id} (m : M) (stack : List Id) : Turn G o m { m with stac
   ⟨(Beside.refl m).stack _, fun _ _ => rfl, rfl, List.prefix_refl _, rfl⟩
 
 /-- Steps of the tree, beside the marked runs. -/
-inductive Path (G : Id → Bool) : M → M → Prop where
+inductive Path (G : Field) : M → M → Prop where
   | refl (m : M) : Path G m m
   | step {m n p : M} : m.step = some n → Beside G m n → Path G n p → Path G m p
 
