@@ -72,20 +72,21 @@ def spawn (m : M) (asker : Id) (w : Waiting) : M :=
 /-! ## Forking -/
 
 /-- One layer of the grant of a run that is copied, and the counts: what was given to a run of the group counts for the copies by
-itself, from where it was at commit `c` of run `id`. -/
-def copyLayer (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (l : Layer) : Used × Layer :=
+itself, from where it was at commit `c` of run `id`. What was given to a run above the group is shared with the run which that one
+means today. `before` is the machine before the fork. -/
+def copyLayer (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (l : Layer) : Used × Layer :=
   if inside.contains l.origin then
     let origin := Id.copy fork (Id.today c.run id l.origin)
     ((l.clauses.zipIdx.filter fun p => p.1.limit.isSome).foldl
       (fun u p => u.set (origin, p.2) (c.used.get (l.origin, p.2))) used, { l with origin })
-  else (used, l)
+  else (used, { l with origin := before.meant c.run id l.origin })
 
 /-- The same for all layers of a grant. -/
-def copyGrant (id fork : Id) (c : Commit) (inside : List Id) (used : Used) : List Layer → Used × List Layer
+def copyGrant (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) : List Layer → Used × List Layer
   | [] => (used, [])
   | l :: ls =>
-    let r := copyLayer id fork c inside used l
-    let rs := copyGrant id fork c inside r.1 ls
+    let r := copyLayer before id fork c inside used l
+    let rs := copyGrant before id fork c inside r.1 ls
     (rs.1, r.2 :: rs.2)
 
 /-- The table of a copy: copies of runs of the group for these, any other run as it reads today. `before` is the machine before the fork. -/
@@ -102,7 +103,7 @@ def copyOne (before : M) (id fork owner : Id) (c : Commit) (parts : List Then) (
     let group := parts.map Then.id
     let inside := parts.map Then.old
     let old := before.run h.old
-    let grant := copyGrant id fork c inside m.used old.grant
+    let grant := copyGrant before id fork c inside m.used old.grant
     let lent := (h.givers.filter group.contains).map (Id.copy fork)
     let lent := if lent.length < h.givers.length then lent ++ [owner] else lent
     { m with used := grant.1 }.put

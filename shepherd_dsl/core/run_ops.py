@@ -166,7 +166,8 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
     """Copies of run `id` at `commit` and of all below it then, each with `forked` appended; lower runs first.
 
     Nothing is copied but the table of handles: code, environment, files and trace are shared. A limited clause that was
-    given to a run of the group counts for the copies by itself, from where it was at `commit`.
+    given to a run of the group counts for the copies by itself, from where it was at `commit`. One given to a run above
+    the group is shared with the run which that one means today.
     """
     top = Head(id, commit, owner, (), commit.heads[commit.run])
     parts = [*heads(m, id, commit), top]
@@ -187,7 +188,8 @@ def copy_tree(m: Machine, id: str, commit: Commit, fork_id: str, *, owner: str) 
         grant = []
         for part in head.then.grant:
             if part.origin not in inside:
-                grant.append(part)
+                above = meant(m, commit.run, id, part.origin)
+                grant.append(Layer(above, part.clauses, part.limited))
                 continue
             origin = copied(today(part.origin))
             grant.append(Layer(origin, part.clauses, part.limited))

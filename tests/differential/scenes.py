@@ -37,6 +37,7 @@ from tests.support.lending import (
     lent_twice,
 )
 from tests.support.scenes import F, G, S, W, passes
+from tests.support.sharing import copied_under_a_limit
 
 
 def scenes() -> Iterator[str]:
@@ -53,6 +54,7 @@ def scenes() -> Iterator[str]:
         siblings,
         copies_of_copies,
         lent_in_copies,
+        limits_in_copies,
         passing,
         owners,
         debts,
@@ -270,6 +272,13 @@ def lent_in_copies() -> Iterator[str]:
     """What was lent goes back, in a copy of a copy, to who lent it there; and what is held is the copy's."""
     for scene in (copied_with_its_maker, copied_though_gone, copied_while_holding, lent_twice):
         made = scene()
+        yield asked(made, played(made, grant=FEW), FEW)
+
+
+def limits_in_copies() -> Iterator[str]:
+    """A copy of a copy shares the limit of the first copy's branch, not that of the original's."""
+    for limit in (2, 3):
+        made = copied_under_a_limit(limit)
         yield asked(made, played(made, grant=FEW), FEW)
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from shepherd_dsl.core.event import Denied, Forked, Intent, Outcome, Start, Undo
 from shepherd_dsl.core.forest import Machine, log_since
 from shepherd_dsl.core.grant import matches, request_from
-from shepherd_dsl.core.run import ROOT, WORLD, Commit, commits, maker_of, question_of, split_copy
+from shepherd_dsl.core.run import ROOT, WORLD, Commit, commits, copy_id, maker_of, question_of, split_copy
+from tests.support import scenes
 from tests.support.generate import cases, ran
+from tests.support.sharing import copied_under_a_limit
 
 Origin = tuple[str, int]
 
@@ -78,6 +82,47 @@ def test_no_intent_outside_the_grant_nor_beyond_its_limit() -> None:
                     limited += count > 0
     assert denied > 20
     assert limited > 20
+
+
+def shared_otherwise(m: Machine) -> tuple[list[str], int]:
+    """The copies that share a limit with others than their original does, and how many copies of copies there are.
+
+    Where the fork copied a run, the copy shares with that one's copy; else with whom its original shares.
+    """
+    found, again = [], 0
+    for one in m.runs.values():
+        parts = split_copy(one.id)
+        if parts is None or parts[1] not in m.runs:
+            continue
+        fork, old = parts
+        for mine, its in zip(one.grant, m.runs[old].grant, strict=True):
+            copied = copy_id(fork, its.origin)
+            if mine.origin != (copied if copied in m.runs else its.origin):
+                found.append(one.id)
+        again += split_copy(old) is not None
+    return found, again
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4])
+def test_one_branch_does_not_use_up_the_limit_of_another(limit: int) -> None:
+    m = scenes.run(copied_under_a_limit(limit))
+    copies = ("root.0.1(root.0.0)", "root.1(root.0).1(root.1(root.0.0))")
+    asked = [[kind for kind in scenes.kinds(m, id) if kind in ("Intent", "Denied")] for id in copies]
+    left = limit - 2
+    assert asked == [["Intent"] * left + ["Denied"] * (2 - left)] * 2
+    used = [m.used.get((id, 1), 0) for id in ("root.0", "root.1(root.0)")]
+    assert used == [limit] * 2
+    found, again = shared_otherwise(m)
+    assert (found, again) == ([], 1)
+
+
+def test_a_copy_shares_the_limits_that_its_original_shares() -> None:
+    copies = 0
+    for seed in cases(250):
+        found, again = shared_otherwise(ran(seed).last)
+        assert found == [], seed
+        copies += again
+    assert copies > 20
 
 
 def _start(m: Machine, run: str) -> Start:

@@ -1,3 +1,4 @@
+import Shepherd.Laws.GrantSafe.Shared
 import Shepherd.Laws.GrantSafe.Steps
 
 /-!
@@ -22,7 +23,8 @@ given to `o`: by `o` itself and by all it made. Nothing is left out, also where 
 `before o n` is how many uses of the `n`-th clause of the layer given to `o` count as used up when that layer comes to be. It is none
 where `o` was spawned or is the root run. A fork refills nothing: where a copy `copy f x` holds a layer of its own, for its original `o`
 held one, it is what the clause of `o` had used up right after the event `c` at which the fork `f` was made (`M.ForkedAt`; `c` was
-recorded by `o` or by a run above it). A layer given to a run above all that was copied is shared with the original.
+recorded by `o` or by a run above it). A layer given to a run above all that was copied is shared with that run; in a copy of a copy
+with the copy of that run, where the earlier fork copied it too (`M.copyLayer_above`): neither branch of a fork uses up what the other may.
 
 A compensation is an `undo`, no intent: it is not asked of the grant, and not counted. The intents of the outermost owner meet no
 grant: it holds no layer. -/

@@ -95,7 +95,7 @@ theorem Copied.copyOne {m n : M} {parts : List Then} (P : Parts m parts) (k : Re
     simp only
     obtain ⟨o, no, io, suffix, ag, ar, ba⟩ := P.from' x hx d ds hd
     generalize hr : (Run.mk (.copy fork x.id) _ _ _ _ _ _ _ _ _ _ _ _) = r
-    generalize hu : (copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant).1 = used
+    generalize hu : (copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant).1 = used
     have rid : r.id = .copy fork x.id := by rw [← hr]
     have rtrace : r.trace = d :: ds := by rw [← hr]; exact hd
     have rkin : r.agent = (m.run o).agent ∧ r.args = (m.run o).args ∧ r.base = (m.run o).base := by

@@ -244,8 +244,8 @@ theorem Narrow.spawn {m : M} (w : Wf m True) (h : Named m) {asker : Id} (i : m.h
           · exact e.2
   · exact (plain_wrong (B := True) ⟨i, fun _ => trivial⟩ _).narrow h
 
-theorem copyGrant_clauses (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
-    clausesOf (copyGrant id fork c inside used g).2 = clausesOf g := by
+theorem copyGrant_clauses (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
+    clausesOf (copyGrant before id fork c inside used g).2 = clausesOf g := by
   induction g generalizing used with
   | nil => rfl
   | cons l ls ih =>
@@ -328,7 +328,7 @@ theorem Copying.copyOne {m n : M} (k : Copying m n) (id fork owner : Id) (c : Co
       · subst e
         refine .inr ?_
         rw [run_put, if_pos rfl]
-        refine ⟨.inr ⟨fork, x.id, x.old, rfl, orig, old, copyGrant_clauses _ _ _ _ _ _⟩, fun c' hc' => ?_, inherits⟩
+        refine ⟨.inr ⟨fork, x.id, x.old, rfl, orig, old, copyGrant_clauses _ _ _ _ _ _ _⟩, fun c' hc' => ?_, inherits⟩
         rw [today_copy]
         split
         · next e => exact e.symm

@@ -65,7 +65,11 @@ theorem Tally.asks {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
     rw [grants] at hl
     rw [has, grants]
     exact t.origins r l hl
-  · intro r; rw [grants]; exact t.nodup r
+  · intro r; rw [grants]; exact t.bases r
+  · intro r i ne
+    rw [has] at i
+    rw [grants, grants]
+    exact t.own r i ne
   · intro o n h
     rw [has] at h
     show (charge m.used (m.run id).grant op args).get (o, n) = 0
@@ -225,6 +229,18 @@ theorem _root_.Shepherd.Init.tally (i : Init) : Tally i.start fun _ _ => 0 := by
       by_cases e : r = .root
       · rw [e, hroot]; exact List.nodup_cons.mpr ⟨List.not_mem_nil, List.nodup_nil⟩
       · rw [ids r e]; exact List.nodup_nil
+    · intro r there ne
+      have e : r = .root := by
+        rw [recordCode_eq, has_record] at there
+        by_cases e : Id.root = r
+        · exact e.symm
+        · rw [beq_eq_false_iff_ne.mpr e, Bool.false_or, ← hm] at there
+          have there : (Id.world == r || (Id.root == r || false)) = true := there
+          rw [beq_eq_false_iff_ne.mpr e, beq_eq_false_iff_ne.mpr (Ne.symm ne)] at there
+          exact absurd there Bool.false_ne_true
+      subst e
+      have h : (⟨.root, i.request⟩ : Layer) ∈ (m.run .root).grant := by rw [hroot]; exact List.mem_singleton.mpr rfl
+      exact ⟨_, by rw [grants]; exact h, rfl, by rw [grants]; exact h⟩
     · exact fun o n _ => used _
     · intro c hc
       rw [log] at hc

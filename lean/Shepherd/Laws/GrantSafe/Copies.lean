@@ -1,5 +1,6 @@
 import Shepherd.Laws.GrantSafe.Tally
 import Shepherd.Laws.GrantNarrows.Steps
+import Shepherd.Laws.Support.Ids
 
 /-!
 # The counts of copies
@@ -9,27 +10,26 @@ In a fork, what was given to a run of the copied group counts for the copies by 
 
 namespace Shepherd
 
-theorem Id.today_inj (r id : Id) {x y : Id} (h : Id.today r id x = Id.today r id y) : x = y := by
-  induction id with
-  | copy f old _ ih =>
-    rw [M.today_copy, M.today_copy] at h
-    split at h
-    · exact h
-    · exact ih (Id.copy.inj h).2
-  | _ => exact h
-
 namespace M
 
 /-- A layer as a copy has it. -/
-def copyOf (id fork : Id) (c : Commit) (inside : List Id) (l : Layer) : Layer :=
-  if inside.contains l.origin then { l with origin := Id.copy fork (Id.today c.run id l.origin) } else l
+def copyOf (before : M) (id fork : Id) (c : Commit) (inside : List Id) (l : Layer) : Layer :=
+  if inside.contains l.origin then { l with origin := Id.copy fork (Id.today c.run id l.origin) }
+  else { l with origin := before.meant c.run id l.origin }
 
-theorem copyOf_clauses (id fork : Id) (c : Commit) (inside : List Id) (l : Layer) :
-    (copyOf id fork c inside l).clauses = l.clauses := by
+theorem copyOf_clauses (before : M) (id fork : Id) (c : Commit) (inside : List Id) (l : Layer) :
+    (copyOf before id fork c inside l).clauses = l.clauses := by
   unfold copyOf; split <;> rfl
 
-theorem copyGrant_layers (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
-    (copyGrant id fork c inside used g).2 = g.map (copyOf id fork c inside) := by
+theorem copyOf_base (before : M) (id fork : Id) (c : Commit) (inside : List Id) (l : Layer) :
+    (copyOf before id fork c inside l).origin.base = l.origin.base := by
+  unfold copyOf
+  split
+  · exact Id.base_today c.run id l.origin
+  · exact before.base_meant c.run id l.origin
+
+theorem copyGrant_layers (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) :
+    (copyGrant before id fork c inside used g).2 = g.map (copyOf before id fork c inside) := by
   induction g generalizing used with
   | nil => rfl
   | cons l g ih =>
@@ -59,10 +59,10 @@ theorem get_foldl_set (ps : List (Clause × Nat)) (o : Id) (v : Nat → Nat) (u 
         | inr b => exact h ⟨a, b⟩
 
 /-- What copying one layer does to the counts. -/
-theorem get_copyLayer (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (l : Layer) (key : Id × Nat) :
-    (copyLayer id fork c inside used l).1.get key = used.get key ∨
+theorem get_copyLayer (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (l : Layer) (key : Id × Nat) :
+    (copyLayer before id fork c inside used l).1.get key = used.get key ∨
       (inside.contains l.origin = true ∧ key.1 = .copy fork (Id.today c.run id l.origin) ∧
-        (copyLayer id fork c inside used l).1.get key = c.used.get (l.origin, key.2)) := by
+        (copyLayer before id fork c inside used l).1.get key = c.used.get (l.origin, key.2)) := by
   unfold copyLayer
   split
   · next h =>
@@ -73,9 +73,9 @@ theorem get_copyLayer (id fork : Id) (c : Commit) (inside : List Id) (used : Use
     · exact .inl rfl
   · exact .inl rfl
 
-theorem get_copyLayer_own {id fork : Id} {c : Commit} {inside : List Id} (used : Used) {l : Layer}
+theorem get_copyLayer_own {before : M} {id fork : Id} {c : Commit} {inside : List Id} (used : Used) {l : Layer}
     (h : inside.contains l.origin = true) {i : Nat} {k : Clause} (hk : l.clauses[i]? = some k) (lim : k.limit.isSome = true) :
-    (copyLayer id fork c inside used l).1.get (.copy fork (Id.today c.run id l.origin), i) = c.used.get (l.origin, i) := by
+    (copyLayer before id fork c inside used l).1.get (.copy fork (Id.today c.run id l.origin), i) = c.used.get (l.origin, i) := by
   have hm : i ∈ (l.clauses.zipIdx.filter fun p => p.1.limit.isSome).map Prod.snd :=
     List.mem_map.mpr ⟨(k, i), List.mem_filter.mpr ⟨List.mem_zipIdx_iff_getElem?.mpr hk, lim⟩, rfl⟩
   unfold copyLayer
@@ -84,24 +84,24 @@ theorem get_copyLayer_own {id fork : Id} {c : Commit} {inside : List Id} (used :
   rw [get_foldl_set _ _ (fun i => c.used.get (l.origin, i)), if_pos ⟨rfl, hm⟩]
 
 /-- What copying a grant does to the counts. -/
-theorem get_copyGrant (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) (key : Id × Nat) :
-    (copyGrant id fork c inside used g).1.get key = used.get key ∨ ∃ o, inside.contains o = true ∧
+theorem get_copyGrant (before : M) (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (g : List Layer) (key : Id × Nat) :
+    (copyGrant before id fork c inside used g).1.get key = used.get key ∨ ∃ o, inside.contains o = true ∧
       key.1 = .copy fork (Id.today c.run id o) ∧
-        (copyGrant id fork c inside used g).1.get key = c.used.get (o, key.2) := by
+        (copyGrant before id fork c inside used g).1.get key = c.used.get (o, key.2) := by
   induction g generalizing used with
   | nil => exact .inl rfl
   | cons l g ih =>
     unfold copyGrant
     simp only
-    rcases ih (copyLayer id fork c inside used l).1 with h | h
+    rcases ih (copyLayer before id fork c inside used l).1 with h | h
     · rw [h]
-      exact (get_copyLayer id fork c inside used l key).imp_right fun ⟨a, b, d⟩ => ⟨_, a, b, d⟩
+      exact (get_copyLayer before id fork c inside used l key).imp_right fun ⟨a, b, d⟩ => ⟨_, a, b, d⟩
     · exact .inr h
 
-theorem get_copyGrant_own {id fork : Id} {c : Commit} {inside : List Id} (used : Used) {g : List Layer} {l : Layer}
+theorem get_copyGrant_own {before : M} {id fork : Id} {c : Commit} {inside : List Id} (used : Used) {g : List Layer} {l : Layer}
     (hl : l ∈ g) (h : inside.contains l.origin = true) {i : Nat} {k : Clause} (hk : l.clauses[i]? = some k)
     (lim : k.limit.isSome = true) :
-    (copyGrant id fork c inside used g).1.get (.copy fork (Id.today c.run id l.origin), i) = c.used.get (l.origin, i) := by
+    (copyGrant before id fork c inside used g).1.get (.copy fork (Id.today c.run id l.origin), i) = c.used.get (l.origin, i) := by
   induction g generalizing used with
   | nil => exact absurd hl List.not_mem_nil
   | cons x g ih =>
@@ -110,10 +110,10 @@ theorem get_copyGrant_own {id fork : Id} {c : Commit} {inside : List Id} (used :
     cases List.mem_cons.mp hl with
     | inl e =>
       subst e
-      rcases get_copyGrant id fork c inside (copyLayer id fork c inside used l).1 g
+      rcases get_copyGrant before id fork c inside (copyLayer before id fork c inside used l).1 g
         (.copy fork (Id.today c.run id l.origin), i) with e | ⟨o, _, e, v⟩
       · rw [e]; exact get_copyLayer_own used h hk lim
-      · rw [v, Id.today_inj _ _ (Id.copy.inj e).2]
+      · rw [v, Id.today_inj (Id.copy.inj e).2]
     | inr hl => exact ih _ hl
 
 /-! ## The copies of a fork -/
@@ -122,7 +122,7 @@ theorem get_copyGrant_own {id fork : Id} {c : Commit} {inside : List Id} (used :
 structure Counting (m : M) (id fork : Id) (c : Commit) (parts : List Then) (n : M) : Prop where
   log : n.log = m.log
   new : ∀ j, n.has j = true → m.has j = true ∨ ∃ x ∈ parts, j = .copy fork x.id ∧
-    (n.run j).grant = (m.run x.old).grant.map (copyOf id fork c (parts.map Then.old))
+    (n.run j).grant = (m.run x.old).grant.map (copyOf m id fork c (parts.map Then.old))
   used : ∀ key, n.used.get key = m.used.get key ∨ ∃ o, (parts.map Then.old).contains o = true ∧
     key.1 = .copy fork (Id.today c.run id o) ∧ n.used.get key = c.used.get (o, key.2)
   own : ∀ x ∈ parts, n.has (.copy fork x.id) = true → ∀ l ∈ (m.run x.old).grant,
@@ -141,31 +141,31 @@ theorem Counting.copyOne {m n : M} {id fork : Id} {c : Commit} {parts : List The
       · subst e
         refine .inr ⟨x, hx, rfl, ?_⟩
         rw [run_put, if_pos rfl]
-        exact copyGrant_layers _ _ _ _ _ _
+        exact copyGrant_layers _ _ _ _ _ _ _
       · rw [run_put_ne (r := _) _ (by exact e)]
         rw [M.has_put] at i
         have i : (Id.copy fork x.id == j || n.has j) = true := i
         rw [beq_eq_false_iff_ne.mpr e, Bool.false_or] at i
         exact k.new j i
-    · show (copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get key = _ ∨ ∃ o, _ ∧ _ ∧
-        (copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get key = _
-      rcases get_copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant key with e | e
+    · show (copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get key = _ ∨ ∃ o, _ ∧ _ ∧
+        (copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get key = _
+      rcases get_copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant key with e | e
       · rw [e]; exact k.used key
       · exact .inr e
-    · show (copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get _ = _
+    · show (copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant).1.get _ = _
       by_cases e : x.id = y.id
       · have : x.old = y.old := by
           rw [ids x hx, ids y hy] at e
-          exact Id.today_inj _ _ e
+          exact Id.today_inj e
         rw [← this] at hl
         exact get_copyGrant_own _ hl hi hq lim
       · rw [M.has_put] at i
         have i : (Id.copy fork x.id == Id.copy fork y.id || n.has (.copy fork y.id)) = true := i
         rw [beq_eq_false_iff_ne.mpr fun h => e (Id.copy.inj h).2, Bool.false_or] at i
-        rcases get_copyGrant id fork c (parts.map Then.old) n.used (m.run x.old).grant
+        rcases get_copyGrant m id fork c (parts.map Then.old) n.used (m.run x.old).grant
           (.copy fork (Id.today c.run id l.origin), j) with e | ⟨o, _, e, v⟩
         · rw [e]; exact k.own y hy i l hl hi j q hq lim
-        · rw [v, Id.today_inj _ _ (Id.copy.inj e).2]
+        · rw [v, Id.today_inj (Id.copy.inj e).2]
 
 /-- Every part of a fork that has recorded something is copied. -/
 theorem has_copies {m : M} {id asker fork : Id} {c : Commit} {t : Trace} (ids : ∀ x ∈ m.forkParts id asker (c :: t) c,

@@ -1,23 +1,12 @@
 import Shepherd.Laws.GrantSafe.Asking
 import Shepherd.Laws.GrantSafe.Born
+import Shepherd.Laws.Support.Marked
 
 /-!
 # The counts after a fork
 -/
 
 namespace Shepherd
-
-theorem nodup_map {α β : Type} {f : α → β} {l : List α} (h : l.Nodup) (inj : ∀ x ∈ l, ∀ y ∈ l, f x = f y → x = y) :
-    (l.map f).Nodup := by
-  induction l with
-  | nil => exact List.nodup_nil
-  | cons x l ih =>
-    rw [List.nodup_cons] at h
-    rw [List.map_cons, List.nodup_cons]
-    refine ⟨fun hm => ?_, ih h.2 fun a ha b hb => inj a (List.mem_cons_of_mem _ ha) b (List.mem_cons_of_mem _ hb)⟩
-    obtain ⟨y, hy, e⟩ := List.mem_map.mp hm
-    have := inj y (List.mem_cons_of_mem _ hy) x List.mem_cons_self e
-    exact h.1 (this ▸ hy)
 
 namespace M
 
@@ -84,6 +73,16 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
           rcases ho with rfl | ⟨y, hy, rfl⟩
           · exact List.length_pos_iff.mp (h.recorded id c hc)
           · exact t.traces _ (t.heads c (t.logged id c hc) y hy) (w.heads id c hc y hy)
+        have ne : ∀ x ∈ m.forkParts id asker (c :: tr) c, x.old ≠ .world := by
+          intro x hx
+          rcases names x hx with e | ⟨y, hy, e⟩
+          · intro e'
+            have owned := owns_of_owned ho
+            obtain ⟨_, _, _, hb⟩ := t.own id (has_of_owns owned) (ne_world_of_owns w.owner owned)
+            have : id.base = .world := by rw [← h.today id c hc, Id.base_today, ← e, e']; rfl
+            rw [this, t.world] at hb
+            exact absurd hb List.not_mem_nil
+          · exact e ▸ w.heads id c hc y hy
         have absent : ∀ x, m.has (.copy (.made asker (m.run asker).made) x) = false := not_has_copy w asker
         have there := fun (x : Then) (hx : x ∈ m.forkParts id asker (c :: tr) c) =>
           has_copies (fork := .made asker (m.run asker).made) ids full hx (olds _ (names x hx))
@@ -124,10 +123,26 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
           obtain ⟨cs, hl, _⟩ := (mute_answerRun (P.foldl (M.markCopy id f) C) asker wt (.copy f id)).new
           rw [hl, topLast, List.foldl_append]
           exact ⟨_, List.mem_append_right _ List.mem_cons_self, rfl, rfl⟩
+        have only : ∀ j, M.has ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)) j = true → C.has j = true := by
+          intro j hj
+          rw [has_answerRun ((mute_foldl (mute_markCopy id f) P C).has _ (mono _ i))] at hj
+          refine foldl_keeps (P := fun n => n.has j = true → C.has j = true) (fun h => h) (fun n x hx k h => ?_) hj
+          unfold M.markCopy at h
+          split at h
+          · exact k h
+          · simp only at h
+            rw [recordCode_eq, has_record, Bool.or_eq_true, beq_iff_eq] at h
+            exact h.elim (fun e => e ▸ there x hx) k
+        have copyFound : ∀ j, M.has ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)) j = true → m.has j = false →
+            ∃ x ∈ P, j = .copy f x.id := by
+          intro j hj absent
+          rcases k.new j (only j hj) with h | ⟨x, hx, e, _⟩
+          · rw [absent] at h; cases h
+          · exact ⟨x, hx, e⟩
         generalize ((P.foldl (M.markCopy id f) C).answerRun asker wt (.copy f id)) = n at *
         -- What a copy holds, and where it comes from.
         have comes : ∀ j l, m.has j = false → l ∈ (n.run j).grant → ∃ x ∈ P, j = .copy f x.id ∧ C.has j = true ∧
-            (n.run j).grant = (m.run x.old).grant.map (copyOf id f c (P.map Then.old)) := by
+            (n.run j).grant = (m.run x.old).grant.map (copyOf m id f c (P.map Then.old)) := by
           intro j l hj hl
           rw [hg] at hl ⊢
           have hC := has_of_mem_grant hl
@@ -138,7 +153,7 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
           obtain ⟨x, hx, e⟩ := List.mem_map.mp (List.contains_iff_mem.mp ho)
           exact ⟨x, hx, e⟩
         have copied : ∀ x ∈ P, n.has (.copy f x.id) = true ∧
-            (n.run (.copy f x.id)).grant = (m.run x.old).grant.map (copyOf id f c (P.map Then.old)) := by
+            (n.run (.copy f x.id)).grant = (m.run x.old).grant.map (copyOf m id f c (P.map Then.old)) := by
           intro x hx
           have hC := there x hx
           refine ⟨e₂.has _ hC, ?_⟩
@@ -148,10 +163,10 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
           · rw [g]
             have e := (Id.copy.inj e).2
             rw [ids x hx, ids y hy] at e
-            rw [Id.today_inj _ _ e]
+            rw [Id.today_inj e]
         refine ⟨_, t.grow narrow.grants (MuteTo.trans ⟨mono, rfl, [], k.log, fun _ h => absurd h List.not_mem_nil⟩
           e₂ |> fun e => e₂.counts.symm ▸ e) (fun o j ho => ?_) (fun o j ho => ?_) last recorders w.world ext born
-          (fun j hj => ?_) fun f' x l hx hl hlo => ?_⟩
+          (fun j hj => ?_) (fun j hj hi => ?_) fun f' x l hx hl hlo => ?_⟩
         · rw [e₂.counts]
           rcases k.used (o, j) with e | ⟨o', _, e, _⟩
           · exact e
@@ -176,28 +191,9 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
             obtain ⟨x, hx, e, _, g⟩ := comes j l₀ hj (by rw [hn]; exact List.mem_cons_self)
             rw [← hn, g]
             refine ⟨?_, fun l hl => ?_⟩
-            · have : (List.map (copyOf id f c (P.map Then.old)) (m.run x.old).grant).map Layer.origin =
-                  ((m.run x.old).grant.map Layer.origin).map fun o =>
-                    if (P.map Then.old).contains o then Id.copy f (Id.today c.run id o) else o := by
-                rw [List.map_map, List.map_map]
-                refine List.map_congr_left fun l _ => ?_
-                show (copyOf id f c (P.map Then.old) l).origin = if _ then _ else _
-                unfold copyOf
-                split <;> rfl
-              rw [this]
-              refine nodup_map (t.nodup x.old) fun a ha b hb e => ?_
-              have exist : ∀ o ∈ (m.run x.old).grant.map Layer.origin, m.has o = true := fun o ho => by
-                obtain ⟨l, hl, rfl⟩ := List.mem_map.mp ho
-                exact (t.origins _ l hl).1
-              split at e
-              · split at e
-                · exact Id.today_inj _ _ (Id.copy.inj e).2
-                · have := exist b hb
-                  rw [← e, absent] at this; cases this
-              · split at e
-                · have := exist a ha
-                  rw [e, absent] at this; cases this
-                · exact e
+            · rw [List.map_map, show (fun l : Layer => l.origin.base) ∘ copyOf m id f c (P.map Then.old) = fun l => l.origin.base
+                from funext fun l => copyOf_base m id f c _ l]
+              exact t.bases x.old
             · obtain ⟨l', hl', rfl⟩ := List.mem_map.mp hl
               have old := t.origins _ l' hl'
               unfold copyOf
@@ -212,7 +208,21 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
                 refine List.mem_map.mpr ⟨l', old.2, ?_⟩
                 unfold copyOf
                 rw [if_pos hi]
-              · exact ⟨e₂.has _ (mono _ old.1), by rw [narrow.grants _ old.1]; exact old.2⟩
+              · have im := has_meant old.1 c.run id
+                exact ⟨e₂.has _ (mono _ im), by
+                  rw [narrow.grants _ im]; exact t.alike hl' im (m.base_meant c.run id l'.origin)⟩
+        · obtain ⟨x, hx, rfl⟩ := copyFound j hi hj
+          obtain ⟨l, hl, ho, hb⟩ := t.own x.old (has_of_trace (olds _ (names x hx))) (ne x hx)
+          have into : (P.map Then.old).contains l.origin = true :=
+            List.contains_iff_mem.mpr (List.mem_map.mpr ⟨x, hx, ho.symm⟩)
+          have eq : copyOf m id f c (P.map Then.old) l = { l with origin := .copy f x.id } := by
+            unfold copyOf
+            rw [if_pos into, ho, ← ids x hx]
+          refine ⟨{ l with origin := .copy f x.id }, by rw [(copied x hx).2, ← eq]; exact List.mem_map.mpr ⟨l, hl, rfl⟩, rfl, ?_⟩
+          have base : (Id.copy f x.id).base = x.old.base := by
+            rw [ids x hx]; exact Id.base_today c.run id x.old
+          rw [base, narrow.grants _ (has_of_mem_grant hb)]
+          exact hb
         · obtain ⟨y, hy, e, hC, g⟩ := comes _ l hx hl
           obtain ⟨rfl, rfl⟩ := Id.copy.inj e
           rw [g] at hl
@@ -223,7 +233,7 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
             have ho : l'.origin = y.old := by
               have := (Id.copy.inj hlo).2
               rw [ids y hy] at this
-              exact Id.today_inj _ _ this
+              exact Id.today_inj this
             obtain ⟨s, r, hlog⟩ := List.append_of_mem (t.logged id c hc)
             obtain ⟨e, he, hr, hev⟩ := marked
             refine ⟨c, r, y.old, ⟨s, hlog.symm⟩, ⟨id, e, (ext.trace id).subset hc, he, hr, hev⟩, ids y hy ▸ Id.copyOf_today _ _ _, names y hy, ?_, fun j q hq lim => ?_⟩
@@ -234,8 +244,8 @@ theorem Tally.fork {m : M} {before : Id → Nat → Nat} (w : Wf m True) (h : Na
               have := k.own y hy hC l' hl' hi j q hq lim
               rw [e₂.counts, ids y hy, ← ho]
               exact this
-          · have := (t.origins _ l' hl').1
-            rw [hlo, absent] at this; cases this
+          · have := has_meant (t.origins _ l' hl').1 c.run id
+            rw [show m.meant c.run id l'.origin = _ from hlo, absent] at this; cases this
   · exact fun _ _ _ _ _ => plain (plain_wrong ia _) (mute_reply _ _ _ _)
 
 end M

@@ -196,7 +196,8 @@ theorem Tally.forkRoot {m n : M} (w : Wf m) (g : Granted m) (t : Tally m before)
     · exact hp j hj
   obtain ⟨q, old⟩ := hq
   refine ⟨_, t.grow s.grants (q.counts.symm ▸ q) (fun _ _ _ => by rw [q.counts]) (fun o j hj => ?_) (fun c hl => ?_)
-    f.1.log_recorders w.world f.2 (fun j hj => .inl (old j hj)) (fun j hj => ?_) fun f' x l hx hl _ => ?_⟩
+    f.1.log_recorders w.world f.2 (fun j hj => .inl (old j hj)) (fun j hj => ?_) (fun j hj i => by rw [old j i] at hj; cases hj)
+    fun f' x l hx hl _ => ?_⟩
   · rw [q.counts]
     refine t.keys o j ?_
     cases h' : m.has o with

@@ -1,6 +1,6 @@
 import Shepherd.Laws.GrantSafe.Counts
 import Shepherd.Laws.GrantSafe.Mute
-import Shepherd.Laws.GrantNarrows.Springs
+import Shepherd.Laws.GrantSafe.Bases
 
 /-!
 # The counts of limited clauses are what the log tells
@@ -57,7 +57,8 @@ when that layer comes to be, and what is counted later is what the log tells. -/
 structure Tally (m : M) (before : Id → Nat → Nat) : Prop where
   world : (m.run .world).grant = []
   origins : ∀ r, ∀ l ∈ (m.run r).grant, m.has l.origin = true ∧ l ∈ (m.run l.origin).grant
-  nodup : ∀ r, ((m.run r).grant.map Layer.origin).Nodup
+  bases : ∀ r, ((m.run r).grant.map fun l => l.origin.base).Nodup
+  own : ∀ r, m.has r = true → r ≠ .world → ∃ l ∈ (m.run r).grant, l.origin = r ∧ { l with origin := r.base } ∈ (m.run r.base).grant
   keys : ∀ o n, m.has o = false → m.used.get (o, n) = 0
   recorders : ∀ c ∈ m.log, m.has c.run = true
   heads : ∀ c ∈ m.log, ∀ h ∈ c.heads, m.has h.id = true
@@ -81,6 +82,35 @@ theorem has_of_mem_grant {m : M} {id : Id} {l : Layer} (h : l ∈ (m.run id).gra
   | true => rfl
   | false => rw [run_of_not_has e] at h; exact absurd h List.not_mem_nil
 
+theorem Tally.nodup {m : M} {before : Id → Nat → Nat} (t : Tally m before) (r : Id) : ((m.run r).grant.map Layer.origin).Nodup := by
+  refine nodup_of_map (f := Id.base) ?_
+  rw [List.map_map]
+  exact t.bases r
+
+/-- Who holds a layer is not the world, nor a copy of it. -/
+theorem Tally.base_of_layer {m : M} {before : Id → Nat → Nat} (t : Tally m before) {r : Id} {l : Layer} (hl : l ∈ (m.run r).grant) :
+    l.origin.base ≠ .world ∧ { l with origin := l.origin.base } ∈ (m.run l.origin.base).grant := by
+  obtain ⟨i, h⟩ := t.origins r l hl
+  have ne : l.origin ≠ .world := fun e => by rw [e, t.world] at h; exact absurd h List.not_mem_nil
+  obtain ⟨x, hx, e, hb⟩ := t.own _ i ne
+  obtain rfl := eq_of_origin (t.nodup _) hx h e
+  exact ⟨fun e => by rw [e, t.world] at hb; exact absurd hb List.not_mem_nil, hb⟩
+
+/-- A layer of some grant, as it is where the other run of a name with the same base was given it. -/
+theorem Tally.alike {m : M} {before : Id → Nat → Nat} (t : Tally m before) {r q : Id} {l : Layer} (hl : l ∈ (m.run r).grant)
+    (i : m.has q = true) (e : q.base = l.origin.base) : { l with origin := q } ∈ (m.run q).grant := by
+  obtain ⟨ne, h⟩ := t.base_of_layer hl
+  obtain ⟨x, hx, ho, hb⟩ := t.own q i fun w => ne (by rw [← e, w]; rfl)
+  rw [e] at hb
+  have same := congrArg Layer.clauses (eq_of_origin (t.nodup _) hb h rfl)
+  have : ({ l with origin := q } : Layer) = x := by
+    cases x
+    cases ho
+    cases same
+    rfl
+  rw [this]
+  exact hx
+
 /-- New runs, and what is no intent of a run. -/
 theorem Tally.grow {m n : M} {before : Id → Nat → Nat} (t : Tally m before)
     (grants : ∀ id, m.has id = true → (n.run id).grant = (m.run id).grant) (e : MuteTo m n.used n)
@@ -89,8 +119,10 @@ theorem Tally.grow {m n : M} {before : Id → Nat → Nat} (t : Tally m before)
     (last : ∀ c, n.lastInside = some c → c.used = n.used)
     (recorders : ∀ c ∈ n.log, n.has c.run = true)
     (world : m.has .world = true) (ext : Extends m n) (born : Newborn m n)
-    (new : ∀ id, m.has id = false → ((n.run id).grant.map Layer.origin).Nodup ∧
+    (new : ∀ id, m.has id = false → ((n.run id).grant.map fun l => l.origin.base).Nodup ∧
       ∀ l ∈ (n.run id).grant, n.has l.origin = true ∧ l ∈ (n.run l.origin).grant)
+    (own : ∀ id, m.has id = false → n.has id = true →
+      ∃ l ∈ (n.run id).grant, l.origin = id ∧ { l with origin := id.base } ∈ (n.run id.base).grant)
     (copies : ∀ f x l, m.has (.copy f x) = false → l ∈ (n.run (.copy f x)).grant → l.origin = .copy f x →
       ∃ c log o, c :: log <:+ m.log ∧ n.ForkedAt f c ∧ Id.CopyOf o x ∧ c.Names o ∧ { l with origin := o } ∈ (m.run o).grant ∧
         ∀ j k, l.clauses[j]? = some k → k.limit.isSome = true → n.used.get (.copy f x, j) = c.used.get (o, j)) :
@@ -146,7 +178,13 @@ theorem Tally.grow {m n : M} {before : Id → Nat → Nat} (t : Tally m before)
   · intro r
     cases h : m.has r with
     | false => exact (new r h).1
-    | true => rw [grants r h]; exact t.nodup r
+    | true => rw [grants r h]; exact t.bases r
+  · intro r i ne
+    cases h : m.has r with
+    | false => exact own r h i
+    | true =>
+      obtain ⟨l, hl, ho, hb⟩ := t.own r h ne
+      exact ⟨l, by rw [grants r h]; exact hl, ho, by rw [grants _ (has_of_mem_grant hb)]; exact hb⟩
   · exact keys
   · exact recorders
   · intro c hc h hh
@@ -234,7 +272,7 @@ theorem Tally.mute {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
     · exact g
     · rw [copies f x i] at h; cases h
   refine ⟨_, t.grow k.grants (e.counts.symm ▸ e) (fun _ _ _ => by rw [e.counts]) (fun o i h => ?_) (fun c h => ?_) recorders world
-    ext born (fun id h => ?_) fun f x l h hl _ => ?_⟩
+    ext born (fun id h => ?_) (fun id h i => ?_) fun f x l h hl _ => ?_⟩
   · rw [e.counts]
     refine t.keys o i ?_
     cases h' : m.has o with
@@ -250,12 +288,12 @@ theorem Tally.mute {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
       rw [hg]
       refine ⟨?_, fun l hl => ?_⟩
       · rw [List.map_append, List.nodup_append]
-        refine ⟨t.nodup a, by simp only [List.map_cons, List.map_nil, List.nodup_cons, List.not_mem_nil, not_false_eq_true,
+        refine ⟨t.bases a, by simp only [List.map_cons, List.map_nil, List.nodup_cons, List.not_mem_nil, not_false_eq_true,
           List.nodup_nil, and_self], fun x hx y hy e => ?_⟩
         obtain ⟨l, hl, rfl⟩ := List.mem_map.mp hx
         rw [List.map_cons, List.map_nil, List.mem_singleton] at hy
-        have := (t.origins a l hl).1
-        rw [e, hy, ho, h] at this
+        have := has_of_mem_grant (t.base_of_layer hl).2
+        rw [e, hy, ho, hid, show (Id.made a j).base = .made a j from rfl, ← hid, h] at this
         cases this
       · cases List.mem_append.mp hl with
         | inl hl =>
@@ -264,6 +302,10 @@ theorem Tally.mute {m n : M} {before : Id → Nat → Nat} (t : Tally m before) 
         | inr hl =>
           rw [List.mem_singleton.mp hl, ho]
           exact ⟨i, by rw [hg]; exact List.mem_append_right _ List.mem_cons_self⟩
+  · obtain ⟨a, j, layer, hid, _, ho, hg⟩ := new id i h
+    have hl : layer ∈ (n.run id).grant := by rw [hg]; exact List.mem_append_right _ List.mem_cons_self
+    have hb : id.base = layer.origin := by rw [ho, hid]; rfl
+    exact ⟨layer, hl, ho, by rw [hb, ho]; exact ho ▸ hl⟩
   · rw [run_of_not_has (m := n) (id := .copy f x) (by
       cases i : n.has (.copy f x) with
       | false => rfl

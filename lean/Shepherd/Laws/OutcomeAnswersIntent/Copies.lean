@@ -7,6 +7,18 @@ import Shepherd.Laws.GrantSafe.Steps
 
 namespace Shepherd
 
+theorem nodup_map {α β : Type} {f : α → β} {l : List α} (h : l.Nodup) (inj : ∀ x ∈ l, ∀ y ∈ l, f x = f y → x = y) :
+    (l.map f).Nodup := by
+  induction l with
+  | nil => exact List.nodup_nil
+  | cons x l ih =>
+    rw [List.nodup_cons] at h
+    rw [List.map_cons, List.nodup_cons]
+    refine ⟨fun hm => ?_, ih h.2 fun a ha b hb => inj a (List.mem_cons_of_mem _ ha) b (List.mem_cons_of_mem _ hb)⟩
+    obtain ⟨y, hy, e⟩ := List.mem_map.mp hm
+    have := inj y (List.mem_cons_of_mem _ hy) x List.mem_cons_self e
+    exact h.1 (this ▸ hy)
+
 /-- Of the heads of a commit, one has an id. -/
 theorem Commit.Tree.unique {c : Commit} (t : c.Tree) {g g' : Head} (hg : g ∈ c.heads) (hg' : g' ∈ c.heads) (e : g.id = g'.id) :
     g = g' := by
@@ -145,12 +157,12 @@ theorem parts_nodup {m : M} (k : m.Steady) {id asker : Id} {c : Commit} {t : Tra
     rfl
   unfold forkParts
   rw [List.map_append, e, List.map_cons, List.map_nil, List.nodup_append]
-  refine ⟨nodup_map nd.2 fun a _ b _ h => Id.today_inj _ _ h, List.nodup_cons.mpr ⟨List.not_mem_nil, List.nodup_nil⟩,
+  refine ⟨nodup_map nd.2 fun a _ b _ h => Id.today_inj h, List.nodup_cons.mpr ⟨List.not_mem_nil, List.nodup_nil⟩,
     fun a ha b hb h => ?_⟩
   rw [List.mem_singleton] at hb
   obtain ⟨x, hx, ex⟩ := List.mem_map.mp ha
   refine nd.1 ?_
-  have : x = c.run := Id.today_inj c.run id (by rw [ex, h, hb, self])
+  have : x = c.run := Id.today_inj (r := c.run) (id := id) (by rw [ex, h, hb, self])
   exact this ▸ hx
 
 /-- Before the copies record anything. -/
@@ -218,7 +230,7 @@ theorem Copied.sound {m n : M} {id f asker : Id} {c : Commit} {P : List Then} (k
       · have eo : Id.today d.run p.old h.id = p'.old := by
           have := (Id.copy.inj ey').2
           rw [pt.ids p' hp'] at this
-          exact Id.today_inj _ _ this
+          exact Id.today_inj this
         obtain ⟨l', hm', hl', hs'⟩ := pt.trace p' hp'
         have iy : m.has p'.old = true := (k.hist.member hc hm').1
         have inh := k.hist.inherits p.old d hdm h hh (eo ▸ iy)
@@ -275,7 +287,7 @@ theorem Copied.within {m n : M} {id f asker : Id} {c : Commit} {P : List Then} (
         have : g.id = h.id := by
           rw [← eg, ← e]
           rw [pt.ids q hq, pt.ids p hp] at eq
-          exact Id.today_inj _ _ eq
+          exact Id.today_inj eq
         have := (k.hist.tree id c hc).unique hg hh this
         rw [this] at eo
         rw [eo, ← eq₀] at ho
@@ -288,7 +300,7 @@ theorem Copied.within {m n : M} {id f asker : Id} {c : Commit} {P : List Then} (
     | @step h g hh hg ho _ ih =>
       refine step h hh (fun p hp e => ih p hp ?_) ?_
       · rw [ho, pt.ids p hp] at e
-        exact Id.today_inj _ _ e
+        exact Id.today_inj e
       · obtain ⟨p, hp, e⟩ := pt.all g hg
         exact ⟨p, hp, by rw [pt.ids p hp, e, ho]⟩
   intro p hp

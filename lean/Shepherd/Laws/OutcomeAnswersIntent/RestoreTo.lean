@@ -124,7 +124,7 @@ theorem restored_to {m : M} (k : m.Steady) {top : Id} (i : m.has top = true) (r 
     obtain ⟨g', hg', e', ho', _⟩ := says t ht
     rw [ho, ho']
     rw [e'] at e
-    have same : g'.id = g.id := Id.today_inj _ _ e
+    have same : g'.id = g.id := Id.today_inj e
     have nd := (List.nodup_cons.mp (k.hist.tree top c mem).nodup).2
     have : g' = g := by
       clear hh beneath says O e e' ho ho' ht ht₀ e₀ mem hc

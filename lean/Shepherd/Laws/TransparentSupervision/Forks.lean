@@ -38,13 +38,15 @@ theorem bornOf_at (k : Agree G φ m m') {parts : List Then} (old : ∀ h ∈ par
   simp only [found]
   rw [each m.runs, ← k.ids, ← each m'.runs, List.map_filterMap]
 
-theorem copyGrant_at (id fork : Id) (c : Commit) (inside : List Id) (used : Used) (grant : List Layer) :
-    copyGrant id fork (c.at φ) inside used grant = copyGrant id fork c inside used grant := by
-  have layer : ∀ u l, copyLayer id fork (c.at φ) inside u l = copyLayer id fork c inside u l := fun _ _ => rfl
+theorem Agree.copyGrant (k : Agree G φ m m') (o : Closed G) (id fork : Id) (c : Commit) (inside : List Id) (used : Used)
+    (grant : List Layer) : M.copyGrant m' id fork (c.at φ) inside used grant = M.copyGrant m id fork c inside used grant := by
+  have layer : ∀ u l, copyLayer m' id fork (c.at φ) inside u l = copyLayer m id fork c inside u l := fun u l => by
+    unfold copyLayer
+    simp only [show (c.at φ).run = c.run from rfl, show (c.at φ).used = c.used from rfl, k.meant o]
   induction grant generalizing used with
   | nil => rfl
   | cons l ls ih =>
-    unfold copyGrant
+    unfold M.copyGrant
     simp only [layer, ih]
 
 theorem Agree.copyHandles (k : Agree G φ m m') (o : Closed G) (id fork : Id) (c : Commit) (group handles : List Id) :
@@ -97,7 +99,7 @@ theorem Agree.copyOne (k : Agree G φ m m') (o : Closed G) {id owner : Id} {j : 
     have within : ∀ e ∈ d :: t, e.Within G m.size := fun e he => k.commits x gx e (hx.subset (ht ▸ he))
     have wd := within d List.mem_cons_self
     simp only [Then.at, ht, Trace.at_cons, group, inside, show (d.at φ).handles = d.handles from rfl, k.grant part.old,
-      kn.agree.used, copyGrant_at, k.agent part.old, k.args part.old, k.base part.old, k.copyHandles o]
+      kn.agree.used, k.copyGrant o, k.agent part.old, k.args part.old, k.base part.old, k.copyHandles o]
     refine ⟨⟨(kn.agree.useAlso _).put ⟨rfl, o.copy _ _, ⟨rfl, .same _, rfl⟩, .inl ⟨rfl, rfl⟩, ?_, ?_, ?_, copyHandles_known o _ _ _ _ wd.handles, ?_⟩ ?_, ?_, ?_⟩, ?_⟩
     · intro x e
       have e := Option.some.inj e
@@ -126,7 +128,7 @@ theorem Agree.copyOne (k : Agree G φ m m') (o : Closed G) {id owner : Id} {j : 
         · rw [List.mem_singleton.mp hg]; exact .copied owner _ _
       · exact lent g hg
     · intro e he
-      have : ({ n with used := (copyGrant id (Id.made owner j) c (parts.map Then.old) n.used (m.run h.old).grant).1 } : M).size = m.size :=
+      have : ({ n with used := (M.copyGrant m id (Id.made owner j) c (parts.map Then.old) n.used (m.run h.old).grant).1 } : M).size = m.size :=
         kn.size
       rw [this]
       exact within e (ht ▸ he)
