@@ -15,8 +15,8 @@ _COLUMNS: Final = (
     "fuse: fork, 100 dirty", "copy: fork, 0 dirty", "overlay: revert, 10 dirty", "fuse: revert, 10 dirty",
     "merge, 1 file", "cp -a", "git worktree", "fuse-overlayfs", "cp --reflink", "btrfs snapshot",
 )  # fmt: skip
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 320, 70, 20, 50
-_COLOURS: Final = ("#1f6feb", "#2da44e", "#bf8700", "#cf222e", "#8250df", "#57606a")
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 680, 320, 70, 20, 50
+_COLOURS: Final = ("#1f6feb", "#2da44e", "#bf8700", "#cf222e", "#8250df", "#57606a", "#bf3989", "#1b7c83")
 
 
 def write_readme(results: Sequence[Mapping[str, Any]]) -> None:
@@ -42,11 +42,11 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 def plot(results: Sequence[Mapping[str, Any]]) -> str:
     """Milliseconds by size, both logarithmic, a line for each way."""
     ways = [name for name in _COLUMNS if "revert" not in name and "merge" not in name]
-    names = [name for name in ways if all(name in result for result in results)]
+    names = [name for name in ways if any(name in result for result in results)]
     sizes = [float(result["size"].split("/")[0]) for result in results]
-    values = [result[name] for name in names for result in results]
+    values = [result[name] for name in names for result in results if name in result]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    wide = _WIDTH - _LEFT - 150
+    wide = _WIDTH - _LEFT - 170
 
     def x(size: float) -> float:
         span = math.log10(sizes[-1] / sizes[0]) or 1
@@ -65,10 +65,15 @@ def plot(results: Sequence[Mapping[str, Any]]) -> str:
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g} ms</text>')
     for size in sizes:
         parts.append(f'<text x="{x(size):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{size:g} MB</text>')
+    ends: list[tuple[tuple[float, float], str, str]] = []
     for number, name in enumerate(names):
         colour = _COLOURS[number % len(_COLOURS)]
-        points = [(x(size), y(result[name])) for size, result in zip(sizes, results, strict=True)]
+        points = [(x(size), y(result[name])) for size, result in zip(sizes, results, strict=True) if name in result]
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{points[-1][0] + 8:.1f}" y="{points[-1][1] + 4:.1f}" fill="{colour}">{name}</text>')
+        ends.append((points[-1], name, colour))
+    beside = -math.inf
+    for (right, at), name, colour in sorted(ends, key=lambda end: end[0][1]):
+        beside = max(at, beside + 12)  # names do not lie over each other
+        parts.append(f'<text x="{right + 8:.1f}" y="{beside + 4:.1f}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
