@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import importlib.util
-import json
 import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Final
 
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse_client import FuseServer
+from shepherd_dsl.scope.probed import remembered
 
 _KEPT: Final = ".probed-fuse.json"
 _DEVICE: Final = "/dev/fuse"
@@ -31,19 +29,7 @@ def fuse_usable(folder: Path) -> tuple[bool, str]:
     found = importlib.util.find_spec("pyfuse3")
     if found is None:
         return False, f"pyfuse3 is not installed: {_INSTALL}"
-    key = [platform.release(), platform.version(), _boot(), os.geteuid(), str(folder), found.origin, _device()]
-    kept = folder / _KEPT
-    with contextlib.suppress(OSError, ValueError):
-        before = json.loads(kept.read_bytes())
-        if before["of"] == key:
-            return bool(before["usable"]), str(before["reason"])
-    usable, reason = _tried(folder)
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"of": key, "usable": usable, "reason": reason}), "utf-8")
-        temporary.replace(kept)
-    return usable, reason
+    return remembered(folder / _KEPT, (str(found.origin), _device()), lambda: _tried(folder))
 
 
 def _device() -> str:
@@ -95,9 +81,3 @@ def _reason(error: OSError) -> str:
     if error.errno in (errno.EPERM, errno.EACCES) and os.geteuid() != 0:
         return f"{what}; user namespaces would allow it (sysctl kernel.unprivileged_userns_clone, or AppArmor's rules)"
     return what
-
-
-def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return ""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
 
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.mounts import Mounts
+from shepherd_dsl.scope.probed import remembered
 
 _KEPT = ".probed.json"
 
@@ -21,19 +19,7 @@ def overlay_usable(folder: Path) -> tuple[bool, str]:
     """Whether overlays can be mounted below `folder`, and in words why or why not."""
     if sys.platform != "linux":
         return False, "overlayfs is part of Linux"
-    key = [platform.release(), platform.version(), _boot(), os.geteuid(), str(folder)]
-    kept = folder / _KEPT
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(kept.read_bytes())
-        if found["of"] == key:
-            return bool(found["usable"]), str(found["reason"])
-    usable, reason = _tried(folder)
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"of": key, "usable": usable, "reason": reason}), "utf-8")
-        temporary.replace(kept)
-    return usable, reason
+    return remembered(folder / _KEPT, (), lambda: _tried(folder))
 
 
 def _tried(folder: Path) -> tuple[bool, str]:
@@ -77,9 +63,3 @@ def _reason(error: OSError, has_overlay: bool) -> str:
     if error.errno == errno.ENOSYS:
         return f"{what}; Linux 5.2 or later is needed"
     return what
-
-
-def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return ""

@@ -12,6 +12,30 @@ from types import FrameType
 from typing import Any
 
 
+def count_steps(at: int, act: Callable[[], None]) -> list[int]:
+    """Count steps from now on, in this thread and in those begun later, and `act` before step `at`; the count so far.
+
+    `stop_counting` ends it.
+    """
+    steps = [0]
+
+    def count(frame: FrameType, event: str, what: Any) -> None:
+        if event == "c_call" and getattr(what, "__module__", None) in ("posix", "_socket", None):
+            steps[0] += 1
+            if steps[0] == at:
+                act()
+
+    threading.setprofile(count)
+    sys.setprofile(count)
+    return steps
+
+
+def stop_counting() -> None:
+    """Count no more steps."""
+    sys.setprofile(None)
+    threading.setprofile(None)
+
+
 def killed_at(step: int, action: Callable[[], None]) -> int:
     """Do `action` in a forked process that is killed at `step`, -1 for never; how many steps there were.
 
@@ -19,21 +43,11 @@ def killed_at(step: int, action: Callable[[], None]) -> int:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        steps = 0
-
-        def count(frame: FrameType, event: str, what: Any) -> None:
-            nonlocal steps
-            if event == "c_call" and getattr(what, "__module__", None) in ("posix", "_socket", None):
-                steps += 1
-                if steps == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
         try:
-            threading.setprofile(count)
-            sys.setprofile(count)
+            steps = count_steps(step, lambda: os.kill(os.getpid(), signal.SIGKILL))
             action()
-            sys.setprofile(None)
-            os.write(writer, b"%d" % steps)
+            stop_counting()
+            os.write(writer, b"%d" % steps[0])
         except BaseException:
             os.write(writer, traceback.format_exc().encode())
         os._exit(0)

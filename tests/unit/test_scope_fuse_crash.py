@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,22 +12,21 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase
-from shepherd_dsl.core.files import Files
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope import fuse_client
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse import FuseBackend
+from tests.support.killing import count_steps, killed_at, stop_counting
+from tests.support.scope_crash import expect_any_files, points, scenario
 from tests.support.scopes import needs_fuse
 
 pytestmark = needs_fuse
 
-SEED, POINTS = 2026, 15
+SEED, POINTS = 2026, points(15)
 """Which steps a process is killed at, of some thousands; each way."""
 NOBODY = 65_534
 MADE: list[FuseBackend] = []
@@ -50,75 +48,10 @@ def nothing_is_left_open() -> Iterator[None]:
 CASE = ScopeCase("fuse", make)
 
 
-def scenario(lab: Lab) -> None:
-    """Opens, writes, forks, goes back, forks the fork, ends."""
-    one, two = states(lab)
-    scope = lab.backend.open("root", one)
-    (scope.folder / "d" / "new").write_bytes(b"new")
-    (scope.folder / "a").unlink()
-    scope.changes(lab.keep)
-    lab.backend.fork("root", "root.0")
-    copy = lab.backend.open("root.0", scope.files)
-    scope.sync(two)
-    copy.sync(one)
-    (copy.folder / "e").mkdir()
-    copy.changes(lab.keep)
-    lab.backend.fork("root.0", "root.1")
-    lab.backend.open("root.1", copy.files).close()
-    lab.backend.remove("root.0")
-    lab.backend.close()
-
-
-def states(lab: Lab) -> tuple[Files, Files]:
-    return lab.files({"a": b"1", "d/b": b"2", "d/c": b"3"}), lab.files({"a": b"1", "d": b"now a file", "x/y": None})
-
-
-def count_steps(at: int, act: Callable[[], None]) -> list[int]:
-    """Count calls of functions of the operating system from now on, and `act` before the call number `at`."""
-    steps = [0]
-
-    def count(frame: FrameType, event: str, what: Any) -> None:
-        if event == "c_call" and getattr(what, "__module__", None) in ("posix", "_socket", None):
-            steps[0] += 1
-            if steps[0] == at:
-                act()
-
-    sys.setprofile(count)
-    return steps
-
-
-def killed_at(folder: Path, step: int) -> int:
-    """Run the scenario in a process that is killed at a step, -1 for never; how many steps there were, else 0."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        lab = Lab(CASE, folder)
-        steps = count_steps(step, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        scenario(lab)
-        sys.setprofile(None)
-        os.write(writer, b"%d" % steps[0])
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return int(said or 0)
-
-
 def chosen(folder: Path, seed: int) -> list[int]:
-    total = killed_at(folder, -1)
-    assert total > 10 * POINTS
+    total = killed_at(-1, lambda: scenario(Lab(CASE, folder)))
+    assert total > POINTS
     return sorted(Random(seed).sample(range(1, total), POINTS))
-
-
-def expect_both(lab: Lab, where: str) -> None:
-    """Any run can be opened with any files, and holds them."""
-    one, two = states(lab)
-    for run, files in (("root", two), ("root.0", one), ("root.1", one), ("root", one)):
-        scope = lab.backend.open(run, files)
-        lab.expect(scope, files)
-        assert lab.changes(scope) == (), where
-        scope.close()
 
 
 def test_the_driver_is_killed_at_any_step(tmp_path: Path) -> None:
@@ -126,9 +59,9 @@ def test_the_driver_is_killed_at_any_step(tmp_path: Path) -> None:
         folder = tmp_path / f"{number}"
         folder.mkdir()
         # A few steps more or less are made each time.
-        assert killed_at(folder, step) < step
+        assert killed_at(step, lambda folder=folder: scenario(Lab(CASE, folder))) < step
         lab = Lab(CASE, folder)
-        expect_both(lab, f"step {step}")
+        expect_any_files(lab, f"step {step}")
         lab.backend.close()
         # The server of the one that was killed ends by itself.
         end = time.monotonic() + 20
@@ -158,8 +91,8 @@ def test_the_server_is_killed_at_any_step(tmp_path: Path) -> None:
         except (ScopeError, OSError):  # of the scope, or of the process that worked in its folder
             failed += 1
         finally:
-            sys.setprofile(None)
-        expect_both(lab, f"step {step}")
+            stop_counting()
+        expect_any_files(lab, f"step {step}")
         lab.backend.close()
         assert not list((folder / "scopes").glob("data-*"))
     assert failed > POINTS // 3

@@ -15,13 +15,14 @@ from random import Random
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK
 from shepherd_dsl.scope import mounts as mounts_module
 from shepherd_dsl.scope import overlay_layers
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.overlay import OverlayBackend
 from tests.support.killing import killed_at
+from tests.support.scope_crash import expect_any_files, points, scenario
 from tests.support.scopes import needs_overlay
 
 pytestmark = needs_overlay
@@ -43,7 +44,7 @@ def nothing_is_left_open() -> Iterator[None]:
 
 
 CASE = ScopeCase("overlay", make)
-SEED, POINTS = 2026, 300
+SEED, POINTS = 2026, points(300)
 """Which steps of the backend the process is killed at, of some thousands."""
 
 
@@ -184,29 +185,6 @@ def test_a_base_is_shared_and_never_written(tmp_path: Path) -> None:
     scope.close()
 
 
-def scenario(lab: Lab) -> None:
-    """Opens, writes, forks, goes back, forks the fork, ends."""
-    one, two = states(lab)
-    scope = lab.backend.open("root", one)
-    (scope.folder / "d" / "new").write_bytes(b"new")
-    (scope.folder / "a").unlink()
-    scope.changes(lab.keep)
-    lab.backend.fork("root", "root.0")
-    copy = lab.backend.open("root.0", scope.files)
-    scope.sync(two)
-    copy.sync(one)
-    (copy.folder / "e").mkdir()
-    copy.changes(lab.keep)
-    lab.backend.fork("root.0", "root.1")
-    lab.backend.open("root.1", copy.files).close()
-    lab.backend.remove("root.0")
-    lab.backend.close()
-
-
-def states(lab: Lab) -> tuple[Files, Files]:
-    return lab.files({"a": b"1", "d/b": b"2", "d/c": b"3"}), lab.files({"a": b"1", "d": b"now a file", "x/y": None})
-
-
 def test_killed_at_any_step(tmp_path: Path) -> None:
     total = killed_at(-1, lambda: scenario(Lab(CASE, tmp_path / "whole")))
     assert total > POINTS
@@ -216,12 +194,7 @@ def test_killed_at_any_step(tmp_path: Path) -> None:
         # A few steps more or less are made each time: what the kernel answers is not always the same.
         assert killed_at(step, lambda folder=folder: scenario(Lab(CASE, folder))) < step
         lab = Lab(CASE, folder)
-        one, two = states(lab)
-        for run, files in (("root", two), ("root.0", one), ("root.1", one), ("root", one)):
-            scope = lab.backend.open(run, files)
-            lab.expect(scope, files)
-            assert lab.changes(scope) == (), f"step {step}"
-            scope.close()
+        expect_any_files(lab, f"step {step}")
         lab.backend.close()
     assert mounts(tmp_path) == []
 
