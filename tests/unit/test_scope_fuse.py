@@ -25,6 +25,7 @@ from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.tidy import Unused, unused
+from tests.support.scope_scenes import expect_ignored_goes_along, held
 from tests.support.scopes import needs_fuse
 
 pytestmark = needs_fuse
@@ -55,10 +56,6 @@ def test_conforms(check: Check, tmp_path: Path) -> None:
         check(CASE, tmp_path)
     finally:
         remove_tree(tmp_path)  # deeper than others can remove
-
-
-def held(folder: Path) -> set[str]:
-    return {path for path, _, _ in walk(folder)}
 
 
 def server_of(lab: Lab) -> fuse_client.FuseServer:
@@ -107,21 +104,7 @@ def test_a_fork_takes_what_is_ignored_along(tmp_path: Path) -> None:
     lab = Lab(CASE, tmp_path)
     backend = FuseBackend(lab.home, read_blob=lab.read, ignored=ignored_by(["build/"]))
     MADE.append(backend)
-    scope = backend.open("root", lab.files({"a": b"1", "d/b": b"2"}))
-    (scope.folder / "build").mkdir()
-    (scope.folder / "build" / "big").write_bytes(b"made by a command")
-    (scope.folder / "a").write_bytes(b"one")
-    scope.changes(lab.keep)
-    backend.fork("root", "root.0")
-    copy = backend.open("root.0", scope.files)
-    assert held(scope.folder) == held(copy.folder) == {"a", "d/b", "build/big"}
-    (copy.folder / "build" / "big").write_bytes(b"another")
-    (copy.folder / "a").write_bytes(b"two")
-    (copy.folder / "d" / "b").unlink()
-    assert scope.changes(lab.keep) == ()
-    assert dict(copy.changes(lab.keep)) == {"a": lab.entry(b"two"), "d": EMPTY_FOLDER, "d/b": None}
-    assert (scope.folder / "build" / "big").read_bytes() == b"made by a command"
-    assert (scope.folder / "a").read_bytes() == b"one"
+    expect_ignored_goes_along(lab, backend)
 
 
 @pytest.mark.parametrize("how", ["open", "mapped"])

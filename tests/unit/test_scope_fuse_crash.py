@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -18,17 +13,16 @@ import pytest
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope import fuse_client
-from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.fuse import FuseBackend
 from tests.support.killing import count_steps, killed_at, stop_counting
-from tests.support.scope_crash import expect_any_files, points, scenario
+from tests.support.plain_user import as_root, do_as_plain_user, python_for_all
+from tests.support.scope_scenes import expect_any_files, points, scenario
 from tests.support.scopes import needs_fuse
 
 pytestmark = needs_fuse
 
 SEED, POINTS = 2026, points(15)
 """Which steps a process is killed at, of some thousands; each way."""
-NOBODY = 65_534
 MADE: list[FuseBackend] = []
 
 
@@ -99,18 +93,7 @@ def test_the_server_is_killed_at_any_step(tmp_path: Path) -> None:
     assert failed > POINTS // 3
 
 
-def python_for_all() -> str | None:
-    """An interpreter with which a plain user can start the server."""
-    program = f"import pyfuse3, rpds, attrs; open({fuse_client.__file__!r})"
-    for python in (sys.executable, "/usr/bin/python3"):
-        with contextlib.suppress(OSError):
-            tried = subprocess.run([python, "-I", "-c", program], user=NOBODY, cwd="/", capture_output=True)
-            if tried.returncode == 0:
-                return python
-    return None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are those of a plain user already")
+@as_root
 @pytest.mark.skipif(
     not os.path.exists("/dev/fuse") or os.stat("/dev/fuse").st_mode & 0o006 != 0o006,
     reason="a plain user may not open /dev/fuse here",
@@ -118,26 +101,11 @@ def python_for_all() -> str | None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conforms_for_a_plain_user(check: Check) -> None:
     """In a user namespace, without a right that root has."""
-    python = python_for_all()
-    if python is None:
-        pytest.skip(f"a plain user may not execute {sys.executable} with its packages, or read the package")
-    # Not below what pytest gives: others may not enter that.
-    place = Path(tempfile.mkdtemp(prefix="shepherd-plain-"))
-    os.chown(place, NOBODY, NOBODY)
-    child = os.fork()
-    if child == 0:
-        try:
-            sys.executable = python
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            check(CASE, place)
-            while MADE:
-                MADE.pop().close()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    remove_tree(place)
-    assert status == 0
+
+    def checked(place: Path) -> None:
+        check(CASE, place)
+        while MADE:
+            MADE.pop().close()
+
+    python = python_for_all(f"import pyfuse3, rpds, attrs; open({fuse_client.__file__!r})")
+    do_as_plain_user(checked, python=python)

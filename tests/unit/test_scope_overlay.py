@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -15,14 +9,15 @@ from random import Random
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Lab, ScopeCase, walk
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK
+from shepherd_dsl.core.files import LINK
 from shepherd_dsl.scope import mounts as mounts_module
 from shepherd_dsl.scope import overlay_layers
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.overlay import OverlayBackend
 from tests.support.killing import killed_at
-from tests.support.scope_crash import expect_any_files, points, scenario
+from tests.support.plain_user import as_root, do_as_plain_user, python_for_all
+from tests.support.scope_scenes import expect_any_files, expect_ignored_goes_along, points, scenario
 from tests.support.scopes import needs_overlay
 
 pytestmark = needs_overlay
@@ -56,10 +51,6 @@ def test_conforms(check: Check, tmp_path: Path) -> None:
         remove_tree(tmp_path)  # deeper than others can remove
 
 
-def held(folder: Path) -> set[str]:
-    return {path for path, _, _ in walk(folder)}
-
-
 def mounts(folder: Path) -> list[str]:
     """The mounts below a folder that everybody sees."""
     return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f" {folder}/" in line]
@@ -76,22 +67,8 @@ def test_nobody_else_sees_the_mounts(tmp_path: Path) -> None:
 def test_a_fork_takes_what_is_ignored_along(tmp_path: Path) -> None:
     lab = Lab(CASE, tmp_path)
     backend = OverlayBackend(lab.home, read_blob=lab.read, ignored=ignored_by(["build/"]))
-    scope = backend.open("root", lab.files({"a": b"1", "d/b": b"2"}))
-    (scope.folder / "build").mkdir()
-    (scope.folder / "build" / "big").write_bytes(b"made by a command")
-    (scope.folder / "a").write_bytes(b"one")
-    scope.changes(lab.keep)
-    backend.fork("root", "root.0")
-    copy = backend.open("root.0", scope.files)
-    assert held(scope.folder) == held(copy.folder) == {"a", "d/b", "build/big"}
-    (copy.folder / "build" / "big").write_bytes(b"another")
-    (copy.folder / "a").write_bytes(b"two")
-    (copy.folder / "d" / "b").unlink()
-    assert scope.changes(lab.keep) == ()
-    assert dict(copy.changes(lab.keep)) == {"a": lab.entry(b"two"), "d": EMPTY_FOLDER, "d/b": None}
-    assert (scope.folder / "build" / "big").read_bytes() == b"made by a command"
-    assert (scope.folder / "a").read_bytes() == b"one"
-    backend.close()
+    MADE.append(backend)
+    expect_ignored_goes_along(lab, backend)
 
 
 def test_no_layer_is_added_where_nothing_was_written(tmp_path: Path) -> None:
@@ -200,42 +177,9 @@ def test_killed_at_any_step(tmp_path: Path) -> None:
     assert mounts(tmp_path) == []
 
 
-NOBODY = 65_534
-
-
-def python_for_all() -> str | None:
-    """An interpreter with which a plain user can start the process that holds mounts."""
-    program = f"open({str(mounts_module.SERVER)!r})"
-    for python in (sys.executable, "/usr/bin/python3"):
-        with contextlib.suppress(OSError):
-            tried = subprocess.run([python, "-I", "-S", "-c", program], user=NOBODY, cwd="/", capture_output=True)
-            if tried.returncode == 0:
-                return python
-    return None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are those of a plain user already")
+@as_root
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conforms_for_a_plain_user(check: Check) -> None:
     """In a user namespace, without a right that root has."""
-    python = python_for_all()
-    if python is None:
-        pytest.skip(f"a plain user may not execute {sys.executable}, or read {mounts_module.SERVER}")
-    # Not below what pytest gives: others may not enter that.
-    place = Path(tempfile.mkdtemp(prefix="shepherd-plain-"))
-    os.chown(place, NOBODY, NOBODY)
-    child = os.fork()
-    if child == 0:
-        try:
-            sys.executable = python
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            check(CASE, place)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    remove_tree(place)
-    assert status == 0
+    python = python_for_all(f"open({str(mounts_module.SERVER)!r})", "-S")
+    do_as_plain_user(lambda place: check(CASE, place), python=python)

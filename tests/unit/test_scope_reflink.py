@@ -6,7 +6,6 @@ import gc
 import os
 import stat
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -28,7 +27,8 @@ from shepherd_dsl.scope.reflink import ReflinkBackend, reflink_usable
 from tests.support.cli import make_workspace, run_work, shepherd
 from tests.support.images import KINDS, mounted
 from tests.support.killing import killed_at
-from tests.support.scope_crash import expect_any_files, points, scenario
+from tests.support.plain_user import do_as_plain_user
+from tests.support.scope_scenes import expect_any_files, points, scenario
 from tests.support.scopes import needs_overlay
 from tests.unit.test_scope_machine import check_machine
 
@@ -43,7 +43,6 @@ def made(backend: ScopeBackend) -> ScopeBackend:
 
 CASE = ScopeCase("reflink", lambda folder, read_blob: made(ReflinkBackend(folder, read_blob=read_blob)))
 OVERLAY = ScopeCase("overlay", lambda folder, read_blob: made(OverlayBackend(folder, read_blob=read_blob)))
-NOBODY = 65_534
 SEED, POINTS = 5, points(40)
 """Which steps of the backend the process is killed at."""
 
@@ -75,20 +74,7 @@ def test_conforms(check: Check, place: Path) -> None:
 @pytest.mark.parametrize("check", CHECKS[::5], ids=lambda check: check.__name__)
 def test_conforms_for_a_plain_user(check: Check, place: Path) -> None:
     """Who may make subvolumes and snapshots of what is theirs, but not destroy them in one step."""
-    os.chown(place, NOBODY, NOBODY)
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            check(CASE, place)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert status == 0
+    do_as_plain_user(lambda place: check(CASE, place), place)
 
 
 def test_any_order_of_steps(place: Path) -> None:

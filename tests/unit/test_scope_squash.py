@@ -22,7 +22,7 @@ from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.overlay import OverlayBackend
 from shepherd_dsl.scope.overlay_layers import how_many
 from tests.support.killing import killed_at
-from tests.support.scope_crash import points, states
+from tests.support.scope_scenes import points, states
 from tests.support.scopes import needs_overlay
 
 pytestmark = needs_overlay

@@ -1,4 +1,4 @@
-"""What a driver does with scopes when it is killed, and what must hold afterwards: the same for every backend."""
+"""What is done with scopes of any backend, and what must hold then: when a driver is killed, when files are ignored."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from shepherd_dsl.conformance.scope import Lab
-from shepherd_dsl.core.files import Files
+from shepherd_dsl.conformance.scope import Lab, walk
+from shepherd_dsl.core.files import EMPTY_FOLDER, Files
+from shepherd_dsl.scope.protocol import ScopeBackend
 
 
 def points(few: int) -> int:
@@ -53,3 +54,27 @@ def expect_any_files(lab: Lab, where: str) -> None:
         lab.expect(scope, files)
         assert lab.changes(scope) == (), where
         scope.close()
+
+
+def held(folder: Path) -> set[str]:
+    """The paths below a folder."""
+    return {path for path, _, _ in walk(folder)}
+
+
+def expect_ignored_goes_along(lab: Lab, backend: ScopeBackend) -> None:
+    """A fork has what `build/`, which the backend ignores, held, and each goes on by itself."""
+    scope = backend.open("root", lab.files({"a": b"1", "d/b": b"2"}))
+    (scope.folder / "build").mkdir()
+    (scope.folder / "build" / "big").write_bytes(b"made by a command")
+    (scope.folder / "a").write_bytes(b"one")
+    scope.changes(lab.keep)
+    backend.fork("root", "root.0")
+    copy = backend.open("root.0", scope.files)
+    assert held(scope.folder) == held(copy.folder) == {"a", "d/b", "build/big"}
+    (copy.folder / "build" / "big").write_bytes(b"another")
+    (copy.folder / "a").write_bytes(b"two")
+    (copy.folder / "d" / "b").unlink()
+    assert scope.changes(lab.keep) == ()
+    assert dict(copy.changes(lab.keep)) == {"a": lab.entry(b"two"), "d": EMPTY_FOLDER, "d/b": None}
+    assert (scope.folder / "build" / "big").read_bytes() == b"made by a command"
+    assert (scope.folder / "a").read_bytes() == b"one"
