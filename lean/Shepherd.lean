@@ -80,11 +80,13 @@ import Shepherd.Laws.GrantNarrows.Springs
 import Shepherd.Laws.GrantNarrows.Steps
 import Shepherd.Laws.GrantSafe
 import Shepherd.Laws.GrantSafe.Asking
+import Shepherd.Laws.GrantSafe.Bases
 import Shepherd.Laws.GrantSafe.Born
 import Shepherd.Laws.GrantSafe.Copies
 import Shepherd.Laws.GrantSafe.Counts
 import Shepherd.Laws.GrantSafe.Forks
 import Shepherd.Laws.GrantSafe.Mute
+import Shepherd.Laws.GrantSafe.Shared
 import Shepherd.Laws.GrantSafe.Steps
 import Shepherd.Laws.GrantSafe.Tally
 import Shepherd.Laws.HandlersAreOwners
@@ -142,6 +144,7 @@ import Shepherd.Laws.Support.Entries
 import Shepherd.Laws.Support.Extends
 import Shepherd.Laws.Support.Files
 import Shepherd.Laws.Support.Follow
+import Shepherd.Laws.Support.FollowSound
 import Shepherd.Laws.Support.FollowStart
 import Shepherd.Laws.Support.Forest
 import Shepherd.Laws.Support.Forking
@@ -150,6 +153,7 @@ import Shepherd.Laws.Support.GrowsOperations
 import Shepherd.Laws.Support.GrowsOutcomes
 import Shepherd.Laws.Support.Handles
 import Shepherd.Laws.Support.Ids
+import Shepherd.Laws.Support.Kept
 import Shepherd.Laws.Support.LastInside
 import Shepherd.Laws.Support.Marked
 import Shepherd.Laws.Support.Marks

@@ -1,4 +1,4 @@
-import Shepherd.Laws.Support.Follow
+import Shepherd.Laws.Support.FollowSound
 import Shepherd.Laws.Support.Deterministic
 
 /-!
