@@ -70,6 +70,27 @@ def test_the_index_knows_what_is_there_and_notices_changes(tmp_path: Path) -> No
     assert not any(map(index.contains, oids))
 
 
+def test_objects_of_many_packs_are_found_as_packs_come_and_go(tmp_path: Path) -> None:
+    bodies = [b"%d " % number * (number % 50) for number in range(600)]
+    index = PackIndex(tmp_path)
+    held: dict[str, list[tuple[str, bytes]]] = {}
+    for at in range(0, 600, 10):
+        part = [*bodies[at : at + 10], bodies[at // 2]]  # some are in two packs
+        name, oids = write(tmp_path, part)
+        held[name] = list(zip(oids, part, strict=True))
+        assert all(index.contains(oid) for oid in oids)
+        assert index.whole(oids[3]) == (BLOB, part[3])
+    gone = random.Random(3).sample(sorted(held), 20)
+    for name in gone:
+        for path in (tmp_path / "pack").glob(f"pack-{name}.*"):
+            path.unlink()
+    left = {oid: body for name in held.keys() - set(gone) for oid, body in held[name]}
+    every = {oid for rows in held.values() for oid, _ in rows}
+    assert {oid for oid in every if index.contains(oid)} == left.keys()
+    assert all(index.whole(oid) == (BLOB, body) for oid, body in left.items())
+    assert all(index.whole(oid) is None for oid in every - left.keys())
+
+
 ITEMS = st.lists(
     st.one_of(
         st.builds(
