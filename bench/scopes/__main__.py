@@ -14,11 +14,11 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -29,14 +29,15 @@ from bench.scopes import steady
 from bench.scopes.chain import CHAIN, chain
 from bench.scopes.others import Way, ways
 from bench.scopes.report import write_readme
-from bench.scopes.subject import Subject, commit_all, lay, usable_backends
+from bench.scopes.subject import Subject, commit_all, lay, memory_mb, usable_backends
 
 SIZES: Final = ("42/2000", "200/8000")
 DIRTY: Final = (0, 10, 100, 1_000)
 FORKS: Final = 1_000
 """Live forks of one workspace."""
+_SETTLE_S: Final = 10
 _SLOW_MB: Final = 1_000
-"""Workspaces so large are not copied whole, except once by `cp -a`."""
+"""Workspaces so large are not copied whole."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -50,12 +51,12 @@ class Sized:
     found: dict[str, float] = attrs.field(factory=dict)
 
     @staticmethod
-    def laid(size: str, folder: Path, backends: list[str]) -> Sized:
-        """Lay the workspace in `folder` and open a tree on it for each backend."""
+    def laid(size: str, folder: Path, backends: list[str], stack: ExitStack) -> Sized:
+        """Lay the workspace in `folder` and open a tree on it for each backend; all is closed with the `stack`."""
         megabytes, count = map(int, size.split("/"))
         root, spare = folder / "workspace", folder / "spare"
         lay(root / "src", megabytes, count)
-        spare.mkdir()
+        spare.mkdir(parents=True)
         large = megabytes > _SLOW_MB
         if not large:
             commit_all(root)
@@ -65,11 +66,11 @@ class Sized:
             if name == "copy" and large:
                 continue
             subject = subjects[name] = Subject.on(root, name)
+            stack.callback(subject.close)
             found["import again s" if "import s" in found else "import s"] = subject.import_s
             found[f"{name}: first scope s"] = subject.base_s
-        return Sized(
-            size, subjects, {n: way for n, way in ways(root, spare).items() if not (large and way.slow)}, found=found
-        )
+        others = stack.enter_context(ways(root, spare, (megabytes, count), slow=not large))
+        return Sized(size, subjects, others, found=found)
 
     @property
     def count(self) -> int:
@@ -121,12 +122,13 @@ def many(subject: Subject, name: str) -> dict[str, float]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     files, held, spent = subject.scope.files, [], []
+    before, without = subject.mounts(), memory_mb()
     for number in range(FORKS):
         began = time.perf_counter()
         subject.backend.fork("root.0", f"many.{number}")
         held.append(subject.backend.open(f"many.{number}", files))
         spent.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory, mounts = memory_mb(), subject.mounts() - before
     for scope in held:
         scope.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -134,7 +136,8 @@ def many(subject: Subject, name: str) -> dict[str, float]:
     return {
         f"{name}: 1,000 forks: first": first * 1e3,
         f"{name}: 1,000 forks: last": last * 1e3,
-        f"{name}: 1,000 forks: peak MB": peak,
+        f"{name}: 1,000 forks: memory MB": memory - without,
+        f"{name}: 1,000 forks: mounts": mounts,
     }
 
 
@@ -151,14 +154,14 @@ def rows(results: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     limits = {
         "overlay: fork, 0 dirty": 10, "overlay: fork, 100 dirty": 40, "overlay: revert, 10 dirty": 30,
         "fuse: fork, 0 dirty": 5, "merge, 1 file": 30, "overlay: bytes of a clean fork": 8192,
-        "fuse: bytes of a clean fork": 8192,
+        "fuse: bytes of a clean fork": 8192, "fuse: revert, 10 dirty": 30,
     }  # fmt: skip
     for result in results:
         for name, value in result.items():
             if name == "size":
                 continue
             unit = "s" if name.endswith(" s") else "MB" if name.endswith("MB") else "B" if "bytes" in name else "ms"
-            unit = "" if ": layers at depth" in name else unit
+            unit = "" if ": layers at depth" in name or name.endswith("mounts") else unit
             limit = int(result["size"].split("/")[1]) / 10_000 if name == "import again s" else limits.get(name)
             row(f"{result['size']}: {name}", value, unit, limit)
     first, last = results[0], results[-1]
@@ -213,20 +216,19 @@ def main() -> None:
 
 def _forks(home: Path, sizes: list[str], backends: list[str], rounds: int) -> list[Mapping[str, Any]]:
     """A row for each size."""
-    all_sizes = []
-    for size in sizes:
-        folder = home / size.replace("/", "-")
-        folder.mkdir()
-        all_sizes.append(Sized.laid(size, folder, backends))
-    measure(all_sizes, rounds)
-    first = all_sizes[0]
-    for name, subject in first.subjects.items():
-        if name != "copy":
-            first.found |= many(subject, name) | chain(subject, name)
-    for sized in all_sizes:
-        for subject in sized.subjects.values():
-            subject.close()
-        shutil.rmtree(home / sized.size.replace("/", "-"))
+    with ExitStack() as stack:
+        all_sizes = []
+        for size in sizes:
+            folder = home / size.replace("/", "-")
+            folder.mkdir()
+            all_sizes.append(Sized.laid(size, folder, backends, stack))
+        os.sync()  # else what was just laid is written to the disk meanwhile
+        time.sleep(_SETTLE_S)
+        measure(all_sizes, rounds)
+        first = all_sizes[0]
+        for name, subject in first.subjects.items():
+            if name != "copy":
+                first.found |= many(subject, name) | chain(subject, name)
     return [sized.row() for sized in all_sizes]
 
 

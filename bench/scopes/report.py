@@ -14,6 +14,7 @@ _COLUMNS: Final = (
     "overlay: fork, 0 dirty", "overlay: fork, 100 dirty", "overlay: fork, 1000 dirty", "fuse: fork, 0 dirty",
     "fuse: fork, 100 dirty", "copy: fork, 0 dirty", "overlay: revert, 10 dirty", "fuse: revert, 10 dirty",
     "merge, 1 file", "cp -a", "git worktree", "fuse-overlayfs", "cp --reflink", "btrfs snapshot",
+    "podman commit",
 )  # fmt: skip
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 680, 320, 70, 20, 50
 _COLOURS: Final = ("#1f6feb", "#2da44e", "#bf8700", "#cf222e", "#8250df", "#57606a", "#bf3989", "#1b7c83")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from io import BytesIO
@@ -19,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from bench.scopes.place import Place
 from bench.scopes.subject import lay
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.scope.ignore import nothing_ignored
@@ -36,8 +34,6 @@ _COMMIT: Final = (
 )
 _TESTS: Final = ("test_syntax_parse.py", "test_lower_programs.py", "test_display.py")
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 @attrs.frozen(slots=True)
 class Work:
@@ -53,29 +49,6 @@ class Work:
     before: str = "true"
     again: bool = True
     limits: Mapping[str, float] = {}
-
-
-@attrs.frozen(slots=True)
-class Place:
-    """Where work is done: a folder, and the namespaces in which it is found."""
-
-    folder: Path
-    namespaces: tuple[int, ...] = ()
-
-    def run(self, command: str) -> float:
-        """Seconds that a shell command takes there."""
-
-        def enter() -> None:
-            for fd in self.namespaces:
-                if _libc.setns(fd, 0):
-                    raise OSError(ctypes.get_errno(), "setns")
-            os.chdir(self.folder)
-
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        environment = {**kept, "PYTHONPATH": ".", "PYTHONDONTWRITEBYTECODE": "1"}
-        began = time.perf_counter()
-        subprocess.run(["sh", "-c", command], check=True, capture_output=True, preexec_fn=enter, env=environment)
-        return time.perf_counter() - began
 
 
 def measure(home: Path, rounds: int, backends: list[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from bench.scopes.place import Place
 from shepherd_dsl.core.event import Forked
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.grant import Clause
@@ -126,6 +127,10 @@ class Subject:
         self.backend.close(ended=True)
         self.tree.writer.close()
 
+    def mounts(self) -> int:
+        """How many mounts there are where the scopes are."""
+        return int(Place(self.scope.place, self.scope.namespaces).output("wc -l < /proc/self/mountinfo"))
+
     def fork(self, dirty: int, random: Random, *, keep: bool = False) -> float:
         """Seconds for a fork of the worker after it wrote to `dirty` files, durable, the copy's files mounted."""
         self._dirty(dirty, random)
@@ -190,6 +195,22 @@ class Subject:
     def _dirty(self, count: int, random: Random) -> None:
         for path in random.sample(self.paths, count):
             (self.scope.folder / path).write_bytes(b"%d\n" % random.getrandbits(60))
+
+
+def memory_mb() -> float:
+    """Memory of this process and of the servers it has started, in MB; pages that they share count once."""
+    parents: dict[str, list[str]] = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents.setdefault(place.read_text().rpartition(")")[2].split()[1], []).append(place.parent.name)
+    todo, kilobytes = [str(os.getpid())], 0
+    while todo:
+        pid = todo.pop()
+        todo += parents.get(pid, ())
+        with contextlib.suppress(OSError):
+            rollup = Path("/proc", pid, "smaps_rollup").read_text()
+            kilobytes += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return kilobytes / 1024
 
 
 def _bytes(folder: Path) -> tuple[int, int]:

@@ -36,20 +36,21 @@ def why_no_image(kind: str) -> str:
 
 
 @contextlib.contextmanager
-def mounted(kind: str) -> Iterator[Path]:
+def mounted(kind: str, *, limit: int = _SIZE, within: Path | None = None) -> Iterator[Path]:
     """A new file system of that kind, mounted until the end, in a folder called like it that every user may enter.
 
-    Skips the test where that cannot be.
+    It may grow to `limit` bytes, and lies `within` a folder, by default the one for temporary files. Skips the test
+    where that cannot be.
     """
     why = why_no_image(kind)
     if why:
         pytest.skip(f"no {kind} here: {why}")
-    folder = Path(tempfile.mkdtemp(prefix="shepherd-image-"))
+    folder = Path(tempfile.mkdtemp(prefix="shepherd-image-", dir=within))
     folder.chmod(0o711)
     image, place = folder / "image", folder / kind
     place.mkdir()
     with open(image, "wb") as file:
-        file.truncate(_SIZE)
+        file.truncate(limit)
     try:
         _run(f"mkfs.{kind}", "-q", str(image))
         try:
