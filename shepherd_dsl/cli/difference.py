@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from shepherd_dsl.cli.output import paint
 from shepherd_dsl.cli.text import plain
+from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 
@@ -25,7 +26,7 @@ def _entry_json(entry: Entry | None) -> dict[str, str] | None:
     return None if entry is None else {"mode": f"{entry.mode:06o}", "hash": entry.hash}
 
 
-def difference(old: Files, new: Files, read_blob: Callable[[str], bytes], *, stat: bool, on: bool) -> Iterator[str]:
+def difference(old: Files, new: Files, read_blob: ReadBlob, *, stat: bool, on: bool) -> Iterator[str]:
     """The lines of a unified diff; with `stat`, one line a path."""
     import difflib
 
@@ -49,12 +50,12 @@ def difference(old: Files, new: Files, read_blob: Callable[[str], bytes], *, sta
             yield paint(plain(line), style, on=on) if style else plain(line)
 
 
-def _lines(entry: Entry | None, read_blob: Callable[[str], bytes]) -> list[str] | None:
+def _lines(entry: Entry | None, read_blob: ReadBlob) -> list[str] | None:
     """The lines of a file; none for nothing or a folder, None for what is not text or too large to compare."""
     if entry is None or not entry.hash:
         return []
     data = read_blob(entry.hash)
-    if len(data) > _LARGEST:
+    if isinstance(data, Large) or len(data) > _LARGEST:
         return None
     try:
         return data.decode("utf-8").splitlines()

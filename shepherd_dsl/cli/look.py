@@ -20,6 +20,7 @@ from shepherd_dsl.cli.common import (
 )
 from shepherd_dsl.cli.output import colour, paint, print_json, print_lines
 from shepherd_dsl.cli.text import count, pad, plain, terminal_width
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.errors import CorruptError, RevisionError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def log_command(run: str, limit: int | None, reverted: bool, every: bool, folder
         last = len(trace) - 1 if found.index is None else found.index
         entries = (trace[index] for index in range(last, -1, -1))
     named = RunNames(reader).event
-    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.blob, named=named), limit))
+    picked = list(islice(rows(entries, every=every, reverted=reverted, read_blob=reader.content, named=named), limit))
     if as_json:
         print_json({"run": str(found), "events": [_row_json(row) for row in picked]})
         return
@@ -236,11 +237,11 @@ def diff_command(first: str, second: str, stat: bool, folder: Path, as_json: boo
         return
     other = workspace.store().read(start.tree)
 
-    def read_blob(name: str) -> bytes:
+    def read_blob(name: str) -> Content:
         # The trees of a workspace share one store, but what is not packed yet only its own reader knows.
         try:
-            return reader.blob(name)
+            return reader.content(name)
         except CorruptError:
-            return other.blob(name)
+            return other.content(name)
 
     print_lines(list(difference(old.files, new.files, read_blob, stat=stat, on=colour())), pager=True)

@@ -9,6 +9,7 @@ import attrs
 
 from shepherd_dsl.cli.text import plain
 from shepherd_dsl.cli.values import shown
+from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import (
     Denied,
     End,
@@ -31,7 +32,6 @@ PLUMBING = frozenset({"run.next", "run.pass", "run.pick", "run.trace", "inbox.ta
 BY = {"world": "the handler", "owner": "the run's owner", "machine": "the machine"}
 """Who answered an intent, in words."""
 
-ReadBlob = Callable[[str], bytes]
 Named = Callable[[Recorded], Event]
 """Gives an event for showing (`run_names.RunNames.event`)."""
 
@@ -206,11 +206,11 @@ def line_counts(question: Recorded, outcome: Recorded, read_blob: ReadBlob) -> s
     for path, entry in event.files:
         before = question.files.get(path)
         try:
-            old = read_blob(before.hash).decode() if before is not None and before.hash else ""
-            new = read_blob(entry.hash).decode() if entry is not None and entry.hash else ""
+            sides = [read_blob(one.hash) if one is not None and one.hash else b"" for one in (before, entry)]
+            old, new = ["" if isinstance(side, Large) else side.decode() for side in sides]
         except UnicodeDecodeError:
             return f"{len(event.files)} file{'s' * (len(event.files) != 1)}"
-        if len(old) + len(new) > 200_000:
+        if sum(map(len, sides)) > 200_000:
             return f"{len(event.files)} file{'s' * (len(event.files) != 1)}"
         same = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
         for kind, left, left_end, right, right_end in same.get_opcodes():

@@ -12,8 +12,11 @@ from typing import TypeAlias
 
 import attrs
 
+from shepherd_dsl.core.content import Content as Blob
+from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, os_name, path_of_os
+from shepherd_dsl.scope.beneath import read_file
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
 
 Content: TypeAlias = "bytes | tuple[int, bytes] | None"
@@ -25,7 +28,7 @@ class ScopeCase:
     """A backend to be checked: `make(folder, read_blob)` gives one that keeps its copies below `folder`."""
 
     name: str
-    make: Callable[[Path, Callable[[str], bytes]], ScopeBackend]
+    make: Callable[[Path, ReadBlob], ScopeBackend]
 
 
 class Lab:
@@ -33,18 +36,25 @@ class Lab:
 
     def __init__(self, case: ScopeCase, folder: Path) -> None:
         self.blobs: dict[str, bytes] = {}
+        self._large = folder / "large"
         self.home = folder / "scopes"
         self.case = case
         self.backend = case.make(self.home, self.read)
 
-    def read(self, hash: str) -> bytes:
+    def read(self, hash: str) -> Blob:
         """The bytes of a blob."""
-        return self.blobs[hash]
+        large = self._large / hash
+        return read_file(large) if large.exists() else self.blobs[hash]
 
-    def keep(self, data: bytes) -> str:
-        """Keeps a blob; its hash."""
+    def keep(self, data: Blob) -> str:
+        """Keeps a blob, a large one in a file; its hash."""
         hash = git_blob_hash(data)
-        self.blobs[hash] = data
+        if isinstance(data, Large):
+            self._large.mkdir(exist_ok=True)
+            with open(self._large / hash, "wb") as file:
+                file.writelines(data.parts())
+        else:
+            self.blobs[hash] = data
         return hash
 
     def files(self, content: Mapping[str, Content]) -> Files:

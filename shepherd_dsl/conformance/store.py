@@ -10,10 +10,12 @@ With pytest:
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+from shepherd_dsl.core.content import LARGE, PIECE, Large, whole
 from shepherd_dsl.core.event import Change, End, Entry, Event, Forked, Injected, Intent, Outcome, Reverted, Start
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.core.value import NONE, UNIT, Blob, ok
@@ -204,6 +206,31 @@ def keeps_blobs(make: MakeStore) -> None:
     raises(StoreError, "store.object_missing", lambda: store.read(writer.name).blob("1" * 40))
 
 
+def keeps_large_blobs(make: MakeStore) -> None:
+    """What is too large for the memory is put and read piece by piece; what is not of its size is not kept."""
+    store = make()
+    writer = store.create(program=PROGRAM, info={})
+    pieces = [bytes([number]) * PIECE for number in range(LARGE // PIECE)] + [b"end"]
+    long = Large(LARGE + 3, lambda: iter(pieces))
+    name = git_blob_hash(long)
+    expect([writer.put_blob(long), writer.put_blob(long)] == [name, name], "a blob has another name than Git gives it")
+    expect(writer.has_blob(name), "has_blob does not know what was put")
+    files = Files.of([("f", Entry(0o100644, name))])
+    writer.append([LogEntry("root", start(files), files)])
+    for size in (1, 5):
+        short = Large(size, lambda: iter((b"abc",)))
+        try:
+            writer.put_blob(short)
+        except OSError as error:
+            expect(error.errno == errno.ESTALE, f"a content of another size is answered {error}")
+        else:
+            raise Nonconforming("a content of another size than it says was kept")
+    expect(git_blob_hash(writer.content(name)) == name, "a large blob reads back differently from the writer")
+    expect(git_blob_hash(store.read(writer.name).content(name)) == name, "a large blob reads back differently")
+    writer.close()
+    expect(whole(store.read(writer.name).content(name)) == b"".join(pieces), "a large blob is lost by closing")
+
+
 def refuses_what_cannot_be(make: MakeStore) -> None:
     """An append that cannot be right records nothing and says why; the writer can go on."""
     store = make()
@@ -381,6 +408,7 @@ CHECKS: Final[tuple[Callable[[MakeStore], None], ...]] = (
     same_entries_same_commits,
     views_do_not_change,
     keeps_blobs,
+    keeps_large_blobs,
     refuses_what_cannot_be,
     one_writer_a_tree,
     goes_on_after_reopening,

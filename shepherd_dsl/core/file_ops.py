@@ -5,8 +5,7 @@ A symbolic link is never followed: what it names may lie outside the scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 from shepherd_dsl.core.match import match_path
@@ -22,8 +21,6 @@ PLAIN = 0o100644
 
 STATE = ".shepherd"
 """The folder of the workspace that never enters a trace; case is folded, as some file systems do."""
-
-ReadBlob = Callable[[str], bytes]
 
 
 def perform(files: Files, read_blob: ReadBlob, op: str, args: tuple[Value, ...]) -> tuple[Con, Change]:
@@ -64,7 +61,7 @@ def read(files: Files, read_blob: ReadBlob, path: str) -> Con:
         data = read_blob(entry.hash)
     except KeyError:
         return err("not_found", f"the content of {path} is not known here")
-    if len(data) > MAX_READ:
+    if isinstance(data, Large) or len(data) > MAX_READ:
         return err("too_large", f"{path} has {len(data)} bytes; a text has at most {MAX_READ}")
     try:
         return ok(data.decode("utf-8"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.folder import (
     EMPTY_FOLDER,
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-def git_blob_hash(data: bytes) -> str:
+def git_blob_hash(data: Content) -> str:
     """The Git blob hash of `data`, 40 hex digits."""
     return git_hash(b"blob", data)
 

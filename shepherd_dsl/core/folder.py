@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from shepherd_dsl.core.content import Content, parts_of
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.names import git_name, normal_path, text_name
 
@@ -188,8 +189,11 @@ def _git_mode(mode: int) -> int:
     return _EXEC if mode & 0o100 else _PLAIN
 
 
-def git_hash(kind: bytes, body: bytes) -> str:
-    return hashlib.sha1(b"%s %d\0%s" % (kind, len(body), body), usedforsecurity=False).hexdigest()
+def git_hash(kind: bytes, body: Content) -> str:
+    found = hashlib.sha1(b"%s %d\0" % (kind, len(body)), usedforsecurity=False)
+    for part in parts_of(body):
+        found.update(part)
+    return found.hexdigest()
 
 
 def canonical(value: object) -> bytes:

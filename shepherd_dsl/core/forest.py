@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from rpds import HashTrieMap
 
+from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import End, Event
 from shepherd_dsl.core.expr import Lit, Return
 from shepherd_dsl.core.files import Files
@@ -49,7 +50,7 @@ class Machine:
     """
 
     program: Program
-    read_blob: Callable[[str], bytes]
+    read_blob: ReadBlob
     runs: HashTrieMap[str, Run]
     stack: Any
     log: LogNode | None
@@ -367,7 +368,7 @@ def with_written(m: Machine, name: str, text: str) -> Machine:
     return Machine(m.program, m.read_blob, m.runs, m.stack, m.log, m.size, m.used, written)
 
 
-def content(m: Machine, name: str) -> bytes:
+def content(m: Machine, name: str) -> Content:
     """The content named `name`: written by a run of this tree, or one that the trace holds."""
     text = m.written.get(name)
     return m.read_blob(name) if text is None else text.encode("utf-8")

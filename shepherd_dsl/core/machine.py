@@ -6,7 +6,6 @@ machine to its next outer stop in one go. `answer` and `world_asks` are what may
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ import attrs
 from rpds import HashTrieMap
 
 from shepherd_dsl.core import file_ops, run_ops, unwind
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.digest import program_digest
 from shepherd_dsl.core.event import Change, Denied, End, Intent, Start
 from shepherd_dsl.core.fault import Fault
@@ -57,7 +57,7 @@ def start(
     request: Request,
     files: Files,
     *,
-    read_blob: Callable[[str], bytes],
+    read_blob: ReadBlob,
 ) -> Machine:
     """A tree with the root run just started: `agent(args…)` with `request` as its grant, on `files`.
 

@@ -9,11 +9,12 @@ follows it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.event import Event, Forked, Intent, Outcome, Start
 from shepherd_dsl.core.event_equal import event_difference
 from shepherd_dsl.core.fault import Fault
@@ -53,9 +54,7 @@ class Replayed:
     expected: tuple[str, Event] | None = None
 
 
-def follow(
-    program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes], other_program: bool = False
-) -> Replayed:
+def follow(program: Program, log: Log, files: Files, *, read_blob: ReadBlob, other_program: bool = False) -> Replayed:
     """Run `program` against `log` on the base `files`, as far as they agree.
 
     With `other_program` the digest in `start` events is not compared: the program is another one, on purpose.
@@ -172,7 +171,7 @@ def _as_given(stop: Asked, event: Outcome) -> Con:
     return event.answer
 
 
-def replay(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Machine:
+def replay(program: Program, log: Log, files: Files, *, read_blob: ReadBlob) -> Machine:
     """The tree that `log` records: code, files and traces (theorem `replay_exact`; after a crash, `recover`).
 
     The log may end anywhere between two steps. Raises ValueError, naming the first entry, where the program cannot have
@@ -195,12 +194,12 @@ class Verdict:
     problem: str
 
 
-def check(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Verdict:
+def check(program: Program, log: Log, files: Files, *, read_blob: ReadBlob) -> Verdict:
     """The checker (theorems `check_sound`, `check_complete`, `check_decides`): linear in the log."""
     result = follow(program, log, files, read_blob=read_blob)
     return Verdict(not result.problem, result.followed, result.problem)
 
 
-def first_divergence(program: Program, log: Log, files: Files, *, read_blob: Callable[[str], bytes]) -> Replayed:
+def first_divergence(program: Program, log: Log, files: Files, *, read_blob: ReadBlob) -> Replayed:
     """How far another program follows a log: the longest prefix on which both ask the same (`first_divergence`)."""
     return follow(program, log, files, read_blob=read_blob, other_program=True)

@@ -16,11 +16,13 @@ import json
 import logging
 import os
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 import attrs
 
+from shepherd_dsl.core.content import Content, Large
 from shepherd_dsl.core.value import Con, Record, Value, children, record
 
 VARIABLE = "SHEPHERD_SECRETS"
@@ -149,6 +151,31 @@ class Redactor:
         """`data` without secrets."""
         spans = self._spans(data)
         return _replace(data, spans) if spans else data
+
+    def content(self, content: Content) -> Content:
+        """`content` without secrets; the same where it has none."""
+        if not isinstance(content, Large):
+            return self.data(content)
+        if not self._forms or not self._in_parts(content.parts()):
+            return content
+        clean = partial(self._clean_parts, content)
+        return Large(sum(map(len, clean())), clean)
+
+    def _in_parts(self, parts: Iterator[bytes]) -> bool:
+        """Whether a secret stands in the bytes, within a piece or across several."""
+        most, before = max(len(form) for form, _ in self._forms), b""
+        for part in parts:
+            data = before + part
+            if any(form in data for form, _ in self._forms):
+                return True
+            before = data[max(0, len(data) - most + 1) :]
+        return False
+
+    def _clean_parts(self, content: Large) -> Iterator[bytes]:
+        stream = RedactingStream(self)
+        for part in content.parts():
+            yield stream.feed(part)
+        yield stream.finish()
 
     def text(self, text: str) -> str:
         """`text` without secrets."""

@@ -214,7 +214,7 @@ def _driver(
     try:
         scopes = workspace.scopes(
             tree.writer.name,
-            read_blob=tree.writer.blob,
+            read_blob=tree.writer.content,
             redactor=context.redactor,
             wanted=wanted_backend(context.config),
         )
@@ -336,7 +336,7 @@ def plan_back(
         commit = nth(root.trace, to)
         assert commit is not None
         given = Given(
-            name=name, index=to, log=log, base=root.base, result=commit.files, read_blob=reader.blob, back=True
+            name=name, index=to, log=log, base=root.base, result=commit.files, read_blob=reader.content, back=True
         )
         record = merge(workspace, given, policy=policy, dry_run=True)
     return BackPlan(made, record)
@@ -450,7 +450,7 @@ def _merge_root(workspace: Workspace, tree: LiveTree, *, policy: Policy = "refus
         log=tree.recorded,
         base=root.base,
         result=root.files,
-        read_blob=tree.writer.blob,
+        read_blob=tree.writer.content,
         back=back,
     )
     return merge(workspace, given, policy=policy)

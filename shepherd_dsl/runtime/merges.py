@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.run import ROOT
@@ -124,7 +125,7 @@ class Given:
     log: int
     base: Files
     result: Files
-    read_blob: Callable[[str], bytes]
+    read_blob: ReadBlob
     back: bool = False
 
 
@@ -181,7 +182,7 @@ def merge_recorded(workspace: Workspace, name: str, *, policy: Policy = "refuse"
     if not trace:
         raise RevisionError("run.empty", f"run {name} has no event: it was stopped before it began")
     base, last = trace[0].files, trace[-1]
-    given = Given(name=name, index=last.index, log=len(reader), base=base, result=last.files, read_blob=reader.blob)
+    given = Given(name=name, index=last.index, log=len(reader), base=base, result=last.files, read_blob=reader.content)
     return merge(workspace, given, policy=policy, dry_run=dry_run)
 
 
@@ -232,7 +233,7 @@ def undo_merge_of(
             workspace.root,
             after,
             _state(workspace, before).apply(tuple(last.was.items())),
-            read_blob=reader.blob,
+            read_blob=reader.content,
             manner=manner,
             dry_run=dry_run,
             remember=remember,

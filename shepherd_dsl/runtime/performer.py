@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Change, Forked, Intent, Undo
 from shepherd_dsl.core.machine import AnswerError, Asked, check_answer
 from shepherd_dsl.core.run import nth, question_of
@@ -226,9 +227,9 @@ class Performer:
         for run in idle[: max(0, len(self._open) + 1 - _MOST_OPEN)]:
             self._leave(run)
 
-    def _keep(self, data: bytes) -> str:
+    def _keep(self, data: Content) -> str:
         """Keep contents that a command wrote, without secrets."""
-        return self._tree.writer.put_blob(self._redactor.data(data))
+        return self._tree.writer.put_blob(self._redactor.content(data))
 
     def close(self) -> None:
         """Close the scopes; their folders stay."""

@@ -58,4 +58,4 @@ def replay_with(workspace: Workspace, name: str, program: Program) -> tuple[Repl
     reader = workspace.store().read(name)
     before, log, base = recorded(reader)
     program = attrs.evolve(program, steps=before.steps)
-    return first_divergence(program, log, base, read_blob=reader.blob), log
+    return first_divergence(program, log, base, read_blob=reader.content), log

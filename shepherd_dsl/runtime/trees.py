@@ -87,7 +87,7 @@ def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Start
         with patiently_unmerged(workspace):
             files, left_out = workspace.import_files(writer, redactor=redactor)
         reached("task.imported")
-        machine = start(task.program, task.agent, task.args, task.request, files, read_blob=writer.blob)
+        machine = start(task.program, task.agent, task.args, task.request, files, read_blob=writer.content)
     except BaseException:
         writer.close()
         raise
@@ -106,7 +106,7 @@ def _no_blob(name: str) -> bytes:
 def replay_tree(reader: TreeReader) -> Replayed:
     """Run the program of a recorded tree again with the recorded answers."""
     program, log, base = recorded(reader)
-    return follow(program, log, base, read_blob=reader.blob)
+    return follow(program, log, base, read_blob=reader.content)
 
 
 def recorded(reader: TreeReader) -> tuple[Program, list[tuple[str, Event]], Files]:
@@ -132,7 +132,7 @@ def machine_of(reader: TreeReader) -> tuple[Machine, int]:
     Raises CorruptError, naming the first event, where the program cannot have produced the log.
     """
     program, log, base = recorded(reader)
-    result = follow(program, log, base, read_blob=reader.blob)
+    result = follow(program, log, base, read_blob=reader.content)
     if result.problem or result.machine is None:
         run = log[min(result.followed, len(log) - 1)][0]
         raise CorruptError(
@@ -151,7 +151,7 @@ def open_tree(workspace: Workspace, name: str) -> Opened:
         reader = workspace.store().read(name)
         machine, length = machine_of(reader)
         before = attempts(machine, reader)
-        machine = attrs.evolve(machine, read_blob=writer.blob)
+        machine = attrs.evolve(machine, read_blob=writer.content)
     except BaseException:
         writer.close()
         raise

@@ -8,10 +8,11 @@ that `file.read` gives in the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob, whole
 from shepherd_dsl.core.event import Event
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.program import Program
@@ -52,17 +53,15 @@ def verify_tree(reader: TreeReader, checker: Reference, *, until: int | None = N
     something of it cannot be read.
     """
     program, log, base = recorded(reader)
-    return verify_log(program, log[:until], base, read_blob=reader.blob, checker=checker)
+    return verify_log(program, log[:until], base, read_blob=reader.content, checker=checker)
 
 
-def verify_log(
-    program: Program, log: Log, base: Files, *, read_blob: Callable[[str], bytes], checker: Reference
-) -> Verified:
+def verify_log(program: Program, log: Log, base: Files, *, read_blob: ReadBlob, checker: Reference) -> Verified:
     """The checker on a log."""
     contents: dict[str, bytes] = {}
 
     def remembering(name: str) -> bytes:
-        contents[name] = data = read_blob(name)
+        contents[name] = data = whole(read_blob(name))
         return data
 
     ours = follow(program, log, base, read_blob=remembering)

@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.scope.protocol import ScopeBackend
@@ -90,9 +91,7 @@ class Workspace:
             self._store = open_store(self.root)
         return self._store
 
-    def scopes(
-        self, name: str, *, read_blob: Callable[[str], bytes], redactor: Redactor, wanted: str | None = None
-    ) -> ScopeBackend:
+    def scopes(self, name: str, *, read_blob: ReadBlob, redactor: Redactor, wanted: str | None = None) -> ScopeBackend:
         """The scopes of the tree `name`, by the backend that is `wanted`, else the best that the machine can use.
 
         What a command writes under a name that contains a secret is ignored. Raises UserError where the backend that
@@ -152,8 +151,8 @@ class Workspace:
 
         known = _Tainted.load(self.state / "cache" / "tainted.json", redactor)
 
-        def put_blob(data: bytes) -> str:
-            if redactor.data(data) is data:
+        def put_blob(data: Content) -> str:
+            if redactor.content(data) is data:
                 return writer.put_blob(data)
             name = git_blob_hash(data)
             known.names.add(name)

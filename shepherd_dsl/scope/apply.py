@@ -23,6 +23,7 @@ from typing import Final
 
 import attrs
 
+from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import RefusedError
@@ -93,7 +94,7 @@ def merge_into(
     base: Files,
     result: Files,
     *,
-    read_blob: Callable[[str], bytes],
+    read_blob: ReadBlob,
     own: Mapping[str, Own] | None = None,
     manner: Manner = Manner(),
     dry_run: bool = False,
@@ -133,7 +134,7 @@ def merge_into(
             return record
         beside = None if remember is None else work.beside(remember, settled, forward=manner.by_line)
 
-        def content(name: str) -> bytes:
+        def content(name: str) -> Content:
             return settled.contents[name] if name in settled.contents else work.blob(name)
 
         stage(workspace, at, steps, settled.files, beside, content, reached)
@@ -151,7 +152,7 @@ class _Work:
         base: Files,
         result: Files,
         own: Mapping[str, Own],
-        read_blob: Callable[[str], bytes],
+        read_blob: ReadBlob,
     ) -> None:
         self._workspace, self._at, self._read_blob = workspace, at, read_blob
         self._given, self._own = base, own
@@ -196,7 +197,7 @@ class _Work:
         assert settled.files is not None
         own = {path: one for path, one in self._own.items() if path not in self._paths}
         was: dict[str, Entry | None] = {}
-        contents: dict[str, bytes] = {}
+        contents: dict[str, Content] = {}
         how = {one.path: one.settled for one in settled.settled}
         for path in sorted(self._paths):
             there, before = self.there.get(path), self._own.get(path)
@@ -219,12 +220,12 @@ class _Work:
         kept = frozenset(path for path, what in how.items() if what == "kept")
         return attrs.evolve(remember(Effect(own, was, kept)), contents=contents)
 
-    def blob(self, name: str) -> bytes:
+    def blob(self, name: str) -> Content:
         """A content that a merge kept, or that the trace has."""
         found = kept_content(self._workspace, name)
         return self._read_blob(name) if found is None else found
 
-    def _content(self, path: str, entry: Entry) -> bytes:
+    def _content(self, path: str, entry: Entry) -> Content:
         if entry != self.there.get(path) or entry == self._given.get(path):
             return self.blob(entry.hash)
         data, _ = self._at.read(path)

@@ -15,11 +15,12 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import Files, os_name
 from shepherd_dsl.scope.beneath import Beneath
@@ -75,7 +76,7 @@ class Bases:
         self._known[name] = found
         return found
 
-    def near(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
+    def near(self, files: Files, read_blob: ReadBlob, times: Times) -> Base:
         """A base that `files` differ little from; made of them where there is none. OSError passes through."""
         own = self.named(files.hash, files)
         if own is not None:
@@ -95,7 +96,7 @@ class Bases:
             return [name for _, name in sorted(found, reverse=True)[:2]]
         return []
 
-    def _make(self, files: Files, read_blob: Callable[[str], bytes], times: Times) -> Base:
+    def _make(self, files: Files, read_blob: ReadBlob, times: Times) -> Base:
         with self._locked():
             found = self.named(files.hash, files)
             if found is not None:

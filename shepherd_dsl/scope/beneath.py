@@ -15,10 +15,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
+from shepherd_dsl.core.content import LARGE, PIECE, Content, Large, parts_of, whole
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, normal_path, os_name, path_of_os
 
@@ -131,10 +133,11 @@ class Beneath:
         out.sort(key=lambda pair: pair[0])
         return out
 
-    def read(self, path: str) -> tuple[bytes, os.stat_result]:
+    def read(self, path: str) -> tuple[Content, os.stat_result]:
         """The bytes of the regular file `path` (the target, of a symbolic link) and its stat after reading.
 
-        Raises OSError with EINVAL for anything else than a file or a link.
+        A large file is read as its pieces are asked for; the stat is then that of before. Raises OSError with EINVAL
+        for anything else than a file or a link.
         """
         fd, name = self._place(path)
         before = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -146,12 +149,24 @@ class Beneath:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "neither a file nor a link", path)
-            # Once in memory, not twice, however large it is.
-            data = FileIO(file, closefd=False).readall()
+            if found.st_size > LARGE:
+                return Large(found.st_size, partial(self._pieces, path, found)), found
+            data = FileIO(file, closefd=False).readall()  # once in memory, not twice
         return data, os.stat(name, dir_fd=fd, follow_symlinks=False)
 
+    def _pieces(self, path: str, like: os.stat_result) -> Iterator[bytes]:
+        """The bytes of a file from the first to where it ended when its stat was `like`."""
+        fd, name = self._place(path)
+        with _readable(fd, name, like.st_mode, lend=self._own) as file:
+            found = os.fstat(file)
+            if (found.st_dev, found.st_ino) != (like.st_dev, like.st_ino):
+                raise OSError(errno.ESTALE, "the file changed while it was read", path)
+            for at in range(0, like.st_size, PIECE):
+                part = os.pread(file, min(PIECE, like.st_size - at), at)
+                yield part
+
     def stage(
-        self, entry: Entry, data: bytes, name: str | None = None, *, sync: bool = False, time: int | None = None
+        self, entry: Entry, data: Content, name: str | None = None, *, sync: bool = False, time: int | None = None
     ) -> str:
         """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
 
@@ -165,7 +180,7 @@ class Beneath:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(raw, dir_fd=self._stage)
         if entry.mode == LINK:
-            os.symlink(data, raw, dir_fd=self._stage)
+            os.symlink(whole(data), raw, dir_fd=self._stage)
             if time is not None:
                 os.utime(raw, ns=(time, time), dir_fd=self._stage, follow_symlinks=False)
             return name
@@ -173,9 +188,10 @@ class Beneath:
             raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage
         )
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            for part in parts_of(data):
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(file, rest) :]
             os.fchmod(file, entry.mode & 0o7777)
             if time is not None:
                 os.utime(file, ns=(time, time))
@@ -202,7 +218,7 @@ class Beneath:
             os.rename(os_name(staged), name, src_dir_fd=self._stage, dst_dir_fd=fd)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def put(self, path: str, entry: Entry, data: bytes, *, time: int | None = None) -> os.stat_result:
+    def put(self, path: str, entry: Entry, data: Content, *, time: int | None = None) -> os.stat_result:
         """Makes `path` what `entry` says, with `data` as its bytes, changed at `time` (ns, else now), whatever is there
         now; its stat."""
         if entry == EMPTY_FOLDER:
@@ -389,6 +405,18 @@ class Beneath:
                         raise
                     left.append(inner)
         return tuple(moved), tuple(left)
+
+
+def read_file(path: Path) -> Content:
+    """The bytes of a file that nobody changes."""
+    size = path.stat().st_size
+    return Large(size, partial(_pieces_of, path)) if size > LARGE else path.read_bytes()
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while part := file.read(PIECE):
+            yield part
 
 
 def _from_start(fd: int) -> int:

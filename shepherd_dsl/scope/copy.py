@@ -28,6 +28,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shepherd_dsl.core.content import PutBlob, ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.scope.beneath import Beneath
@@ -70,7 +71,7 @@ class CopyScope:
         home: Path,
         files: Files,
         *,
-        read_blob: Callable[[str], bytes],
+        read_blob: ReadBlob,
         ignored: Ignored,
         times: Times,
         seen: Mapping[str, Seen] | None = None,
@@ -129,7 +130,7 @@ class CopyScope:
         finally:
             self._at.forget()
 
-    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+    def changes(self, write_blob: PutBlob) -> Change:
         """What processes changed since the last `sync` or `changes`; contents that are new go to `write_blob`.
 
         Where that keeps other bytes (it may take out a secret), the file is rewritten to what it kept.
@@ -224,7 +225,7 @@ def _files_seen(seen: Mapping[str, Seen], like: Files) -> Files:
 
 
 def write_difference(
-    at: Beneath, before: Files, files: Files, read_blob: Callable[[str], bytes], times: Times, *, fresh: bool
+    at: Beneath, before: Files, files: Files, read_blob: ReadBlob, times: Times, *, fresh: bool
 ) -> tuple[dict[str, os.stat_result], dict[str, int]]:
     """Makes a folder that holds `before` hold `files`, with the times that are known, `fresh` as for these.
 
@@ -272,7 +273,7 @@ class CopyBackend:
 
     name = "copy"
 
-    def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
+    def __init__(self, folder: Path, *, read_blob: ReadBlob, ignored: Ignored = nothing_ignored) -> None:
         self._folder = folder
         self._read_blob = read_blob
         self._ignored = ignored

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.bases import Base, Bases, remove_tree
@@ -42,7 +42,7 @@ class FuseBackend:
 
     name = "fuse"
 
-    def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
+    def __init__(self, folder: Path, *, read_blob: ReadBlob, ignored: Ignored = nothing_ignored) -> None:
         self.read_blob = read_blob
         self.ignored = ignored
         self._folder = folder

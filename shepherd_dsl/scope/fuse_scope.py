@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 from rpds import HashTrieMap
 
+from shepherd_dsl.core.content import PutBlob
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import Files, git_blob_hash, os_name
 from shepherd_dsl.errors import ScopeError
@@ -101,7 +101,7 @@ class FuseScope:
         finally:
             at.forget()
 
-    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+    def changes(self, write_blob: PutBlob) -> Change:
         """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
         if not self.is_whole:
             raise interrupted(self.place)
@@ -178,7 +178,7 @@ class FuseScope:
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self, put_blob: Callable[[bytes], str], wanted: Files) -> dict[str, Seen]:
+    def _look(self, put_blob: PutBlob, wanted: Files) -> dict[str, Seen]:
         """Find what the folder holds; what was looked at."""
         at = self._opened()
         survey = TouchedSurvey(

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from shepherd_dsl.core.content import Content, PutBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, normal_path, path_of_os
-from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.beneath import Beneath, read_file
 from shepherd_dsl.scope.fuse_client import FuseServer
 from shepherd_dsl.scope.ignore import Ignored
 from shepherd_dsl.scope.survey import Seen
@@ -43,7 +44,7 @@ class TouchedSurvey:
         files: Files,
         skipped: tuple[str, ...],
         *,
-        put_blob: Callable[[bytes], str],
+        put_blob: PutBlob,
         ignored: Ignored,
         tracked: Callable[[str], bool],
     ) -> None:
@@ -157,7 +158,7 @@ class TouchedSurvey:
             self._hashes.append((row.number, row.stamp, hash))
         return entry
 
-    def _read(self, path: str, row: _Row) -> bytes:
+    def _read(self, path: str, row: _Row) -> Content:
         if row.file is None:
             return self._at.read(path)[0]
-        return Path(self._server.data, os.fsdecode(row.file)).read_bytes()
+        return read_file(Path(self._server.data, os.fsdecode(row.file)))

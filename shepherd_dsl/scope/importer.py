@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from shepherd_dsl.core.content import PutBlob
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.beneath import Beneath
@@ -33,7 +34,7 @@ class Imported:
 def import_workspace(
     workspace: Path,
     *,
-    put_blob: Callable[[bytes], str],
+    put_blob: PutBlob,
     has_blob: Callable[[str], bool] | None = None,
     ignored: Ignored | None = None,
 ) -> Imported:

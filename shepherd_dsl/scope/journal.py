@@ -25,10 +25,11 @@ from typing import Any
 
 import attrs
 
+from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 from shepherd_dsl.errors import CorruptError, LockedError, ScopeError
-from shepherd_dsl.scope.beneath import Beneath
+from shepherd_dsl.scope.beneath import Beneath, read_file
 from shepherd_dsl.scope.conflict import Conflict
 
 _VERSION = 1
@@ -56,7 +57,7 @@ class Beside:
 
     path: str
     text: str
-    contents: Mapping[str, bytes] = attrs.field(factory=dict)
+    contents: Mapping[str, Content] = attrs.field(factory=dict)
 
 
 @attrs.frozen(slots=True)
@@ -101,11 +102,11 @@ def last_merge(workspace: Path) -> MergeRecord | None:
         return None
 
 
-def kept_content(workspace: Path, name: str) -> bytes | None:
+def kept_content(workspace: Path, name: str) -> Content | None:
     """The content with that hash that a merge kept; None where none did. Raises CorruptError where it is damaged."""
     path = home_of(workspace) / "kept" / name
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         return None
     if git_blob_hash(data) != name:
@@ -156,7 +157,7 @@ def stage(
     steps: tuple[Step, ...],
     merged: Files,
     beside: Beside | None,
-    read_blob: Callable[[str], bytes],
+    read_blob: ReadBlob,
     reached: Callable[[str], None],
 ) -> None:
     """Lays down all that the steps need, then the plan: from then on the merge has happened."""

@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 import attrs
 
+from shepherd_dsl.core.content import Content, Large
+
 MOST_BYTES: Final = 1 << 24
 MOST_LINES: Final = 200_000
 """What a side may have to be merged by lines: the difference of two such texts takes seconds at worst."""
@@ -56,11 +58,12 @@ class Labels:
     theirs: str
 
 
-def why_not_lines(*sides: bytes) -> Literal["binary", "large"] | None:
-    """Why contents are not merged by lines: `binary` (a NUL byte) or `large`; None where they are."""
-    if any(b"\0" in side for side in sides):
+def texts_of(*sides: Content) -> tuple[bytes, ...] | Literal["binary", "large"]:
+    """The contents as texts to be merged by lines, or why they are none: `binary` (a NUL byte) or `large`."""
+    texts = tuple(side for side in sides if not isinstance(side, Large))
+    if any(b"\0" in text for text in texts):
         return "binary"
-    return "large" if too_large(*sides) else None
+    return "large" if len(texts) < len(sides) or too_large(*texts) else texts
 
 
 def too_large(*sides: bytes) -> bool:

@@ -18,11 +18,11 @@ one step: `rename` says EXDEV, and `mv` copies it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.errors import ScopeError
 from shepherd_dsl.scope.bases import Bases, remove_tree
@@ -43,7 +43,7 @@ class OverlayBackend:
 
     name = "overlay"
 
-    def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
+    def __init__(self, folder: Path, *, read_blob: ReadBlob, ignored: Ignored = nothing_ignored) -> None:
         self.read_blob = read_blob
         self.ignored = ignored
         self.times = times_of(folder)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shepherd_dsl.core.content import PutBlob
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import Files, git_blob_hash
 from shepherd_dsl.scope.bases import remove_tree, times_before
@@ -95,7 +95,7 @@ class OverlayScope:
         finally:
             self._forget()
 
-    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+    def changes(self, write_blob: PutBlob) -> Change:
         """What processes changed since the last `sync` or `changes`, as `CopyScope.changes`."""
         if not self._whole:
             raise interrupted(self.place)
@@ -192,7 +192,7 @@ class OverlayScope:
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self, put_blob: Callable[[bytes], str], wanted: Files) -> None:
+    def _look(self, put_blob: PutBlob, wanted: Files) -> None:
         """Find what the folder holds, from the topmost layer and what lies below it."""
         self._at.empty_stage()
         found, files = LayerSurvey(

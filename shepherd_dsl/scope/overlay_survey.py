@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from shepherd_dsl.core.content import PutBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, normal_path
 from shepherd_dsl.scope.beneath import Beneath
@@ -38,7 +39,7 @@ class LayerSurvey:
         before: Mapping[str, Seen],
         *,
         now: int,
-        put_blob: Callable[[bytes], str],
+        put_blob: PutBlob,
         ignored: Ignored,
         tracked: Callable[[str], bool],
     ) -> None:

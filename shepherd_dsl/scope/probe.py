@@ -13,11 +13,12 @@ from pathlib import Path
 
 import attrs
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.errors import UserError
 from shepherd_dsl.scope.ignore import Ignored
 from shepherd_dsl.scope.protocol import ScopeBackend
 
-Make = Callable[[Path, Callable[[str], bytes], Ignored], ScopeBackend]
+Make = Callable[[Path, ReadBlob, Ignored], ScopeBackend]
 
 
 @attrs.frozen(slots=True)
@@ -39,13 +40,13 @@ class Probed:
     reason: str
 
 
-def _copy(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+def _copy(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
     from shepherd_dsl.scope.copy import CopyBackend
 
     return CopyBackend(folder, read_blob=read_blob, ignored=ignored)
 
 
-def _overlay(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+def _overlay(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
     from shepherd_dsl.scope.overlay import OverlayBackend
 
     return OverlayBackend(folder, read_blob=read_blob, ignored=ignored)
@@ -57,7 +58,7 @@ def _overlay_usable(folder: Path) -> tuple[bool, str]:
     return overlay_usable(folder)
 
 
-def _fuse(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+def _fuse(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
     from shepherd_dsl.scope.fuse import FuseBackend
 
     return FuseBackend(folder, read_blob=read_blob, ignored=ignored)
@@ -69,7 +70,7 @@ def _fuse_usable(folder: Path) -> tuple[bool, str]:
     return fuse_usable(folder)
 
 
-def _reflink(folder: Path, read_blob: Callable[[str], bytes], ignored: Ignored) -> ScopeBackend:
+def _reflink(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
     from shepherd_dsl.scope.reflink import ReflinkBackend
 
     return ReflinkBackend(folder, read_blob=read_blob, ignored=ignored)
@@ -111,9 +112,7 @@ def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
     return tuple(Probed(name, works, name == chosen, reason) for name, works, reason in found)
 
 
-def open_backend(
-    folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored, wanted: str | None = None
-) -> ScopeBackend:
+def open_backend(folder: Path, *, read_blob: ReadBlob, ignored: Ignored, wanted: str | None = None) -> ScopeBackend:
     """The chosen backend for the copies of one tree, below `folder`; beside it are those of other trees.
 
     Raises UserError as `probe` does.

@@ -6,10 +6,10 @@ handlers that start processes. It is derived: after a crash it is rebuilt from t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from shepherd_dsl.core.content import PutBlob
 from shepherd_dsl.core.event import Change
 from shepherd_dsl.core.files import Files
 
@@ -44,7 +44,7 @@ class Scope(Protocol):
 
     def sync(self, files: Files) -> None: ...
 
-    def changes(self, write_blob: Callable[[bytes], str]) -> Change: ...
+    def changes(self, write_blob: PutBlob) -> Change: ...
 
     def close(self) -> None: ...
 

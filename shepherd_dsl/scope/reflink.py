@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.errors import ScopeError
@@ -42,7 +43,7 @@ class ReflinkBackend:
 
     name = "reflink"
 
-    def __init__(self, folder: Path, *, read_blob: Callable[[str], bytes], ignored: Ignored = nothing_ignored) -> None:
+    def __init__(self, folder: Path, *, read_blob: ReadBlob, ignored: Ignored = nothing_ignored) -> None:
         self._folder = folder
         self._bases = Bases(folder.parent / ".bases")
         self._read_blob = read_blob

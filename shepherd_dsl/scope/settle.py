@@ -13,11 +13,12 @@ from typing import Final, Literal
 
 import attrs
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash, merge
 from shepherd_dsl.scope.conflict import Conflict, Settlement
 from shepherd_dsl.scope.journal import FOREIGN, above_of
-from shepherd_dsl.scope.lines import Labels, merge_lines, why_not_lines
+from shepherd_dsl.scope.lines import Labels, merge_lines, texts_of
 
 Policy = Literal["refuse", "markers", "keep", "overwrite"]
 """What becomes of conflicts: nothing is merged; clashing texts get markers; the user's, or the run's, is taken."""
@@ -42,7 +43,7 @@ class Settled:
     conflicts that were settled and those that were not."""
 
     files: Files | None
-    contents: dict[str, bytes]
+    contents: dict[str, Content]
     by_line: tuple[str, ...]
     settled: tuple[Conflict, ...]
     open: tuple[Conflict, ...]
@@ -51,13 +52,13 @@ class Settled:
 def settle(
     sides: Sides,
     *,
-    content: Callable[[str, Entry], bytes],
+    content: Callable[[str, Entry], Content],
     by_line: Callable[[str], bool],
     policy: Policy,
     labels: Labels,
 ) -> Settled:
     """Merge the sides. `content` gives the bytes of an entry at a path; `by_line` says where texts may be joined."""
-    contents: dict[str, bytes] = {}
+    contents: dict[str, Content] = {}
     joined: list[str] = []
     settled: list[Conflict] = []
     left: list[Conflict] = []
@@ -104,7 +105,7 @@ class _Value:
     """What a path is to hold: its bytes where the merge made them, `by_line` where it did so out of lines."""
 
     entry: Entry | None
-    data: bytes | None = None
+    data: Content | None = None
     by_line: bool = False
 
 
@@ -122,7 +123,7 @@ def _clashes(sides: Sides, path: str) -> bool:
 
 
 def _joined(
-    sides: Sides, path: str, content: Callable[[str, Entry], bytes], labels: Labels
+    sides: Sides, path: str, content: Callable[[str, Entry], Content], labels: Labels
 ) -> _Value | tuple[Conflict, _Value | None]:
     """Both sides of a file in one, or why not; and what it is with markers, where the lines clash."""
     mine, theirs, base = sides.mine.get(path), sides.theirs.get(path), sides.base.get(path)
@@ -139,10 +140,11 @@ def _joined(
         return _Value(Entry(mode, mine.hash), content(path, mine))
     old = b"" if base is None else content(path, base)
     ours, others = content(path, mine), content(path, theirs)
-    why = why_not_lines(old, ours, others)
-    if why is not None:
-        return Conflict(path, why), None
-    merged = merge_lines(old, ours, others, labels)
+    texts = texts_of(old, ours, others)
+    if not isinstance(texts, tuple):
+        return Conflict(path, texts), None
+    text, our_text, other_text = texts
+    merged = merge_lines(text, our_text, other_text, labels)
     if merged.text is not None:
         return _Value(Entry(mode, git_blob_hash(merged.text)), merged.text, True)
     marked = _Value(Entry(mode, git_blob_hash(merged.marked)), merged.marked)

@@ -6,6 +6,7 @@ changed in the same tick of the file system's clock as the last look has the sam
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from shepherd_dsl.core.content import LARGE, Content, PutBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, normal_path
 from shepherd_dsl.scope.beneath import Beneath
@@ -69,7 +71,7 @@ def survey(
     before: Mapping[str, Seen],
     *,
     now: int,
-    put_blob: Callable[[bytes], str],
+    put_blob: PutBlob,
     ignored: Ignored,
     tracked: Callable[[str], bool],
 ) -> Survey:
@@ -130,13 +132,15 @@ def look(
     found: os.stat_result,
     old: Seen | None,
     now: int,
-    put_blob: Callable[[bytes], str],
+    put_blob: PutBlob,
     unstable: list[str],
     replaced: list[str],
 ) -> Seen:
     """The file or link at `path`, of which `found` is the stat; not read where it is as `old` says."""
     if old is not None and not old.racy and old.stamp == stamp(found):
         return old
+    if stat.S_ISREG(found.st_mode) and found.st_size > LARGE:
+        return _look_long(at, path, old, now, put_blob, unstable, replaced)
     steady = False
     for _ in range(_TRIES):
         data, after = at.read(path)
@@ -151,9 +155,53 @@ def look(
     return seen_now(entry, after, now) if steady else Seen(entry, stamp(after), True)
 
 
-def kept(path: str, data: bytes, old: Seen | None, put_blob: Callable[[bytes], str], replaced: list[str]) -> str:
-    """The hash under which the bytes of `path` are kept; the path goes to `replaced` where others are kept instead."""
-    hash = git_blob_hash(data)
+def _look_long(
+    at: Beneath,
+    path: str,
+    old: Seen | None,
+    now: int,
+    put_blob: PutBlob,
+    unstable: list[str],
+    replaced: list[str],
+) -> Seen:
+    """As `look`, at a file that is read piece by piece: first for its hash, then to be kept."""
+    for left in reversed(range(_TRIES)):
+        data, before = at.read(path)
+        try:
+            hash = git_blob_hash(data)
+            after = at.stat(path)
+            steady = after is not None and _same_file(before, after)
+            if not steady and left:
+                continue
+            others: list[str] = []
+            entry = Entry(before.st_mode, kept(path, data, old, put_blob, others, hash))
+            after = at.stat(path)
+            steady = steady and after is not None and _same_file(before, after)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            continue
+        if steady:
+            replaced += others
+            return seen_now(entry, before, now)
+        unstable.append(path)
+        return Seen(entry, stamp(before), True)
+    raise PermissionError(errno.EAGAIN, "the file changes all the time", path)
+
+
+def kept(
+    path: str,
+    data: Content,
+    old: Seen | None,
+    put_blob: PutBlob,
+    replaced: list[str],
+    hash: str | None = None,
+) -> str:
+    """The hash under which the bytes of `path` are kept; the path goes to `replaced` where others are kept instead.
+
+    `hash` is that of the bytes, where it is known.
+    """
+    hash = git_blob_hash(data) if hash is None else hash
     if old is not None and old.entry.hash == hash:
         return hash
     found = put_blob(data)

@@ -6,9 +6,9 @@ the next `changes` reports it, as for any scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from shepherd_dsl.core.content import PutBlob, ReadBlob, whole
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 
@@ -19,7 +19,7 @@ class MemoryScope:
     `folder` names nothing real: this is for handlers that start no process. `synced` counts the calls of `sync`.
     """
 
-    def __init__(self, run: str, files: Files, *, read_blob: Callable[[str], bytes]) -> None:
+    def __init__(self, run: str, files: Files, *, read_blob: ReadBlob) -> None:
         self.folder = self.place = Path("/nonexistent/shepherd-memory-scope") / run
         self.namespaces: tuple[int, ...] = ()
         self.files = files
@@ -35,7 +35,7 @@ class MemoryScope:
         if entry is None or entry == EMPTY_FOLDER:
             raise FileNotFoundError(path)
         found = self._fresh.get(entry.hash)
-        return found if found is not None else self._read_blob(entry.hash)
+        return found if found is not None else whole(self._read_blob(entry.hash))
 
     def write(self, path: str, data: bytes, *, mode: int = 0o100644) -> None:
         """A process writes a file, with the folders it needs."""
@@ -59,7 +59,7 @@ class MemoryScope:
         self.files = self._now = files
         self._fresh.clear()
 
-    def changes(self, write_blob: Callable[[bytes], str]) -> Change:
+    def changes(self, write_blob: PutBlob) -> Change:
         """What was played since the last `sync` or `changes`; contents that are new go to `write_blob`."""
         change: list[tuple[str, Entry | None]] = []
         for path, entry in self.files.diff(self._now):
@@ -84,7 +84,7 @@ class MemoryBackend:
 
     name = "memory"
 
-    def __init__(self, *, read_blob: Callable[[str], bytes]) -> None:
+    def __init__(self, *, read_blob: ReadBlob) -> None:
         self.scopes: dict[str, MemoryScope] = {}
         self._read_blob = read_blob
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from shepherd_dsl.core.content import Content, whole
 from shepherd_dsl.core.event import Forked
 from shepherd_dsl.core.files import git_blob_hash
 from shepherd_dsl.core.wire import event_text
@@ -175,12 +176,12 @@ class MemoryWriter:
                 hint="put_blob comes before the append that names it",
             )
 
-    def put_blob(self, data: bytes) -> str:
+    def put_blob(self, data: Content) -> str:
         """Keep bytes under their Git blob hash."""
         with self._mutex:
             self._check_open()
             name = git_blob_hash(data)
-            self._blobs[name] = data
+            self._blobs[name] = whole(data)
             return name
 
     def has_blob(self, hash: str) -> bool:
@@ -190,6 +191,10 @@ class MemoryWriter:
     def blob(self, hash: str) -> bytes:
         """The bytes of a blob. Raises CorruptError where they are missing."""
         return _blob(self._blobs, hash)
+
+    def content(self, hash: str) -> Content:
+        """The content of a blob. Errors as `blob`."""
+        return self.blob(hash)
 
     def note(self, run: str, index: int, name: str, text: str) -> None:
         """Keep a text beside an event, under a name."""

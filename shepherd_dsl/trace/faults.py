@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shepherd_dsl.errors import StoreError
+from shepherd_dsl.errors import CorruptError, StoreError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -41,4 +41,14 @@ def store_error(error: OSError, where: Path | str) -> StoreError:
         )
     return StoreError(
         "store.io", f"reading or writing the trace failed ({reason})", where=str(where), hint="check the disk"
+    )
+
+
+def damaged(oid: str, kind: bytes, where: Path | str, why: str) -> CorruptError:
+    """The error for an object that does not read back."""
+    return CorruptError(
+        "store.object",
+        f"the {kind.decode()} {oid} is damaged ({why})",
+        where=str(where),
+        hint="`shepherd doctor` lists what is affected; a copy of the trace can restore it",
     )

@@ -67,6 +67,10 @@ class Itemizer:
         """Whether a blob is kept, as far as is known without a look into the repository."""
         return oid in self._blobs
 
+    def know_blob(self, oid: str) -> None:
+        """Note that a blob is kept."""
+        self._blobs.add(oid)
+
     def has_blob(self, oid: str) -> bool:
         """Whether a blob is kept."""
         if oid not in self._blobs:

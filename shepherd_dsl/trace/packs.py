@@ -10,15 +10,18 @@ import mmap
 import os
 import struct
 import sys
+import time
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from shepherd_dsl.core.content import LARGE, PIECE, Large
 from shepherd_dsl.errors import StoreError
-from shepherd_dsl.trace.faults import storing
+from shepherd_dsl.trace.faults import damaged, storing
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, GitObject
 from shepherd_dsl.trace.points import reached
 
@@ -47,6 +50,7 @@ _PACKS_OPEN: Final = 32
 """Packs that are held at once."""
 _NUMBER_BITS: Final = 24
 """Bits of the number of a pack."""
+_TICK_NS: Final = 20_000_000
 _IDX_MAGIC: Final = b"\377tOc\0\0\0\2"
 
 
@@ -108,6 +112,29 @@ class PackWriter:
         self._pending_size += len(data)
         if self._pending_size > FLUSH_BYTES:
             self._flush()
+
+    def add_blob(self, content: Large) -> str:
+        """Add a blob that is read piece by piece; its name. What reading it raises passes through: `abandon` then."""
+        digest = hashlib.sha1(b"blob %d\0" % content.size, usedforsecurity=False)
+        begin, crc, stream = self._at, 0, (isal_zlib or zlib).compressobj(1)
+
+        def put(data: bytes) -> None:
+            nonlocal crc
+            crc = zlib.crc32(data, crc)
+            self._pending.append(data)
+            self._at += len(data)
+            self._pending_size += len(data)
+            if self._pending_size > FLUSH_BYTES:
+                self._flush()
+
+        put(_header(_KINDS[BLOB], content.size))
+        for part in content.parts():
+            digest.update(part)
+            put(stream.compress(part))
+        put(stream.flush())
+        oid = digest.hexdigest()
+        self._entries[oid] = (begin, crc)
+        return oid
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -237,6 +264,24 @@ class PackIndex:
             return None
         return None
 
+    def large(self, oid: str) -> Large | None:
+        """A blob of more than `LARGE` bytes that is in a pack without deltas; None for any other.
+
+        Its pieces are checked against its name: CorruptError comes instead of the last one where they differ.
+        """
+        raw = bytes.fromhex(oid)
+        try:
+            self._refresh()
+            name = self._find(raw)
+            if name is None:
+                return None
+            index = self._maps[name]
+            pack, at = self._pack(name), _offset(index, _place(index, raw))
+            kind, size, begin = _head(pack, at)
+        except (StoreError, OSError, ValueError, IndexError):
+            return None
+        return Large(size, partial(_pieces, pack, begin, oid, size)) if kind == BLOB and size > LARGE else None
+
     def _find(self, raw: bytes) -> str | None:
         """The first pack that has the object."""
         keys = self._keys(raw[0])
@@ -297,6 +342,8 @@ class PackIndex:
             stamp = os.stat(self._folder).st_mtime_ns
             if stamp == self._stamp:
                 return
+            # A change within the tick of the clock of the one before does not show.
+            settled = time.time_ns() - stamp > _TICK_NS
             names = sorted(
                 name for name in os.listdir(self._folder) if name.startswith("pack-") and name[-4:] == ".idx"
             )
@@ -316,7 +363,7 @@ class PackIndex:
                 if index[:8] == _IDX_MAGIC:
                     self._maps[name] = index
                     self._order.append(name)
-            self._stamp = stamp
+            self._stamp = stamp if settled else -1
 
 
 def _read(path: Path) -> Bytes:
@@ -360,26 +407,60 @@ def _has(index: Bytes, raw: bytes) -> bool:
 
 
 def _offset(index: Bytes, place: int) -> int:
-    """Where in its pack the object at this position of the index begins. Raises ValueError beyond 2 GiB."""
+    """Where in its pack the object at this position of the index begins."""
     at = 1032 + 24 * _count(index) + 4 * place
     offset = int.from_bytes(index[at : at + 4], "big")
-    if offset >= _LARGE:
-        raise ValueError("a large offset")
-    return offset
+    if offset < _LARGE:
+        return offset
+    at = 1032 + 28 * _count(index) + 8 * (offset - _LARGE)
+    return int.from_bytes(index[at : at + 8], "big")
 
 
-def _whole(pack: Bytes, at: int) -> tuple[bytes, bytes] | None:
-    """The kind and the body of the object that begins there; None for a delta. Raises ValueError and zlib.error."""
+def _head(pack: Bytes, at: int) -> tuple[bytes | None, int, int]:
+    """The kind (None for a delta) and size of the object that begins there, and where its stream begins."""
     byte = pack[at]
     kind, size, shift = _KIND_OF.get(byte >> 4 & 7), byte & 15, 4
-    if kind is None:
-        return None
     while byte & 128:
         at += 1
         byte = pack[at]
         size |= (byte & 127) << shift
         shift += 7
-    at += 1
+    return kind, size, at + 1
+
+
+def _pieces(pack: Bytes, at: int, oid: str, size: int) -> Iterator[bytes]:
+    """The body of the blob whose stream begins there; the last piece is held back until the whole is checked."""
+    stream, digest = zlib.decompressobj(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    left, held, why = size, b"", "its content does not have this hash"
+    try:
+        while not stream.eof and left >= 0:
+            data = stream.unconsumed_tail
+            if not data:
+                data = pack[at : at + PIECE]
+                at += len(data)
+                if isinstance(pack, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                    pack.madvise(mmap.MADV_DONTNEED)  # else what was read stays in our memory
+            if not data:
+                break
+            part = stream.decompress(data, PIECE)
+            if part:
+                digest.update(part)
+                left -= len(part)
+                if held:
+                    yield held
+                held = part
+    except zlib.error as error:
+        why = str(error)
+    if left or digest.hexdigest() != oid:
+        raise damaged(oid, BLOB, "the packs of the trace", why)
+    yield held
+
+
+def _whole(pack: Bytes, at: int) -> tuple[bytes, bytes] | None:
+    """The kind and the body of the object that begins there; None for a delta. Raises ValueError and zlib.error."""
+    kind, size, at = _head(pack, at)
+    if kind is None:
+        return None
     stream, parts = zlib.decompressobj(), []
     while not stream.eof:
         data = pack[at : at + _READ_BYTES]

@@ -23,6 +23,7 @@ POINTS: Final = (
     "pack.kept",
     "pack.pack_named",
     "pack.idx_named",
+    "large.sealed",
     "ref.locked",
     "ref.written",
     "ref.renamed",

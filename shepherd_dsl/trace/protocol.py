@@ -7,6 +7,7 @@ from typing import Protocol
 
 import attrs
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Event
 from shepherd_dsl.core.files import Files
 
@@ -39,16 +40,18 @@ class TreeWriter(Protocol):
     `append` takes the entries of whole steps, in log order, as *one* journal record: after a crash all of them are
     there or none. With `durable` they are on disk when it returns (one fdatasync); without, they become so with the
     next durable append, at the latest on `close`. `put_blob` keeps bytes under their Git blob hash; they are durable
-    no later than the first append after it.
+    no later than the first append after it. `blob` gives them back; `content` gives large ones piece by piece.
     """
 
     name: str
 
     def append(self, entries: Sequence[LogEntry], *, durable: bool = True) -> None: ...
 
-    def put_blob(self, data: bytes) -> str: ...
+    def put_blob(self, data: Content) -> str: ...
 
     def blob(self, hash: str) -> bytes: ...
+
+    def content(self, hash: str) -> Content: ...
 
     def has_blob(self, hash: str) -> bool: ...
 
@@ -84,6 +87,8 @@ class TreeReader(Protocol):
     def notes(self, run: str, index: int) -> Mapping[str, str]: ...
 
     def blob(self, hash: str) -> bytes: ...
+
+    def content(self, hash: str) -> Content: ...
 
     def __len__(self) -> int: ...
 

@@ -8,16 +8,18 @@ from typing import Final, overload
 
 import attrs
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Event
 from shepherd_dsl.core.files import Files, normal_path, text_name
 from shepherd_dsl.core.wire import WireError, event_from, parse
 from shepherd_dsl.errors import CorruptError, RevisionError
 from shepherd_dsl.trace.chain import Chain, Head, positions
+from shepherd_dsl.trace.faults import damaged
 from shepherd_dsl.trace.log import Segment, read_segment
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, TREE_MODE, GitObject, State, read_commit, read_tree
 from shepherd_dsl.trace.protocol import Recorded
 from shepherd_dsl.trace.records import NoteItem
-from shepherd_dsl.trace.repository import Repository, damaged
+from shepherd_dsl.trace.repository import Repository
 from shepherd_dsl.trace.snapshot import Snapshot
 
 _MODES: Final = frozenset({TREE_MODE, 0o100644, 0o100755, 0o120000})
@@ -164,6 +166,11 @@ class GitReader:
     def blob(self, hash: str) -> bytes:
         """The bytes of a blob. Raises CorruptError where they are missing or damaged."""
         return self.raw(hash, BLOB)
+
+    def content(self, hash: str) -> Content:
+        """The content of a blob, a large one to be read piece by piece. Errors as `blob`, or as it is read."""
+        item = self._objects.get(hash)
+        return item.body if item is not None and item.kind == BLOB else self._repo.content(hash)
 
     def raw(self, oid: str, kind: bytes) -> bytes:
         """The body of any object of the tree. Raises CorruptError."""

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from shepherd_dsl.core.content import Content
 from shepherd_dsl.errors import CorruptError, StoreError
-from shepherd_dsl.trace.faults import storing
+from shepherd_dsl.trace.faults import damaged, storing
 from shepherd_dsl.trace.objects import BLOB, COMMIT, TREE, object_id, read_commit
 from shepherd_dsl.trace.packs import PackIndex, sync_folder, write_durably
 from shepherd_dsl.trace.refs import Refs
@@ -109,6 +110,12 @@ class Repository:
             raise damaged(oid, kind, self.git, "its content does not have this hash")
         return data
 
+    def content(self, oid: str) -> Content:
+        """The content of a blob; a large one can be read only as long as the repository is as it is. Errors as `read`,
+        for a large one as it is read."""
+        found = self.index.large(oid)
+        return self.read(oid, BLOB) if found is None else found
+
     def parent_of(self, commit: str) -> str:
         """The first parent of a commit. Raises CorruptError where it has none or cannot be read."""
         try:
@@ -136,13 +143,3 @@ class Repository:
                     hint="check who may read this folder",
                 ) from error
         return self._objects
-
-
-def damaged(oid: str, kind: bytes, where: Path, why: str) -> CorruptError:
-    """The error for an object that does not read back."""
-    return CorruptError(
-        "store.object",
-        f"the {kind.decode()} {oid} is damaged ({why})",
-        where=str(where),
-        hint="`shepherd doctor` lists what is affected; a copy of the trace can restore it",
-    )

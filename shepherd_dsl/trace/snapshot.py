@@ -12,11 +12,12 @@ import attrs
 
 from shepherd_dsl.errors import CorruptError
 from shepherd_dsl.trace import journal
+from shepherd_dsl.trace.faults import damaged
 from shepherd_dsl.trace.log import PackedLog, read_log
 from shepherd_dsl.trace.objects import BLOB, GitObject, object_id
 from shepherd_dsl.trace.records import EntryItem, NoteItem, TreeItem, decode
 from shepherd_dsl.trace.refs import log_ref
-from shepherd_dsl.trace.repository import Repository, damaged
+from shepherd_dsl.trace.repository import Repository
 
 
 @attrs.frozen(slots=True)

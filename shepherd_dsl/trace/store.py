@@ -23,7 +23,7 @@ from shepherd_dsl.trace.reader import GitReader
 from shepherd_dsl.trace.refs import LOG_PREFIX, text_of_ref
 from shepherd_dsl.trace.repository import FOLDER, GIT_FOLDER, RUNS_FOLDER, Repository, init_repository
 from shepherd_dsl.trace.snapshot import take
-from shepherd_dsl.trace.writer import KEEP_MARK, GitWriter, now_ms
+from shepherd_dsl.trace.writer import KEEP_MARK, LARGE_MARK, GitWriter, now_ms
 
 ROOT: Final = "root"
 _LOCK: Final = "lock"
@@ -291,7 +291,7 @@ class GitStore:
                 if text.startswith(KEEP_MARK) and _NAME.match(name) and (name == own or not self.is_locked(name)):
                     path.unlink(missing_ok=True)
             for path in sorted(folder.glob(f"{UNFINISHED}*")):
-                name = path.stem.removeprefix(UNFINISHED)
+                name = path.stem.removeprefix(UNFINISHED).removesuffix(LARGE_MARK)
                 if _NAME.match(name) and (name == own or not self.is_locked(name)):
                     path.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from shepherd_dsl.core.content import Content, Large
 from shepherd_dsl.errors import StoreError
 from shepherd_dsl.trace.chain import Built, Chain, Head
 from shepherd_dsl.trace.itemizer import Itemizer, Step
@@ -30,6 +31,9 @@ PACK_BYTES: Final = 1 << 25
 
 KEEP_MARK: Final = "shepherd tree "
 """What a `.keep` file of this store says before the name of the tree that it is for."""
+
+LARGE_MARK: Final = "-large"
+"""How the name of an unfinished pack for a large blob ends, after that of the tree."""
 
 _FLUSH_BYTES: Final = 1 << 22
 
@@ -62,6 +66,8 @@ class GitWriter:
         self._chain = chain
         self._clock = clock
         self._mutex = threading.RLock()
+        self._one_large = threading.Lock()
+        self._sealed: list[PackWriter] = []
         self._journal: Journal | None = None
         self._closed = False
         self._program = git_object(BLOB, program.encode("utf-8"))
@@ -184,8 +190,10 @@ class GitWriter:
         ):
             self._pack_behind()
 
-    def put_blob(self, data: bytes) -> str:
+    def put_blob(self, data: Content) -> str:
         """Keep bytes under their Git blob hash; durable no later than the first append after it. Raises StoreError."""
+        if isinstance(data, Large):
+            return self._put_large(data)
         oid = object_id(BLOB, data)
         with self._mutex:
             self._check_open()
@@ -205,11 +213,38 @@ class GitWriter:
                     self._pack_behind()
         return oid
 
+    def _put_large(self, content: Large) -> str:
+        """A large blob goes into a pack of its own at once, and not through the journal or the memory."""
+        with self._one_large:
+            self._check_open()
+            pack = PackWriter(self._repo.pack_folder, unique=f"{self.name}{LARGE_MARK}")
+            try:
+                oid = pack.add_blob(content)
+                if self.has_blob(oid):
+                    return oid
+                pack.seal(keep=f"{KEEP_MARK}{self.name}")
+            finally:
+                pack.abandon()
+            reached("large.sealed")
+            with self._mutex:
+                self._check_open()
+                self._items.know_blob(oid)
+                self._sealed.append(pack)
+                self._loose[oid] = None
+                self._dirty = True
+        return oid
+
     def blob(self, hash: str) -> bytes:
         """The bytes of a blob. Raises CorruptError where they are missing or damaged."""
         with self._mutex:
             item = self._objects.get(hash)
         return item.body if item is not None and item.kind == BLOB else self._repo.read(hash, BLOB)
+
+    def content(self, hash: str) -> Content:
+        """The content of a blob, a large one to be read piece by piece. Errors as `blob`, or as it is read."""
+        with self._mutex:
+            item = self._objects.get(hash)
+        return item.body if item is not None and item.kind == BLOB else self._repo.content(hash)
 
     def has_blob(self, hash: str) -> bool:
         """Whether the trace holds the blob."""
@@ -245,6 +280,9 @@ class GitWriter:
             pack = self._write_pack()
             self._move_refs()
             pack.release()
+            for large in self._sealed:
+                large.release()
+            self._sealed.clear()
             reached("keep.removed")
             self._rotate()
 

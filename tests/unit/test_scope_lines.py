@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shepherd_dsl.scope.lines import MOST_BYTES, MOST_LINES, Labels, merge_lines, why_not_lines
+from shepherd_dsl.core.content import LARGE, Large
+from shepherd_dsl.scope.lines import MOST_BYTES, MOST_LINES, Labels, merge_lines, texts_of
 
 LABELS = Labels("mine", "base", "theirs")
 
@@ -147,12 +148,14 @@ def test_the_encoding_does_not_matter(encoding: str) -> None:
 
 
 def test_what_is_no_text_or_too_large_is_not_merged() -> None:
-    assert why_not_lines(b"a\n", b"b" * 100, b"") is None
-    assert why_not_lines(b"a\n", b"a" * 9000 + b"\0", b"") == "binary"
-    assert why_not_lines("text\n".encode("utf-16"), b"", b"") == "binary"
-    assert why_not_lines(b"", b"", b"x" * (MOST_BYTES + 1)) == "large"
-    assert why_not_lines(b"\n" * (MOST_LINES + 1), b"", b"") == "large"
-    assert why_not_lines(b"\n" * MOST_LINES, b"", b"x" * MOST_BYTES) is None
+    assert texts_of(b"a\n", b"b" * 100, b"") == (b"a\n", b"b" * 100, b"")
+    assert texts_of(b"a\n", b"a" * 9000 + b"\0", b"") == "binary"
+    assert texts_of("text\n".encode("utf-16"), b"", b"") == "binary"
+    assert texts_of(b"", b"", b"x" * (MOST_BYTES + 1)) == "large"
+    assert texts_of(b"\n" * (MOST_LINES + 1), b"", b"") == "large"
+    assert isinstance(texts_of(b"\n" * MOST_LINES, b"", b"x" * MOST_BYTES), tuple)
+    assert texts_of(b"a\n", Large(LARGE + 1, iter), b"") == "large"
+    assert texts_of(b"a\0", Large(LARGE + 1, iter), b"") == "binary"
 
 
 def test_hostile_texts_take_seconds_at_worst() -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shepherd_dsl.conformance.store import PROGRAM, expect_log, flat, sample, start
+from shepherd_dsl.core.content import Large
 from shepherd_dsl.core.event import Entry, Forked, Injected, Intent
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.testing import crash
@@ -34,7 +36,8 @@ def steps_of(writer: TreeWriter) -> list[list[LogEntry]]:
     steps = sample(writer)[:-1]
     files = steps[0][0].files
     for number in range(6):
-        blob = writer.put_blob(b"content %d\n" % number * 40)
+        data = b"content %d\n" % number * 40
+        blob = writer.put_blob(data if number % 3 else Large(len(data), partial(iter, (data[:100], data[100:]))))
         files = files.apply(((f"src/f{number}.py", Entry(0o100644, blob)),))
         steps.append([LogEntry(AT_ROOT, Intent("a", (number,)), files), LogEntry(AT_ROOT, Injected(number), files)])
     return steps
