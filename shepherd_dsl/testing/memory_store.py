@@ -268,6 +268,10 @@ class MemoryReader:
         """The bytes of a blob. Raises CorruptError where they are missing."""
         return _blob(self._blobs, hash)
 
+    def content(self, hash: str) -> Content:
+        """The content of a blob. Errors as `blob`."""
+        return self.blob(hash)
+
     def __len__(self) -> int:
         return len(self._log)
 
