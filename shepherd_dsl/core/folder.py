@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from shepherd_dsl.core.content import Content, parts_of
+from shepherd_dsl.core.content import Content, Large
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.names import git_name, normal_path, text_name
 
@@ -190,8 +190,10 @@ def _git_mode(mode: int) -> int:
 
 
 def git_hash(kind: bytes, body: Content) -> str:
+    if not isinstance(body, Large):
+        return hashlib.sha1(b"%s %d\0%s" % (kind, len(body), body), usedforsecurity=False).hexdigest()
     found = hashlib.sha1(b"%s %d\0" % (kind, len(body)), usedforsecurity=False)
-    for part in parts_of(body):
+    for part in body.parts():
         found.update(part)
     return found.hexdigest()
 
