@@ -86,7 +86,7 @@ class Trace:
     def trace(self, run: str) -> list[Any]:
         return [attrs.make_class("Event", {"files": attrs.field(default=one)})() for one in self.states]
 
-    def blob(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
         return BLOBS[name]
 
     def __len__(self) -> int:
