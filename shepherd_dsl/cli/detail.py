@@ -38,7 +38,7 @@ def detail(item: Recorded, reader: TreeReader, *, on: bool) -> Iterator[str]:
             yield from laid_out(event.answer, width=terminal_width(), lead="  answer   ")
             if event.files:
                 yield ""
-                yield from difference(question.files, item.files, reader.blob, stat=False, on=on)
+                yield from difference(question.files, item.files, reader.content, stat=False, on=on)
         case Injected() | End():
             yield from laid_out(event.value, width=terminal_width(), lead="  value    ")
 

@@ -136,7 +136,7 @@ class Merging(RuleBasedStateMachine):
             log=len(self.run),
             base=self.run.states[0],
             result=self.run.states[index],
-            read_blob=self.run.blob,
+            read_blob=self.run.content,
             back=back,
         )
 
