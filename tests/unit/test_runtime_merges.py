@@ -248,7 +248,7 @@ def test_any_order_of_merges_reverts_undos_and_edits() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Merging,
         settings=settings(
-            max_examples=50,
+            max_examples=150,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
