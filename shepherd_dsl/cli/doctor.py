@@ -14,6 +14,7 @@ from shepherd_dsl.cli.text import count
 from shepherd_dsl.errors import ShepherdError
 
 if TYPE_CHECKING:
+    from shepherd_dsl.config import Config
     from shepherd_dsl.runtime.workspace import Workspace
 
 
@@ -46,8 +47,7 @@ def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[F
 def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     from shepherd_dsl.handlers.context import open_context
     from shepherd_dsl.handlers.registry import Registry
-    from shepherd_dsl.runtime.workspace import Workspace, wanted_backend
-    from shepherd_dsl.scope.probe import probe
+    from shepherd_dsl.runtime.workspace import Workspace
 
     try:
         workspace = Workspace.find(folder)
@@ -60,14 +60,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
         context = open_context(workspace.root)
     except ShepherdError as error:
         return [*found, _jail(off=False), Finding("config", "bad", str(error))]
-    try:
-        backends = probe(workspace.state / "scopes", wanted=wanted_backend(context.config))
-    except ShepherdError as error:
-        found.append(Finding("copies", "bad", str(error)))
-        backends = probe(workspace.state / "scopes")
-    for item in backends:
-        state: Literal["ok", "note"] = "ok" if item.chosen else "note"
-        found.append(Finding("copies", state, f"{item.name}{' (used)' * item.chosen}: {item.reason}"))
+    found += _copies(workspace, context.config)
     found.append(_jail(off=context.config.jail.off))
     hidden = ", ".join(sorted(context.secrets.values)) or "none"
     found.append(Finding("secrets", "ok", f"kept out of traces: {hidden}"))
@@ -77,6 +70,41 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
     installed = Registry(context).installed()
     found.append(Finding("handlers", "ok", ", ".join(dict.fromkeys(item.name for item in installed))))
     return found
+
+
+def _copies(workspace: Workspace, config: Config) -> list[Finding]:
+    """How the copies of runs are made, why not by a better backend, and what would enable that. All is tried anew."""
+    from shepherd_dsl.runtime.workspace import wanted_backend
+    from shepherd_dsl.scope.probe import choose, look
+    from shepherd_dsl.scope.probed import forget
+
+    place = workspace.state / "scopes"
+    forget(place)
+    backends = look(place)
+    found = []
+    has_better = True
+    try:
+        backends = choose(backends, place, wanted=wanted_backend(config))
+    except ShepherdError as error:
+        found.append(Finding("copies", "bad", f"every run is refused: {error}"))
+        has_better = False
+    for item in backends:
+        has_better = has_better and not item.chosen
+        mark = " (used)" if item.chosen else "" if item.usable else " (not usable)"
+        text = f"{item.name}{mark}: {item.reason}"
+        if item.usable and has_better:
+            text += f"; not used: {_passed_over(item.name, config)}"
+        found.append(Finding("copies", "ok" if item.chosen else "note", text))
+    return found
+
+
+def _passed_over(name: str, config: Config) -> str:
+    """Why the configuration has a backend that is usable give way to one that is slower."""
+    if not config.jail.off or config.scope.backend is not None:
+        return f'[scope] backend = "{config.scope.backend}"'
+    if name == "reflink":
+        return 'with [jail] off it is the plain copy, unless [scope] backend = "reflink"'
+    return "with [jail] off, since only the jail takes a command to where its files are"
 
 
 def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:

@@ -26,7 +26,7 @@ from shepherd_dsl.handlers.protocol import Handler
 from shepherd_dsl.handlers.registry import Registry
 from shepherd_dsl.handlers.secrets import Redactor
 from shepherd_dsl.runtime.attempts import Attempts
-from shepherd_dsl.runtime.display import Display
+from shepherd_dsl.runtime.display import Display, Sheltered
 from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.merges import (
@@ -217,6 +217,7 @@ def _driver(
             read_blob=tree.writer.content,
             redactor=context.redactor,
             wanted=wanted_backend(context.config),
+            said=Sheltered(display, context.redactor).said,
         )
         try:
             yield Driver(

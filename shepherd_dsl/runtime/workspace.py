@@ -91,16 +91,25 @@ class Workspace:
             self._store = open_store(self.root)
         return self._store
 
-    def scopes(self, name: str, *, read_blob: ReadBlob, redactor: Redactor, wanted: str | None = None) -> ScopeBackend:
+    def scopes(
+        self,
+        name: str,
+        *,
+        read_blob: ReadBlob,
+        redactor: Redactor,
+        wanted: str | None = None,
+        said: Callable[[str], None] = lambda text: None,
+    ) -> ScopeBackend:
         """The scopes of the tree `name`, by the backend that is `wanted`, else the best that the machine can use.
 
-        What a command writes under a name that contains a secret is ignored. Raises UserError where the backend that
-        is wanted cannot be used.
+        What a command writes under a name that contains a secret is ignored. Where the best one turns out not to do,
+        the next takes its place, and that is `said`. Raises UserError where the backend that is wanted cannot be used.
         """
         from shepherd_dsl.scope.probe import open_backend
 
         ignored = self._ignored(redactor, set())
-        return open_backend(self.state / "scopes" / name, read_blob=read_blob, ignored=ignored, wanted=wanted)
+        place = self.state / "scopes" / name
+        return open_backend(place, read_blob=read_blob, ignored=ignored, wanted=wanted, said=said)
 
     def unused_scopes(self) -> Unused:
         """The copies of files that no process uses."""

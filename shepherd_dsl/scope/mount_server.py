@@ -63,8 +63,11 @@ def enter_namespaces() -> list[str]:
     if uid:
         checked(LIBC.unshare(CLONE_NEWUSER), "a user namespace")
         for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+            try:
+                with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                    file.write(text)
+            except OSError as error:
+                raise OSError(error.errno, f"a user namespace: {error.strerror}") from error
         made.insert(0, "user")
     checked(LIBC.unshare(CLONE_NEWNS), "a mount namespace")
     # What others mount later is seen here; what is mounted here is seen nowhere else.

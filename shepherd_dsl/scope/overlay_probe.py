@@ -1,30 +1,27 @@
-"""Whether the machine can mount overlays at a folder: found out by mounting one, remembered until it is restarted."""
+"""Whether the machine can mount overlays at a folder: found out by mounting one; that it can is remembered."""
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.scope.hindrance import hindrance
 from shepherd_dsl.scope.mounts import Mounts
 from shepherd_dsl.scope.probed import remembered
-
-_KEPT = ".probed.json"
 
 
 def overlay_usable(folder: Path) -> tuple[bool, str]:
     """Whether overlays can be mounted below `folder`, and in words why or why not."""
     if sys.platform != "linux":
         return False, "overlayfs is part of Linux"
-    return remembered(folder / _KEPT, (), lambda: _tried(folder))
+    return remembered(folder, "overlay", (), lambda: _tried(folder))
 
 
 def _tried(folder: Path) -> tuple[bool, str]:
     try:
-        filesystems = Path("/proc/filesystems").read_text("ascii", "replace").split()
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=".probe-", dir=folder))
     except OSError as error:
@@ -47,19 +44,8 @@ def _tried(folder: Path) -> tuple[bool, str]:
         finally:
             mounts.close()
     except OSError as error:
-        return False, _reason(error, "overlay" in filesystems)
+        return False, hindrance(error, folder, "overlay")
     finally:
         remove_tree(place)
     how = "kernel overlayfs" if os.geteuid() == 0 else "kernel overlayfs in a user namespace"
     return True, f"{how}; a fork is a mount, whatever the size"
-
-
-def _reason(error: OSError, has_overlay: bool) -> str:
-    what = error.strerror or str(error)
-    if not has_overlay and error.errno == errno.ENODEV:
-        return f"the kernel has no overlayfs ({what}); `modprobe overlay` may bring it"
-    if error.errno in (errno.EPERM, errno.EACCES) and os.geteuid() != 0:
-        return f"{what}; user namespaces would allow it (sysctl kernel.unprivileged_userns_clone, or AppArmor's rules)"
-    if error.errno == errno.ENOSYS:
-        return f"{what}; Linux 5.2 or later is needed"
-    return what

@@ -8,14 +8,16 @@ whether the machine can do it. The first usable candidate is chosen. Nothing els
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
 
 from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.errors import UserError
+from shepherd_dsl.scope.falling import FallingBackend
 from shepherd_dsl.scope.ignore import Ignored
+from shepherd_dsl.scope.probed import forget
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 Make = Callable[[Path, ReadBlob, Ignored], ScopeBackend]
@@ -32,12 +34,12 @@ class Candidate:
 
 @attrs.frozen(slots=True)
 class Probed:
-    """What was found of one candidate; `chosen` is true of exactly one."""
+    """What was found of one candidate; `chosen` is true of one at most."""
 
     name: str
     usable: bool
-    chosen: bool
     reason: str
+    chosen: bool = False
 
 
 def _copy(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
@@ -93,15 +95,19 @@ CANDIDATES: tuple[Candidate, ...] = (
 """The backends of this version, the fastest first. The last one works everywhere."""
 
 
-def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
-    """What each candidate says of `folder`, and which is chosen: `wanted`, else the first that is usable.
+def look(folder: Path) -> tuple[Probed, ...]:
+    """What each candidate says of `folder`; none is chosen."""
+    return tuple(Probed(candidate.name, *candidate.usable(folder)) for candidate in CANDIDATES)
 
-    Raises UserError where `wanted` is not a backend, or not usable there.
+
+def choose(found: tuple[Probed, ...], folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
+    """The same, with the one chosen that is `wanted`, else the first that is usable.
+
+    Raises UserError where `wanted` is not a backend, or not usable in `folder`.
     """
-    found = [(candidate.name, *candidate.usable(folder)) for candidate in CANDIDATES]
-    usable = [name for name, works, _ in found if works]
+    usable = [item.name for item in found if item.usable]
     if wanted is not None and wanted not in usable:
-        why = {name: reason for name, _, reason in found}.get(wanted, "there is no such backend")
+        why = {item.name: item.reason for item in found}.get(wanted, "there is no such backend")
         raise UserError(
             "scope.backend",
             f"the scope backend {wanted} cannot be used: {why}",
@@ -109,18 +115,43 @@ def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
             hint=f"Usable here: {', '.join(usable)}.",
         )
     chosen = wanted or usable[0]
-    return tuple(Probed(name, works, name == chosen, reason) for name, works, reason in found)
+    return tuple(attrs.evolve(item, chosen=item.name == chosen) for item in found)
 
 
-def open_backend(folder: Path, *, read_blob: ReadBlob, ignored: Ignored, wanted: str | None = None) -> ScopeBackend:
-    """The chosen backend for the copies of one tree, below `folder`; beside it are those of other trees.
+def probe(folder: Path, *, wanted: str | None = None) -> tuple[Probed, ...]:
+    """What each candidate says of `folder`, and which is chosen; see `choose`."""
+    return choose(look(folder), folder, wanted=wanted)
 
-    Raises UserError as `probe` does.
+
+def open_backend(
+    folder: Path,
+    *,
+    read_blob: ReadBlob,
+    ignored: Ignored,
+    wanted: str | None = None,
+    said: Callable[[str], None] = lambda text: None,
+) -> ScopeBackend:
+    """The backend for the copies of one tree, below `folder`; beside it are those of other trees.
+
+    One that is `wanted` is that one or none: UserError as `choose` raises it. One that is not may turn out to open
+    nothing; then the next takes its place, and that is `said`.
     """
-    # Finding out takes time: nothing is asked of those that come after the one that is used.
-    for candidate in CANDIDATES:
-        if candidate.name == (wanted or candidate.name) and candidate.usable(folder.parent)[0]:
-            return candidate.make(folder, read_blob, ignored)
-    chosen = next(found.name for found in probe(folder.parent, wanted=wanted) if found.chosen)
-    make = next(candidate.make for candidate in CANDIDATES if candidate.name == chosen)
-    return make(folder, read_blob, ignored)
+    place = folder.parent
+
+    def usable() -> Iterator[ScopeBackend]:
+        # Finding out takes time: nothing is asked of those that come after the one that is used.
+        for candidate in CANDIDATES:
+            if candidate.usable(place)[0]:
+                yield candidate.make(folder, read_blob, ignored)
+
+    def given_up(name: str, why: str, following: str) -> None:
+        forget(place)
+        said(f"copies are made by {following}: {name} was to be used, but {why}; `shepherd doctor` says more")
+
+    if wanted is None:
+        return FallingBackend(usable(), given_up)
+    named = next((candidate for candidate in CANDIDATES if candidate.name == wanted), None)
+    if named is None or not named.usable(place)[0]:
+        chosen = next(item.name for item in probe(place, wanted=wanted) if item.chosen)
+        named = next(candidate for candidate in CANDIDATES if candidate.name == chosen)
+    return named.make(folder, read_blob, ignored)

@@ -164,7 +164,10 @@ def reflink_usable(folder: Path) -> tuple[bool, str]:
         made = make_subvolume(place / "volume") and destroy_subvolume(place / "volume")
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
-            return False, f"the file system of {folder} does not share files' contents (btrfs and xfs do)"
+            return (
+                False,
+                f"the file system of {folder} does not share files' contents; one on btrfs or xfs would",
+            )
         return False, error.strerror or str(error)
     finally:
         remove_tree(place)
