@@ -153,20 +153,24 @@ class Launch:
         if jail.strength == "none":
             raise HandlerError("jail", f"commands cannot be confined here: {jail.why}", hint=_HINT)
         self._orders = os.memfd_create("orders")
+        self._driver = _this_process()
         try:
             self._report, self._writer = os.pipe()
-            orders = _orders(rules, jail, argv, executable, environ, self._writer)
+            orders = _orders(rules, jail, argv, executable, environ, self._writer, self._driver)
             with open(os.dup(self._orders), "wb") as file:
                 file.write(_launcher())
                 marshal.dump(orders, file)
             os.lseek(self._orders, 0, os.SEEK_SET)
         except BaseException:
-            os.close(self._orders)
+            for fd in (self._orders, self._driver):
+                if fd >= 0:
+                    os.close(fd)
             raise
         self.argv = (sys.executable, "-I", "-S", "-c", _BOOT, str(self._orders))
         # The private folder marks the processes of a command for whoever finds them after a crash.
         self.environ = {"HOME": environ.get("HOME", rules.private)}
-        self.descriptors = (self._orders, self._writer, *rules.namespaces)
+        own = (self._orders, self._writer, self._driver)
+        self.descriptors = (*(fd for fd in own if fd >= 0), *rules.namespaces)
 
     def __enter__(self) -> Launch:
         return self
@@ -177,10 +181,10 @@ class Launch:
 
     def started(self) -> None:
         """The new process has its descriptors: close them here."""
-        for fd in (self._orders, self._writer):
+        for fd in (self._orders, self._writer, self._driver):
             if fd >= 0:
                 os.close(fd)
-        self._orders = self._writer = -1
+        self._orders = self._writer = self._driver = -1
 
     def check(self) -> None:
         """After the end: raise OSError where the program could not be executed (MissingProgramError where it is not
@@ -264,6 +268,14 @@ def _launcher() -> bytes:
     return marshal.dumps(loader.get_code("shepherd_dsl.scope.launch"))
 
 
+def _this_process() -> int:
+    """A descriptor by which others are told of the end of this process; -1 where the kernel has none (Linux 5.3)."""
+    try:
+        return os.pidfd_open(os.getpid())
+    except OSError:
+        return -1
+
+
 def _landlock_abi() -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
@@ -288,7 +300,7 @@ def _counts_processes() -> bool:
 
 
 def _orders(
-    rules: Rules, jail: Jail, argv: Sequence[str], executable: str, environ: Mapping[str, str], report: int
+    rules: Rules, jail: Jail, argv: Sequence[str], executable: str, environ: Mapping[str, str], report: int, driver: int
 ) -> dict[str, object]:
     own_view = jail.strength == "full"
     real = attrs.evolve(rules, folder=os.path.realpath(rules.folder), private=os.path.realpath(rules.private))
@@ -308,6 +320,7 @@ def _orders(
     new = _NEW_MOUNTS | _NEW_IPC | _NEW_PIDS | (0 if rules.network else _NEW_NET)
     return {
         "report": report,
+        "driver": driver,
         "namespaces": rules.namespaces,
         "namespaces_new": new if own_view else 0,
         "user": not _is_privileged(),

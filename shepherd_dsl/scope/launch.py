@@ -4,10 +4,13 @@
 
     the launcher   enters the namespaces it was given, makes new ones, starts the keeper, and ends as the command does
     the keeper     process 1 of the new PID namespace: builds the view of the file system, gives up all privileges,
-                   starts the command, and when the command has ended, ends itself, and with it all that is left
+                   starts the command, and when the command or the driver has ended, ends itself, and with it all that
+                   is left
     the command    leads a session of its own
 
-Without namespaces of its own, the launcher gives up its privileges and becomes the command.
+Without namespaces of its own, the launcher starts a child that gives up its privileges and becomes the command, and
+stays until that has ended, or the driver has: then it ends the process group. The descriptor `driver` tells of the
+driver's end, however that comes.
 
 To the descriptor `report` it writes `R` when nothing is left to do but to execute the command, then `E` and an errno
 where that fails, or `J`, a step and an errno where the jail cannot be set up. SIGTERM to its process group reaches all
@@ -37,7 +40,9 @@ _HERE, _RECURSIVE, _EMPTY_PATH, _CLONE, _CLOEXEC = -100, 0x8000, 0x1000, 1, 0o20
 _SECCOMP, _CAPBSET_DROP, _SECUREBITS, _NO_NEW_PRIVS = 22, 24, 28, 38
 _DETACH = 2
 _LOOK_S = 0.2
-"""How often the keeper looks at the free space of the disk."""
+"""How often the keeper looks at the free space of the disk, and whether the driver is still there."""
+_ENDED = bytes((1, 0, 0, 0))
+"""Of what `poll` is asked, the events (POLLIN: a process has ended), then room for its answer."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -57,6 +62,7 @@ def main(orders: Orders) -> NoReturn:
         if orders["namespaces_new"]:
             _launch(orders)
         else:
+            _stay(orders)
             _limit(orders)
             _give_up(orders)
             _execute(orders)
@@ -67,11 +73,13 @@ def main(orders: Orders) -> NoReturn:
 
 
 def _close_others(orders: Orders) -> None:
-    keep = sorted({0, 1, 2, orders["report"], *orders["namespaces"]})
+    keep = sorted({0, 1, 2, orders["report"], orders["driver"], *orders["namespaces"]} - {-1})
     for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
         if low + 1 < high:
             _libc.close_range(low + 1, high - 1, 0)
-    os.set_inheritable(orders["report"], False)
+    for fd in (orders["report"], orders["driver"]):
+        if fd >= 0:
+            os.set_inheritable(fd, False)
 
 
 def _enter(orders: Orders) -> None:
@@ -94,6 +102,27 @@ def _enter(orders: Orders) -> None:
         _done(_libc.unshare(orders["namespaces_new"]), "unshare")
     # Where memory runs out, the command is to go first. That the system knows of no such thing is no reason to stop.
     _try_write("/proc/self/oom_score_adj", "1000")
+
+
+def _stay(orders: Orders) -> None:
+    """Go on in a child. This process ends as the child does, or, once the driver is gone, with the whole group."""
+    global _step
+    _step = "watch"
+    if orders["driver"] < 0:
+        return
+    # SIGTERM to the group is for the command.
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT))
+    command = os.fork()
+    if command == 0:
+        return
+    os.close(orders["report"])
+    try:
+        driver_is_gone = _poll(-1, orders["driver"], os.pidfd_open(command))[0]
+    except OSError:
+        driver_is_gone = False
+    if driver_is_gone:
+        os.killpg(0, _signal.SIGKILL)
+    os._exit(_code(os.waitpid(command, 0)[1]))
 
 
 def _launch(orders: Orders) -> NoReturn:
@@ -156,11 +185,25 @@ def _keep(orders: Orders, writer: int) -> NoReturn:
         if code is not None and not told:
             told = True
             os.write(writer, bytes([code]))
+        if _is_over(orders["driver"]):
+            os._exit(125)
         if least:
             space = os.statvfs(folder)
             if space.f_bavail * space.f_frsize < least:
                 os.write(2, f"\nshepherd: ended: the disk has less than {least} bytes left\n".encode())
                 _all(_signal.SIGKILL)
+
+
+def _is_over(process: int) -> bool:
+    """Whether the process of a descriptor has ended; not where there is none."""
+    return _poll(0, process)[0]
+
+
+def _poll(wait_ms: int, *processes: int) -> list[bool]:
+    """Which of the processes of these descriptors have ended, waiting at most so long for one of them; -1 is forever."""
+    asked = ctypes.create_string_buffer(b"".join(fd.to_bytes(4, "little", signed=True) + _ENDED for fd in processes))
+    _libc.poll(asked, ctypes.c_ulong(len(processes)), wait_ms)
+    return [bool(asked.raw[8 * place + 6] & 1) for place in range(len(processes))]
 
 
 def _all(number: int) -> None:

@@ -8,19 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.scope.jail import probe_jail
 from shepherd_dsl.trace.store import open_store
 from shepherd_dsl.trace.verify import verify_tree
 from tests.support.processes import processes_with
-from tests.support.scopes import stands
+from tests.support.scopes import needs_fuse, needs_overlay, stands
 
 SHEPHERD = [sys.executable, "-m", "shepherd_dsl.cli.main"]
 ENVIRON = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": os.getcwd()}
 PATIENCE_S = 60.0
+BACKENDS = ["copy", pytest.param("overlay", marks=needs_overlay), pytest.param("fuse", marks=needs_fuse)]
 
 
 @pytest.fixture
@@ -54,12 +57,17 @@ def shepherd(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(args, process.returncode, out, error)
 
 
+def until(holds: Callable[[], bool], what: str = "") -> None:
+    """Wait for something."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
 def wait_for_work(root: Path) -> None:
     """Until the command of `SLEEPER` has begun."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not stands(root, "at-work"):
-        assert time.monotonic() < deadline, "the command did not begin"
-        time.sleep(0.01)
+    until(lambda: stands(root, "at-work"), "the command did not begin")
 
 
 MANY = """
@@ -143,7 +151,43 @@ def test_an_interrupted_run_can_be_resumed_and_leaves_no_process(root: Path, num
     assert shepherd(root, "replay", "1").returncode == 0
 
 
+WEAKER = """
+import attrs, sys
+from shepherd_dsl.scope import jail
+full = jail.probe_jail()
+jail.probe_jail = lambda: attrs.evolve(full, strength="landlock")
+from shepherd_dsl.cli.main import run_main
+sys.exit(run_main(sys.argv[1:]))
+"""
+"""The command line where no namespaces can be had."""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("strength", ["full", "landlock"])
+def test_a_command_ends_with_a_driver_that_is_killed(root: Path, strength: str, backend: str) -> None:
+    jail = probe_jail()
+    if jail.strength != "full" or not jail.abi:
+        pytest.skip(f"the jail of this machine is `{jail.strength}`: {jail.why or 'no Landlock'}")
+    with open(root / ".shepherd" / "config.toml", "a") as config:
+        config.write(f'[scope]\nbackend = "{backend}"\n')
+    (root / "sleeper.shep").write_text(SLEEPER.replace(f"sleep {ASLEEP}", f"sleep {ASLEEP} & sleep {ASLEEP}"))
+    command = ["-m", "shepherd_dsl.cli.main"] if strength == "full" else ["-c", WEAKER]
+    process = subprocess.Popen(
+        [sys.executable, *command, "run", "sleeper.shep", str(root.parent / "shared" / "go")],
+        cwd=root,
+        env=ENVIRON,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: len(processes_with(f"sleep\0{ASLEEP}")) >= 2, "the command did not begin")
+    finally:
+        process.kill()
+        process.communicate()
+    until(lambda: processes_with(ASLEEP) == [])
+
+
 def test_a_killed_driver_leaves_a_command_that_resume_ends(root: Path) -> None:
+    (root / ".shepherd" / "config.toml").write_text("[jail]\noff = true\n")
     (root / "sleeper.shep").write_text(SLEEPER)
     go = root.parent / "shared" / "go"
     process = start(root, "run", "sleeper.shep", str(go))
@@ -159,6 +203,7 @@ def test_a_killed_driver_leaves_a_command_that_resume_ends(root: Path) -> None:
 
 
 def test_a_killed_driver_leaves_a_command_that_discard_ends(root: Path) -> None:
+    (root / ".shepherd" / "config.toml").write_text("[jail]\noff = true\n")
     (root / "sleeper.shep").write_text(SLEEPER)
     go = root.parent / "shared" / "go"
     process = start(root, "run", "sleeper.shep", str(go))

@@ -276,6 +276,15 @@ PROCESSES = (
     _sh("signal_driver", "kill -0 @driver@"),
     _py("kill_drivers_group", "os.killpg(@group@, 0)"),
     _py("signal_by_descriptor", "signal.pidfd_send_signal(os.pidfd_open(@victim@), signal.SIGKILL)"),
+    _py(
+        "signal_by_held_descriptor",
+        "import glob\nwhy = PermissionError()\n"
+        "for place in glob.glob('/proc/[0-9]*/fd/*'):\n"
+        "    try:\n        signal.pidfd_send_signal(os.open(place, os.O_RDONLY | os.O_NONBLOCK), 0)\n        break\n"
+        "    except OSError as error:\n        why = error\n"
+        "else:\n    raise why",
+        proven=False,
+    ),
     _py("signal_by_thread", "call((234, 131), @victim@, @victim@, 9)"),
     _py("queue_signal", "call((129, 138), @victim@, 10, struct.pack('iii', 10, 0, -1) + bytes(116))"),
     _sh("priority_of_victim", "renice -n 5 -p @victim@"),

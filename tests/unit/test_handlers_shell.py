@@ -412,7 +412,7 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_t
         "place = pathlib.Path(sys.argv[1])\n"
         "script = 'echo $HOME > home; sleep 300 & echo > made; wait; sleep 300'\n"
         "request = make_request('shell.script', script, folder=place / 'files')\n"
-        "anyio.run(ShellHandler(make_context(place)).perform, request)\n"
+        "anyio.run(ShellHandler(make_context(place, config='[jail]\\noff = true')).perform, request)\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
     made = tmp_path / "files" / "made"
