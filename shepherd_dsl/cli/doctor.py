@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,7 +31,8 @@ class Finding:
 def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[Finding]:
     """All findings for the workspace that `folder` lies in, and for the machine.
 
-    `quick` reads no event and starts nothing. `clean` removes the copies of files that no process uses.
+    `quick` reads no event and starts nothing. `clean` ends the commands that outlived their driver, and removes the
+    copies of files that no process uses.
     """
     from shepherd_dsl import __version__
 
@@ -55,6 +57,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
         return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
     found = [Finding("workspace", "ok", str(workspace.root))]
     found += _traces(workspace, quick=quick)
+    found += _left(workspace, clean=clean)
     found += _unused(workspace, clean=clean)
     try:
         context = open_context(workspace.root)
@@ -105,6 +108,27 @@ def _passed_over(name: str, config: Config) -> str:
     if name == "reflink":
         return 'with [jail] off it is the plain copy, unless [scope] backend = "reflink"'
     return "with [jail] off, since only the jail takes a command to where its files are"
+
+
+def _left(workspace: Workspace, *, clean: bool) -> list[Finding]:
+    """Commands that are still there though the shepherd that started them is not."""
+    import anyio
+
+    from shepherd_dsl.config import ShellConfig
+    from shepherd_dsl.handlers.leftover import left_running, stop_noted
+
+    left = left_running(workspace.state)
+    if not left:
+        return []
+    each = "; ".join(f"run {noted.tree}: {', '.join(noted.programs())} (group {noted.group})" for noted in left)
+    what = f"{count(len(left), 'command')} left running by a shepherd that is gone: {each}"
+    if not clean:
+        return [Finding("processes", "note", f"{what}; `shepherd doctor --clean` ends them")]
+    for noted in left:
+        anyio.run(partial(stop_noted, noted, grace=ShellConfig().grace))
+    if any(noted.is_left() for noted in left):
+        return [Finding("processes", "bad", f"cannot be ended: {what}")]
+    return [Finding("processes", "ok", f"ended {what}")]
 
 
 def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:

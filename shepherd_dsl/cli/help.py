@@ -55,7 +55,11 @@ def explain_command(code: str | None, as_json: bool) -> None:
 
 @click.command("doctor")
 @click.option("--quick", is_flag=True, help="Do not read the events of all runs to see whether they are whole.")
-@click.option("--clean", is_flag=True, help="Remove the copies of files that no process uses; they can be made anew.")
+@click.option(
+    "--clean",
+    is_flag=True,
+    help="End what a killed shepherd left running; remove copies of files that no process uses (they are made anew).",
+)
 @workspace_option
 @json_option
 def doctor_command(quick: bool, clean: bool, folder: Path, as_json: bool) -> int:

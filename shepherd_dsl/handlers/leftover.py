@@ -1,9 +1,9 @@
 """Processes that a crashed driver left running: remembered beside the trace, and ended before the run goes on.
 
 For each running command a small file in `.shepherd/processes/` holds its process group, the time its leader was
-started, the boot it belongs to and its private folder. A process id may be used again: a group is taken for the one
-remembered only where its leader was started at that very time, or one of its members has the private folder in its
-environment. Best effort: where `/proc` is not there, nothing is remembered.
+started, the boot it belongs to, its private folder, the tree and the driver. A process id may be used again: a group is
+taken for the one remembered only where its leader was started at that very time, or one of its members has the private
+folder in its environment. Best effort: where `/proc` is not there, nothing is remembered.
 """
 
 from __future__ import annotations
@@ -16,19 +16,56 @@ import shutil
 import signal
 from pathlib import Path
 
+import attrs
+
 from shepherd_dsl.handlers.private import is_private
-from shepherd_dsl.handlers.process import group_members, signal_group, until_gone
+from shepherd_dsl.handlers.process import STUCK_S, group_alive, group_members, signal_group, until_gone
 from shepherd_dsl.handlers.protocol import Request
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class Noted:
+    """What was noted of a command: its process group, when the leader was started, its private folder and its boot; the
+    tree, and the driver with the time it was started."""
+
+    place: Path
+    group: int
+    started: int
+    private: str
+    boot: str
+    tree: str
+    driver: tuple[int, int]
+
+    def is_running(self) -> bool:
+        """Whether the process group is still there."""
+        if self.boot != _boot():
+            return False
+        return _started(self.group) == self.started or _is_marked(self.group, self.private)
+
+    def is_left(self) -> bool:
+        """Whether it is there though its driver is not."""
+        return _started(self.driver[0]) != self.driver[1] and self.is_running() and group_alive(self.group)
+
+    def programs(self) -> list[str]:
+        """The names of the programs that its processes run; command lines could hold a secret."""
+        return sorted({name for pid in group_members(self.group) if (name := _program_of(pid))})
+
+
 def note_process(state: Path, request: Request, pid: int, private: Path) -> None:
     """Remember that the process group `pid`, with the private folder `private`, performs `request`."""
-    started = _started(pid)
+    started, driver = _started(pid), os.getpid()
     if started is None:
         return
-    noted = {"boot": _boot(), "group": pid, "private": str(private), "started": started}
+    noted = {
+        "boot": _boot(),
+        "driver": [driver, _started(driver)],
+        "group": pid,
+        "private": str(private),
+        "started": started,
+        "tree": request.tree,
+    }
     with contextlib.suppress(OSError):
         place = _place(state, request)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -44,22 +81,54 @@ def forget_process(state: Path, request: Request) -> None:
 async def stop_leftover(state: Path, request: Request, *, grace: float) -> bool:
     """End the process group that a crash of the driver left performing `request`, and remove its private folder;
     whether such a group was there."""
-    try:
-        noted = json.loads(_place(state, request).read_text())
-        group, started, boot, private = int(noted["group"]), int(noted["started"]), noted["boot"], str(noted["private"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    found = boot == _boot() and (_started(group) == started or _is_marked(group, private))
+    noted = _read(_place(state, request))
+    return noted is not None and await stop_noted(noted, grace=grace)
+
+
+async def stop_noted(noted: Noted, *, grace: float) -> bool:
+    """The same for what was noted of it; `grace` is in seconds."""
+    found = noted.is_running()
     if found:
-        signal_group(group, signal.SIGTERM)
-        signal_group(group, signal.SIGCONT)
-        if not await until_gone(group, grace):
-            signal_group(group, signal.SIGKILL)
+        signal_group(noted.group, signal.SIGTERM)
+        signal_group(noted.group, signal.SIGCONT)
+        if not await until_gone(noted.group, grace):
+            signal_group(noted.group, signal.SIGKILL)
+            await until_gone(noted.group, STUCK_S)
     # Whatever the file says: only a folder of the kind that a command gets is removed.
-    if is_private(private):
-        shutil.rmtree(private, ignore_errors=True)
-    forget_process(state, request)
+    if is_private(noted.private):
+        shutil.rmtree(noted.private, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        noted.place.unlink(missing_ok=True)
     return found
+
+
+def left_running(state: Path) -> list[Noted]:
+    """The commands that drivers which are gone left running."""
+    found = [_read(place) for place in sorted((state / "processes").glob("*.json"))]
+    return [noted for noted in found if noted is not None and noted.is_left()]
+
+
+def _read(place: Path) -> Noted | None:
+    try:
+        noted = json.loads(place.read_text())
+        driver, began = noted["driver"]
+        return Noted(
+            place=place,
+            group=int(noted["group"]),
+            started=int(noted["started"]),
+            private=str(noted["private"]),
+            boot=str(noted["boot"]),
+            tree=str(noted["tree"]),
+            driver=(int(driver), int(began)),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _program_of(pid: int) -> str:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", "rb") as file:
+        return file.read().decode(errors="replace").strip()
+    return ""
 
 
 def _is_marked(group: int, private: str) -> bool:

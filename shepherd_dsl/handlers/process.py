@@ -27,7 +27,7 @@ from shepherd_dsl.scope.jail import Launch
 _PIECE = 1 << 16
 _POLL_S = 0.02
 _PIPE_MAX = 1 << 20
-_STUCK_S = 5.0
+STUCK_S = 5.0
 """How long a process that does not die of SIGKILL (it hangs in the kernel) is waited for."""
 
 
@@ -161,7 +161,7 @@ async def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
         signal_group(pid, signal.SIGCONT)
         if not await until_gone(pid, grace):
             signal_group(pid, signal.SIGKILL)
-            await until_gone(pid, _STUCK_S)
+            await until_gone(pid, STUCK_S)
     child.poll()
 
 

@@ -112,11 +112,14 @@ class Workspace:
         return open_backend(place, read_blob=read_blob, ignored=ignored, wanted=wanted, said=said)
 
     def unused_scopes(self) -> Unused:
-        """The copies of files that no process uses."""
+        """The copies of files that no process uses: neither a driver nor a command that has outlived its own."""
+        from shepherd_dsl.handlers.leftover import left_running
         from shepherd_dsl.scope.tidy import unused
         from shepherd_dsl.trace.store import open_store
 
-        return unused(self.state / "scopes", open_store(self.root).is_locked)
+        is_locked = open_store(self.root).is_locked
+        left = {noted.tree for noted in left_running(self.state)}
+        return unused(self.state / "scopes", lambda name: name in left or is_locked(name))
 
     def remove_unused_scopes(self, found: Unused) -> None:
         """Remove them. Raises ScopeError."""

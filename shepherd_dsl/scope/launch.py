@@ -200,7 +200,7 @@ def _is_over(process: int) -> bool:
 
 
 def _poll(wait_ms: int, *processes: int) -> list[bool]:
-    """Which of the processes of these descriptors have ended, waiting at most so long for one of them; -1 is forever."""
+    """Which of the processes of these descriptors have ended, waiting for one of them at most so long (-1: forever)."""
     asked = ctypes.create_string_buffer(b"".join(fd.to_bytes(4, "little", signed=True) + _ENDED for fd in processes))
     _libc.poll(asked, ctypes.c_ulong(len(processes)), wait_ms)
     return [bool(asked.raw[8 * place + 6] & 1) for place in range(len(processes))]

@@ -215,6 +215,28 @@ def test_a_killed_driver_leaves_a_command_that_discard_ends(root: Path) -> None:
     assert processes_with(ASLEEP) == []
 
 
+def test_doctor_ends_what_is_left_running_before_it_removes_its_files(root: Path) -> None:
+    (root / ".shepherd" / "config.toml").write_text("[jail]\noff = true\n")
+    (root / "sleeper.shep").write_text(SLEEPER)
+    process = start(root, "run", "sleeper.shep", str(root.parent / "shared" / "go"))
+    wait_for_work(root)
+    until(lambda: processes_with(f"sleep\0{ASLEEP}") != [])
+    assert "left running" not in shepherd(root, "doctor", "--quick").stdout
+    process.kill()
+    process.communicate()
+    seen = shepherd(root, "doctor", "--quick").stdout
+    assert "· processes  1 command left running by a shepherd that is gone: run 1: sh, sleep (group " in seen
+    assert "no process uses" not in seen
+    assert processes_with(ASLEEP) != []
+    cleaned = shepherd(root, "doctor", "--quick", "--clean").stdout
+    assert "✓ processes  ended 1 command" in cleaned
+    assert "✓ disk       removed " in cleaned
+    assert processes_with(ASLEEP) == []
+    assert not stands(root, "at-work")
+    assert "left running" not in shepherd(root, "doctor", "--quick").stdout
+    assert shepherd(root, "resume", "1").returncode == 0
+
+
 def test_a_second_writer_is_told_who_the_first_is(root: Path) -> None:
     (root / "sleeper.shep").write_text(SLEEPER)
     go = root.parent / "shared" / "go"
