@@ -9,7 +9,8 @@ A package that brings a backend runs it from its own tests:
         check(CASE, tmp_path)
 
 `conformance.scope_machine` adds a Hypothesis state machine. Each check raises AssertionError that says what was wrong.
-What stands in a folder is read here by other means than the backends'.
+What stands in a folder is read here by other means than the backends'. What a fork begins with beside the files (what
+is ignored, a FIFO) is the backend's own affair, and not checked.
 """
 
 from __future__ import annotations

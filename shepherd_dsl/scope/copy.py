@@ -16,12 +16,15 @@ sockets, FIFOs and devices, which are listed. Hard links are carried as separate
 in the folder where a process linked them, and are two in every copy and in a folder that was rebuilt. Ignored files
 stay where processes put them (see `ignore`), unless their folder goes.
 
+A copy stays for the next process, so that what is ignored outlives a crash, until the tree of runs has ended.
+
 Between `open`, `sync` and `changes` processes may do anything in `files/`. During these calls none should be at work
 there: what it changes then may be noticed only by the next look at that file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -297,7 +300,13 @@ class CopyBackend:
             raise failed("remove", self._home(run), error) from error
 
     def close(self, *, ended: bool = False) -> None:
-        """Nothing is held. Copies stay though the tree has `ended`: they are slow to make, and it may be reverted."""
+        """Nothing is held. Where the tree has `ended` its copies go, as far as that is possible: they take as much room
+        as all files, and who reverts it gets them anew."""
+        from shepherd_dsl.scope.bases import remove_tree  # which makes its copies with this module
+
+        if ended:
+            with contextlib.suppress(OSError):
+                remove_tree(self._folder)
 
     def _home(self, run: str) -> Path:
         return self._folder / f"run-{escape_run(run)}"

@@ -53,8 +53,9 @@ class ScopeBackend(Protocol):
     """Makes scopes for one tree of runs. `name` is the backend's name (`copy`, `overlay`, …).
 
     `open(run, files)` gives the scope of a run, holding `files`; opening the same run again gives its scope as it was
-    left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can.
-    `close` lets go of everything; with `ended` the tree is not about to go on, and what is quick to make anew may go.
+    left, brought to `files`. `fork(run, copy)` makes `copy`'s scope start as `run`'s, cheaply where it can; whether it
+    also begins with what is not carried (what is ignored, FIFOs) is for the backend to say. `close` lets go of
+    everything; with `ended` the tree is not about to go on, and what stands of it goes, since it can be made anew.
     """
 
     name: str

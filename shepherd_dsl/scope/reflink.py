@@ -97,10 +97,15 @@ class ReflinkBackend:
             raise failed("remove", self._home(run), error) from error
 
     def close(self, *, ended: bool = False) -> None:
-        """Closes the scopes. Copies stay though the tree has `ended`, as those of the plain-copy backend."""
+        """Closes the scopes. Where the tree has `ended` its copies go, as those of the plain-copy backend."""
         for run in list(self._open):
             self._close(run)
         self._cloned.clear()
+        if ended:
+            with contextlib.suppress(OSError):
+                for home in self._folder.glob("run-*"):
+                    self._remove(home)
+                remove_tree(self._folder)
 
     def _close(self, run: str) -> None:
         """Close the scope of a run, if it is open; all that can be lost is what makes the next opening quicker."""

@@ -16,7 +16,7 @@ from tests.support.scopes import needs_overlay
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace with two finished runs, and the copies they left."""
+    """A workspace with two finished runs, and copies as they stand where their driver was killed."""
     folder = make_workspace(tmp_path / "repo")
     monkeypatch.chdir(folder)
     (folder / ".shepherd").mkdir(exist_ok=True)
@@ -24,7 +24,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
         config.write('[scope]\nbackend = "copy"\n')
     for _ in range(2):
         assert run_work(folder, "--quiet").status == 0
-    return Workspace(folder)
+    workspace = Workspace(folder)
+    assert scopes(workspace) == []  # those of runs that have ended are gone
+    for name in ("1", "2"):
+        (workspace.state / "scopes" / name / "run-root" / "files").mkdir(parents=True)
+    return workspace
 
 
 def scopes(workspace: Workspace) -> list[str]:
