@@ -107,7 +107,7 @@ class Subject:
         made = forking()
         writer = workspace.store().create(program=program_text(made), info={})
         began = time.perf_counter()
-        files, _ = workspace.import_files(writer, redactor=Redactor())
+        files = workspace.import_files(writer, redactor=Redactor()).files
         import_s = time.perf_counter() - began
         machine = start(made, "main", (), (*ALL, Clause("write")), files, read_blob=writer.blob)
         tree = LiveTree(machine, writer, recorded=0)

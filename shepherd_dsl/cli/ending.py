@@ -12,6 +12,7 @@ from shepherd_dsl.cli.text import plain, terminal_width
 if TYPE_CHECKING:
     from shepherd_dsl.core.value import Value
     from shepherd_dsl.runtime.actions import Ended
+    from shepherd_dsl.runtime.workspace import TakenIn
 
 _LAST = 20
 """Lines of a failure, or on a terminal of a value, that are shown: what is printed last tells most."""
@@ -50,7 +51,7 @@ def report_end(ended: Ended, *, keep: bool, model: str | None, as_json: bool) ->
 def report_interrupted(name: str | None, *, model: str | None, as_json: bool) -> int:
     """Say that a run was interrupted, and how it goes on; the exit status 130."""
     if as_json:
-        nothing = dict.fromkeys(("value", "workspace", "refused"))
+        nothing = dict.fromkeys(("value", "workspace", "refused", "imported"))
         print_json({**nothing, "run": name, "state": "interrupted", "model": model})
     elif name is None:
         warn("interrupted", "before anything was recorded")
@@ -104,6 +105,10 @@ def failure_lines(lead: str, error: Value | None) -> Iterator[str]:
     yield from (f"    {line}".rstrip() for line in rest[-_LAST:])
 
 
+def _imported_json(taken: TakenIn) -> dict[str, int]:
+    return {"files": taken.count, "bytes": taken.size, "took_ms": round(taken.seconds * 1000)}
+
+
 def _json(ended: Ended) -> dict[str, Any]:
     from shepherd_dsl.cli.back import merge_json
     from shepherd_dsl.core.wire import value_json
@@ -114,4 +119,5 @@ def _json(ended: Ended) -> dict[str, Any]:
         "value": None if ended.value is None else value_json(ended.value),
         "workspace": None if ended.merged is None else merge_json(ended.merged),
         "refused": None if ended.refused is None else error_json(ended.refused),
+        "imported": None if ended.taken is None else _imported_json(ended.taken),
     }

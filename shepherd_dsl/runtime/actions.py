@@ -42,7 +42,7 @@ from shepherd_dsl.runtime.merges import (
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.replays import ReplayReport, replay_run, replay_with
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, start_tree
-from shepherd_dsl.runtime.workspace import Workspace, wanted_backend
+from shepherd_dsl.runtime.workspace import TakenIn, Workspace, wanted_backend
 from shepherd_dsl.scope.journal import MergeRecord
 from shepherd_dsl.scope.settle import Policy
 
@@ -66,6 +66,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_LONG_S = 0.5
+"""How long taking in the workspace may last before it is remarked on."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -73,6 +75,7 @@ class Ended:
     """How a root run ended: `kind` is `done`, `failed` or `discarded`; `value` its value or error `{code, text}`.
 
     `merged` is what was then written to the workspace, None where nothing was; `refused` says why a merge was refused.
+    `taken` is what it started from, where it was started just now.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Ended:
     value: Value | None
     merged: MergeRecord | None = None
     refused: RefusedError | None = None
+    taken: TakenIn | None = None
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -121,9 +125,18 @@ def run_task(
         started = start_tree(workspace, task, redactor=context.redactor)
         if named is not None:
             named(started.tree.writer.name)
-        for remark in started.left_out:
+        taken = started.taken
+        if taken.seconds > _LONG_S:
+            display.said(f"took in {taken.count:,} files, {_megabytes(taken.size)}, in {taken.seconds:,.1f} s")
+        for remark in taken.left_out:
             display.said(f"left out: {context.redactor.text(remark)}")
-        return _drive(workspace, started.tree, registry, context, display, keep=keep)
+        ended = _drive(workspace, started.tree, registry, context, display, keep=keep)
+        return attrs.evolve(ended, taken=taken)
+
+
+def _megabytes(size: int) -> str:
+    """Bytes in words, to what matters."""
+    return f"{size / 1e6:,.{0 if size >= 1e7 else 1}f} MB"
 
 
 def require_handlers(registry: Registry, program: Program, request: Request) -> None:

@@ -23,7 +23,7 @@ from shepherd_dsl.runtime.attempts import Attempts, attempts
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.merges import patiently_unmerged
 from shepherd_dsl.runtime.points import reached
-from shepherd_dsl.runtime.workspace import Workspace
+from shepherd_dsl.runtime.workspace import TakenIn, Workspace
 from shepherd_dsl.trace.protocol import LogEntry, TreeReader, TreeWriter
 
 
@@ -43,10 +43,10 @@ class Task:
 
 @attrs.frozen(slots=True, eq=False)
 class Started:
-    """A tree just started. `left_out` says in words what of the workspace its files do not have."""
+    """A tree just started, on the files that were `taken` in."""
 
     tree: LiveTree
-    left_out: tuple[str, ...]
+    taken: TakenIn
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -85,13 +85,13 @@ def start_tree(workspace: Workspace, task: Task, *, redactor: Redactor) -> Start
     writer = workspace.store().create(program=text, info=info)
     try:
         with patiently_unmerged(workspace):
-            files, left_out = workspace.import_files(writer, redactor=redactor)
+            taken = workspace.import_files(writer, redactor=redactor)
         reached("task.imported")
-        machine = start(task.program, task.agent, task.args, task.request, files, read_blob=writer.content)
+        machine = start(task.program, task.agent, task.args, task.request, taken.files, read_blob=writer.content)
     except BaseException:
         writer.close()
         raise
-    return Started(LiveTree(machine, writer, recorded=0), left_out)
+    return Started(LiveTree(machine, writer, recorded=0), taken)
 
 
 def _named(redactor: Redactor, text: str) -> str:

@@ -6,9 +6,12 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.files import Files, git_blob_hash
@@ -41,6 +44,20 @@ def wanted_backend(config: Config) -> str | None:
             hint='Take one of them out, or say backend = "copy".',
         )
     return config.scope.backend or "copy"
+
+
+@attrs.frozen(slots=True, eq=False)
+class TakenIn:
+    """The files of a workspace as a run takes them in, and in words what was `left_out`.
+
+    Looking at `count` files and links with `size` bytes took so many `seconds`.
+    """
+
+    files: Files
+    left_out: tuple[str, ...]
+    count: int
+    size: int
+    seconds: float
 
 
 class Workspace:
@@ -154,13 +171,14 @@ class Workspace:
 
         return lambda path, folder: ignored(path, folder) or tells(path)
 
-    def import_files(self, writer: TreeWriter, *, redactor: Redactor) -> tuple[Files, tuple[str, ...]]:
-        """The workspace's files as they are now, and in words what was left out.
+    def import_files(self, writer: TreeWriter, *, redactor: Redactor) -> TakenIn:
+        """The workspace's files as they are now.
 
         A file that contains the value of a secret is left out: whatever enters the trace stays there.
         """
         from shepherd_dsl.scope.importer import import_workspace
 
+        began = time.monotonic()
         known = _Tainted.load(self.state / "cache" / "tainted.json", redactor)
 
         def put_blob(data: Content) -> str:
@@ -188,7 +206,7 @@ class Workspace:
         left_out += [f"{path} (its name contains a secret)" for path in sorted(named)]
         left_out += [f"{path} (neither file, link nor folder, or not readable)" for path in imported.skipped]
         left_out += [f"{path} (changed while it was read; taken as it was last)" for path in imported.unstable]
-        return files, tuple(left_out)
+        return TakenIn(files, tuple(left_out), imported.count, imported.size, time.monotonic() - began)
 
 
 def _nothing(name: str) -> bool:

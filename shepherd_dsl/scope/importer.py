@@ -23,12 +23,14 @@ class Imported:
     """A workspace's files.
 
     `skipped` lists what could not be taken in; `unstable` the files that changed every time they were read: what was
-    read last was taken, which may be half of an edit.
+    read last was taken, which may be half of an edit. There are `count` files and links, which hold `size` bytes.
     """
 
     files: Files
     skipped: tuple[str, ...]
     unstable: tuple[str, ...]
+    count: int
+    size: int
 
 
 def import_workspace(
@@ -63,4 +65,5 @@ def import_workspace(
             hint="Name a folder that you may read, and make room for .shepherd/ in it.",
         ) from error
     files = Files.of((path, item.entry) for path, item in found.seen.items())
-    return Imported(files, found.skipped, found.unstable)
+    sizes = [size for _, _, size, *_ in (item.stamp for item in found.seen.values() if item.stamp)]
+    return Imported(files, found.skipped, found.unstable, count=len(sizes), size=sum(sizes))

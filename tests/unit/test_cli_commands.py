@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -265,6 +266,22 @@ def test_the_overview_names_every_command_once() -> None:
 
 def test_minus_one_is_the_last_event(workspace: Path) -> None:
     assert shepherd("show", "-1").out == shepherd("show", "1@11").out == shepherd("show").out
+
+
+def test_what_a_run_takes_in_is_told_apart_from_the_rest(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = [path for path in workspace.rglob("*") if path.is_file() and ".shepherd" not in path.parts]
+    printed = run_work(workspace, "--json", "--keep")
+    found = printed.json()["imported"]
+    assert found["files"] == len(here)
+    assert found["bytes"] == sum(path.stat().st_size for path in here)
+    assert 0 <= found["took_ms"] < 60_000
+    monkeypatch.setattr("shepherd_dsl.runtime.actions._LONG_S", 600.0)
+    assert "took in" not in run_work(workspace, "--quiet", "--keep").err
+    monkeypatch.setattr("shepherd_dsl.runtime.actions._LONG_S", -1.0)
+    assert re.search(rf"^note took in {len(here)} files, 0.0 MB, in \d+.\d s$", run_work(workspace, "-q").err, re.M)
+    shepherd("fork", "1@4")
+    resumed = shepherd("resume", "--json", "--keep", "--model", "cassette:answers.jsonl").json()
+    assert resumed["imported"] is None
 
 
 def test_an_overlay_needs_the_jail(workspace: Path) -> None:

@@ -155,7 +155,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def imported(workspace: Workspace) -> tuple[TreeWriter, Files]:
     writer = workspace.store().create(program="x", info={})
-    found, _ = workspace.import_files(writer, redactor=Redactor())
+    found = workspace.import_files(writer, redactor=Redactor()).files
     return writer, found
 
 
