@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import shutil
 import sys
 from functools import partial
@@ -148,14 +150,19 @@ def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:
 
 def _jail(*, off: bool) -> Finding:
     """How far the commands of runs are confined."""
+    from shepherd_dsl.scope.hindrance import permission
     from shepherd_dsl.scope.jail import NEVER, probe_jail, remark
 
     jail = probe_jail()
-    if off or jail.strength == "none":
-        return Finding("confined", "note" if off else "bad", str(remark(off=off)))
+    refused = any(os.strerror(number) in jail.why for number in (errno.EPERM, errno.EACCES))
+    better = f"; {permission()}" if refused else ""
+    if off:
+        return Finding("confined", "note", str(remark(off=True)))
+    if jail.strength == "none":
+        return Finding("confined", "bad", f"{remark(off=False)}{better}")
     text = f"{jail.strength}: the system governs {', '.join(jail.governs())}"
     if jail.why:
-        text += f"; no namespaces ({jail.why})"
+        text += f"; no namespaces ({jail.why}{better})"
     lacks = jail.lacks()
     if lacks:
         text += f"; not governed here: {'; '.join(lacks)}"
@@ -196,8 +203,6 @@ def _checker(*, quick: bool) -> Finding:
 
 
 def _models() -> list[Finding]:
-    import os
-
     found = []
     for name, package, variable in (
         ("anthropic", "anthropic", "ANTHROPIC_API_KEY"),

@@ -32,12 +32,34 @@ def hindrance(error: OSError, folder: Path, kind: Literal["overlay", "fuse"]) ->
         setting = "max_user_namespaces" if "user" in what else "max_mnt_namespaces"
         return f"{what}; there are as many namespaces as `sysctl user.{setting}` allows: a higher number would do"
     if error.errno in (errno.EPERM, errno.EACCES):
-        return f"{what}; {_permission()}"
+        return f"{what}; {permission()}"
     if kind == "overlay" and error.errno == errno.EINVAL and what.startswith("userxattr"):
         return f"{what}; Linux 5.11 or later is needed"
     if kind == "overlay" and error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.EREMOTE):
         return f"{what}; {_place(folder)}"
     return what
+
+
+def permission() -> str:
+    """What would give the right to make namespaces and to mount, which is missing."""
+    if os.geteuid() == 0:
+        if not _is_admin():
+            return (
+                "root has no CAP_SYS_ADMIN here: a container must be given it (--cap-add SYS_ADMIN); "
+                "a plain user needs none where user namespaces are allowed"
+            )
+        return f"something beyond capabilities refuses it, as a container's profile does ({_OPEN_CONTAINER})"
+    found = [
+        f"`sysctl -w {name.replace('/', '.')}={right}`" for name, wrong, right in _WANTED if _setting(name) == wrong
+    ]
+    if found:
+        return f"user namespaces are closed to plain users: {' and '.join(found)} by root would open them"
+    if _status("Seccomp:") not in ("", "0"):
+        return f"user namespaces are refused by a filter of system calls, as a container's ({_OPEN_CONTAINER})"
+    return (
+        "user namespaces would allow it (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
+        "or the rules of AppArmor or SELinux)"
+    )
 
 
 def file_system(folder: Path) -> str:
@@ -65,28 +87,6 @@ def _place(folder: Path) -> str:
         )
     on = f" on {kind}" if kind else " where it is"
     return f".shepherd{on} cannot hold what is written to overlays: one on ext4, xfs, btrfs or tmpfs would do"
-
-
-def _permission() -> str:
-    """What would give the right to mount, which is missing."""
-    if os.geteuid() == 0:
-        if not _is_admin():
-            return (
-                "root has no CAP_SYS_ADMIN here: a container must be given it (--cap-add SYS_ADMIN); "
-                "a plain user needs none where user namespaces are allowed"
-            )
-        return f"something beyond capabilities refuses it, as a container's profile does ({_OPEN_CONTAINER})"
-    found = [
-        f"`sysctl -w {name.replace('/', '.')}={right}`" for name, wrong, right in _WANTED if _setting(name) == wrong
-    ]
-    if found:
-        return f"user namespaces are closed to plain users: {' and '.join(found)} by root would open them"
-    if _status("Seccomp:") not in ("", "0"):
-        return f"user namespaces are refused by a filter of system calls, as a container's ({_OPEN_CONTAINER})"
-    return (
-        "user namespaces would allow it (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
-        "or the rules of AppArmor or SELinux)"
-    )
 
 
 def _is_admin() -> bool:

@@ -21,6 +21,7 @@ from shepherd_dsl.scope.failures import failed
 from shepherd_dsl.scope.falling import FallingBackend
 from shepherd_dsl.scope.hindrance import file_system, hindrance
 from shepherd_dsl.scope.ignore import nothing_ignored
+from shepherd_dsl.scope.jail import Jail
 from shepherd_dsl.scope.probe import Candidate, open_backend
 from shepherd_dsl.scope.probed import forget, remembered
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
@@ -308,3 +309,15 @@ def test_doctor_says_that_no_run_will_be_where_the_configured_one_is_unusable(
         assert first.startswith("✗ copies     every run is refused: ")
         assert not any("(used)" in line or "✓" in line for line in others)
         assert run_work(workspace, "--quiet").status == 2
+
+
+def test_doctor_says_what_a_full_jail_would_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_workspace(tmp_path / "repo"))
+    monkeypatch.setattr(reasons, "permission", lambda: "do this")
+    why = "namespaces: unshare: Operation not permitted"
+    for found, says in (
+        (Jail("landlock", 6, True, why), f"no namespaces ({why}; do this)"),
+        (Jail("none", 0, True, why), "runs them; do this"),
+    ):
+        monkeypatch.setattr("shepherd_dsl.scope.jail.probe_jail", lambda found=found: found)
+        assert says in shepherd("doctor", "--quick").out
