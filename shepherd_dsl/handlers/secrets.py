@@ -2,13 +2,14 @@
 
 A secret's value is replaced by `‹secret NAME›` wherever it stands, as it is or in a usual disguise: URL-encoded,
 base64 (also inside a longer encoded text, as in `Authorization: Basic`), escaped for JSON, HTML, Python or a shell,
-hexadecimal, and each long line of a value of several lines. What is compressed or encrypted is not seen through, and
-an integer is never replaced.
+hexadecimal, in UTF-16 of either byte order, and each long line of a value of several lines. What is compressed or
+encrypted is not seen through, and an integer is never replaced.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import fnmatch
 import hashlib
 import html
@@ -356,10 +357,15 @@ def _forms(value: str) -> list[bytes]:
         for width in (76, 64):
             pieces = [encoded[at : at + width] for at in range(0, len(encoded), width)]
             forms += [piece for piece in pieces if len(piece) >= _LINE_MINIMUM]
+    plain = [raw]
     lines = raw.splitlines()
     if len(lines) > 1:
-        forms += [line.strip() for line in lines if len(line.strip()) >= _LINE_MINIMUM and b"-----" not in line]
-        forms += [b"\r\n".join(lines), b"\n".join(lines)]
+        plain += [line.strip() for line in lines if len(line.strip()) >= _LINE_MINIMUM and b"-----" not in line]
+        plain += [b"\r\n".join(lines), b"\n".join(lines)]
+    forms += plain[1:]
+    # As Windows writes texts: of a value that is no UTF-8 there is no such form.
+    with contextlib.suppress(UnicodeDecodeError):
+        forms += [item.decode("utf-8").encode(code) for item in plain for code in ("utf-16-le", "utf-16-be")]
     return list(dict.fromkeys(form for form in forms if form))
 
 

@@ -7,6 +7,7 @@ import html
 import itertools
 import json
 import logging
+import os
 import urllib.parse
 
 import pytest
@@ -54,6 +55,28 @@ def test_every_form_is_replaced(form: str) -> None:
     assert not leaks(text)
     assert text.startswith("before ‹secret MY_TOKEN›")
     assert text.endswith(" after")
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be", "utf-16"])
+@pytest.mark.parametrize("value", [VALUE, PEM])
+def test_texts_in_utf_16(code: str, value: str) -> None:
+    redactor = Redactor({"MY_TOKEN": value})
+    for text in (value.strip(), value.strip().replace("\n", "\r\n")):
+        data = redactor.data(f"before {text} after".encode(code))
+        assert MARK.encode() in data
+        for part in text.splitlines():
+            if "-----" not in part or value is VALUE:
+                assert part.encode(code)[-2 * len(part) :] not in data
+
+
+def test_a_line_of_a_key_in_utf_16() -> None:
+    line = PEM.splitlines()[2]
+    assert line.encode("utf-16-le") not in Redactor({"MY_TOKEN": PEM}).data(f"x{line}y".encode("utf-16-le"))
+
+
+def test_a_value_that_is_no_text_has_no_form_in_utf_16() -> None:
+    value = os.fsdecode(b"\xff\xfe0123456789")
+    assert Redactor({"MY_TOKEN": value}).data(b"a " + os.fsencode(value)) == b"a " + MARK.encode()
 
 
 def test_lower_case_percent_escapes() -> None:
