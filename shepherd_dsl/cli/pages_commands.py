@@ -157,10 +157,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cannot be undone or merged.",
     ),
     "merge.ignored": (
-        "the run made what the workspace has, but keeps out of runs",
+        "the run made what the workspace keeps out of runs",
         "A run does not get ignored files (secrets, caches, what .shepherdignore lists), so it cannot know that it "
-        "would replace one, or a folder that holds one. Nothing was written: move yours aside and run `shepherd "
-        "merge` again, or write `!PATH` into .shepherdignore where runs are to have the file.",
+        "would replace one, or a folder that holds one; and a new one could mean something to programs (`.venv/`, "
+        "`.ssh/`). Nothing was written. `shepherd merge --keep-mine` leaves such paths as you have them and merges the "
+        "rest. Where runs are to have them, write `!PATH` into .shepherdignore, move yours aside and merge again.",
     ),
     "merge.corrupt": (
         "the plan of an interrupted merge is damaged",
@@ -171,9 +172,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Nothing was changed. Give yourself the permission and merge again.",
     ),
     "merge.git": (
-        "a run made files in .git/",
-        "A file in .git/ can make Git run commands, so such files are not merged. Remove them in the run, or "
-        "write !.git/ into .shepherdignore where runs are to change the repository.",
+        "a run made files in .git/, or in another repository",
+        "A file in .git/ can make Git run commands; so can one in .hg/, .svn/, .jj/ and .bzr/, and in a folder that "
+        "Git takes for a repository because it has HEAD, objects/ and refs/. Such files are not merged. `shepherd "
+        "merge --keep-mine` merges the rest. Where runs are to change the repository, write !.git/ into "
+        ".shepherdignore.",
     ),
     "merge.interrupted": (
         "a merge was interrupted",
@@ -189,7 +192,15 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "merge.own": (
         "a run made files in .shepherd/",
-        "They are never merged. Remove them in the run, or discard it.",
+        "They are never merged. Remove them in the run, or discard it; `shepherd merge --keep-mine` merges the rest.",
+    ),
+    "merge.policy": (
+        "a run changed what decides about later runs",
+        "That are .shepherdignore, and what `.shepherd/config.toml` names in the workspace: the file of answers, the "
+        "tracker's file, the cassette of the default model, and links where commands read or find programs. With such "
+        "a file a run would give the next one more than you did. Nothing was written. `shepherd diff RUN` shows the "
+        "change: make it by hand where you want it, then merge again. `shepherd merge --keep-mine` leaves these files "
+        "as you have them and merges the rest.",
     ),
     "merges.corrupt": (
         "what a run gave the workspace is not known",

@@ -2,7 +2,8 @@
 
 Who answers, in this order: the command line (`--yes`, `--no`), `[human] approve` where it is `yes` or `no`, the file
 `[human] answers`, else the terminal. A line of the file is `yes` or `no` and a glob; the first whose glob matches the
-whole question answers it. Empty lines and lines that begin with `#` do not count:
+whole question answers it. Empty lines and lines that begin with `#` do not count. No merge of a run changes the file
+(`Workspace.policies`):
 
     yes  Deploy * to staging?
     no   *
@@ -27,6 +28,7 @@ from shepherd_dsl.core.match import match_text
 from shepherd_dsl.core.value import Con, err, ok
 from shepherd_dsl.handlers.context import HandlerContext
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
+from shepherd_dsl.scope.policy import UnfitError, read_policy
 
 OPERATIONS: Mapping[str, OperationSpec] = MappingProxyType(
     {
@@ -110,9 +112,11 @@ def open_handler(context: HandlerContext) -> HumanHandler:
 def answer_from(file: Path, question: str) -> Con:
     """What the file of answers says to `question`."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return err("answers", f"the file of answers cannot be read: {file.name}")
+        lines = read_policy(file).splitlines()
+    except OSError:
+        return err("answers", f"there is no file of answers: {file.name}")
+    except UnfitError as problem:
+        return err("answers", f"the file of answers cannot be read: {file.name}: {problem}")
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -165,6 +165,8 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
             read_blob=given.read_blob,
             own=before[-1].own if before else {},
             manner=manner,
+            tracked=given.base,
+            policies=workspace.policies(),
             dry_run=dry_run,
             remember=remember,
             checkpoint=reached_in_merge,
@@ -229,12 +231,15 @@ def undo_merge_of(
             )
             return Beside(_place(name), _text([*found, made]))
 
+        result = _state(workspace, before).apply(tuple(last.was.items()))
         return merge_into(
             workspace.root,
             after,
-            _state(workspace, before).apply(tuple(last.was.items())),
+            result,
             read_blob=reader.content,
             manner=manner,
+            tracked=result,  # the workspace held it all before
+            policies=workspace.policies(),
             dry_run=dry_run,
             remember=remember,
             always=True,

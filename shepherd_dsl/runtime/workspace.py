@@ -7,14 +7,14 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
-from shepherd_dsl.core.files import Files, git_blob_hash
+from shepherd_dsl.core.files import Files, git_blob_hash, path_of_os
 from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.scope.protocol import ScopeBackend
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shepherd_dsl.config import Config
     from shepherd_dsl.handlers.secrets import Redactor
     from shepherd_dsl.scope.ignore import Ignored
+    from shepherd_dsl.scope.policy import Policies
     from shepherd_dsl.scope.tidy import Unused
     from shepherd_dsl.trace.protocol import TraceStore, TreeWriter
 
@@ -127,6 +128,40 @@ class Workspace:
         ignored = self._ignored(redactor, set())
         place = self.state / "scopes" / name
         return open_backend(place, read_blob=read_blob, ignored=ignored, wanted=wanted, said=said)
+
+    def policies(self, environ: Mapping[str, str] = os.environ) -> Policies:
+        """What of the workspace decides about runs, by the configuration and the PATH of `environ`: no merge may change
+        it. Raises UserError where the configuration is wrong.
+
+        That are the file of answers, the tracker's, the cassette that models are played from, and what makes the jail
+        readable for commands: `[jail] read`, and the folders of PATH with the software beside them.
+        """
+        from shepherd_dsl.config import CONFIG_FILE, read_config
+        from shepherd_dsl.scope.policy import Policies
+        from shepherd_dsl.scope.software import beside_programs
+
+        config = read_config(self.state / CONFIG_FILE)
+        api, _, rest = (config.model.default or "").partition(":")
+        cassette = rest if api == "cassette" else rest.partition("=")[0] if api == "record" else None
+        files = [config.human.answers, config.tracker.path, cassette]
+        places = [os.path.expanduser(item) for item in config.jail.read]
+        for folder in (*config.environment.path, *environ.get("PATH", "").split(os.pathsep)):
+            if folder in config.environment.path or os.path.isabs(folder):
+                settings, parts = beside_programs(os.path.join(self.root, folder))
+                files += settings
+                places += [folder, *parts]
+        return Policies(
+            files=frozenset(path for item in files if item for path in self._inside(item)),
+            places=frozenset(path for item in places for path in self._inside(item)),
+        )
+
+    def _inside(self, path: str) -> Iterator[str]:
+        """How `path` is called in the workspace, as it is written and where it leads; nothing where it is elsewhere."""
+        full = os.path.join(self.root, path)
+        for found, top in ((os.path.normpath(full), self.root), (os.path.realpath(full), os.path.realpath(self.root))):
+            inside = os.path.relpath(found, top)
+            if inside != os.curdir and inside.partition(os.sep)[0] != os.pardir:
+                yield path_of_os(os.fsencode(inside))
 
     def unused_scopes(self) -> Unused:
         """The copies of files that no process uses: neither a driver nor a command that has outlived its own."""

@@ -28,8 +28,8 @@ from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.scope.beneath import Beneath
-from shepherd_dsl.scope.conflict import refused
-from shepherd_dsl.scope.guard import check_mergeable
+from shepherd_dsl.scope.conflict import Conflict, refused
+from shepherd_dsl.scope.guard import Guard, refusal
 from shepherd_dsl.scope.ignore import load_ignored
 from shepherd_dsl.scope.journal import (
     FOREIGN,
@@ -46,10 +46,12 @@ from shepherd_dsl.scope.journal import (
     stage,
 )
 from shepherd_dsl.scope.lines import Labels
+from shepherd_dsl.scope.policy import Policies
 from shepherd_dsl.scope.settle import Policy, Settled, Sides, settle
 
 _HINT: Final = "Nothing was changed. Commit or move your edits aside, then merge again; the run keeps its files."
 _LABELS: Final = Labels("workspace", "base", "run")
+_NO_POLICIES: Final = Policies()
 
 
 @attrs.frozen(slots=True)
@@ -97,6 +99,8 @@ def merge_into(
     read_blob: ReadBlob,
     own: Mapping[str, Own] | None = None,
     manner: Manner = Manner(),
+    tracked: Files | None = None,
+    policies: Policies = _NO_POLICIES,
     dry_run: bool = False,
     remember: Callable[[Effect], Beside] | None = None,
     always: bool = False,
@@ -104,9 +108,11 @@ def merge_into(
 ) -> MergeRecord:
     """Writes the difference from `base` to `result` into `workspace`; first finishes a merge that was interrupted.
 
-    `base` is what the workspace was last given, but for what the user had of his own there (`own`). With `dry_run`
-    nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
-    (`merge.conflict`), has ignored files there (`merge.ignored`) or may not write there (`merge.denied`); LockedError
+    `base` is what the workspace was last given, but for what the user had of his own there (`own`). `tracked` are the
+    files that were the user's before (by default `base`), `policies` what no run may change there (`scope.guard`). With
+    `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
+    (`merge.conflict`), ignores them (`merge.ignored`) or may not write there (`merge.denied`), and for paths that no
+    merge writes (`merge.own`, `merge.git`, `merge.policy`) unless they are to be kept as they are; LockedError
     while another merge is going on; ScopeError where the disk fails: `finish_interrupted` then finishes or forgets the
     merge. What `remember` gives is written by whoever finishes the merge, where there is a step or a settled conflict,
     or `always`. `checkpoint` is called with the name of each thing just done, for tests that crash there.
@@ -123,11 +129,10 @@ def merge_into(
                 hint="Any merge without --dry-run finishes it first.",
             )
         work = _Work(workspace, at, base, result, own or {}, read_blob)
-        settled = work.settle(manner)
+        guard = Guard(at=at, ignored=work.ignored, policies=policies, tracked=base if tracked is None else tracked)
+        settled, steps = work.guarded(manner, guard)
         assert settled.files is not None
-        steps = tuple(Step(path, work.there.get(path), new) for path, new in work.there.diff(settled.files))
         for step in steps:
-            check_mergeable(step.path, work.ignored)
             _check_place(workspace, at, step)
         record = MergeRecord(steps, (), settled.by_line, settled.settled)
         if dry_run or not (steps or settled.settled or always):
@@ -171,6 +176,28 @@ class _Work:
             theirs=result,
             there=self.there,
         )
+
+    def guarded(self, manner: Manner, guard: Guard) -> tuple[Settled, tuple[Step, ...]]:
+        """The merge and its steps, without those that the guard does not allow where the user's are to be kept.
+
+        Raises RefusedError where they are not, and as `settle`.
+        """
+        left: dict[str, Conflict] = {}
+        while True:
+            settled = self.settle(manner)
+            assert settled.files is not None
+            steps = tuple(Step(path, self.there.get(path), new) for path, new in self.there.diff(settled.files))
+            found = guard.check(steps, there=self.there, result=settled.files)
+            back = tuple((one.path, self._sides.base.get(one.path)) for one in found)
+            theirs = self._sides.theirs.apply(back)
+            if found and (manner.policy != "keep" or theirs == self._sides.theirs):
+                raise refusal(found)
+            if not found:
+                every = {one.path: one for one in settled.settled} | left
+                return attrs.evolve(settled, settled=tuple(every[path] for path in sorted(every))), steps
+            left.update((one.path, Conflict(one.path, "guarded", settled="kept")) for one in found)
+            # What the run did there counts as not done; the rest of its work may then settle in another way.
+            self._sides = attrs.evolve(self._sides, theirs=theirs)
 
     def settle(self, manner: Manner) -> Settled:
         """The merge. Raises RefusedError where conflicts are left open."""

@@ -11,7 +11,9 @@ import attrs
 from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.scope.lines import Clash, Range
 
-Why = Literal["lines", "binary", "large", "mode", "kind", "removed_here", "removed_there", "changed", "in_the_way"]
+Why = Literal[
+    "lines", "binary", "large", "mode", "kind", "removed_here", "removed_there", "changed", "in_the_way", "guarded"
+]
 Settlement = Literal["", "markers", "kept", "overwritten"]
 
 _WORDS: Final[dict[str, str]] = {
@@ -23,6 +25,7 @@ _WORDS: Final[dict[str, str]] = {
     "removed_there": "changed here, removed by the run",
     "changed": "changed here since",
     "in_the_way": "one side's is in the way of the other's",
+    "guarded": "not for a run to change",
 }
 _SHOWN: Final = 20
 
@@ -33,8 +36,9 @@ class Conflict:
 
     `why`: `lines` (which `clashes` name), `binary`, `large`, `mode`, `kind` (a link), `removed_here`, `removed_there`,
     `in_the_way` (a file of one side and a folder of the other, or what no merge touches); `changed` where no merge by
-    lines was asked for. `settled` says what was made of it: the file has `markers`, the user's was `kept` or
-    `overwritten`. `ignored`: the workspace keeps the path out of runs.
+    lines was asked for; `guarded` where only the run changed it, but must not (`scope.guard`). `settled` says what was
+    made of it: the file has `markers`, the user's was `kept` or `overwritten`. `ignored`: the workspace keeps the path
+    out of runs.
     """
 
     path: str
@@ -75,14 +79,15 @@ def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedEr
     """The error for conflicts that nobody settled: `merge.conflict`, which says `what` before the list, or
     `merge.ignored` where all are with files that runs never see."""
     found = sorted(conflicts, key=lambda one: one.path)
-    shown = "".join(f"\n  {_one_line(one.path)}{' (ignored)' * one.ignored}: {one.words()}" for one in found[:_SHOWN])
+    shown = "".join(f"\n  {one_line(one.path)}{' (ignored)' * one.ignored}: {one.words()}" for one in found[:_SHOWN])
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     paths = tuple(one.path for one in found)
     if all(one.ignored for one in found):
         return RefusedError(
             "merge.ignored",
             f"the run made what the workspace has, but keeps out of runs:{shown}{more}",
-            hint="Nothing was changed. Move yours aside and merge again; `!PATH` in .shepherdignore gives it to runs.",
+            hint="Nothing was changed. --keep-mine leaves yours and merges the rest. `!PATH` in .shepherdignore gives "
+            "it to runs: then move yours aside and merge again.",
             paths=paths,
             conflicts=tuple(found),
         )
@@ -95,7 +100,7 @@ def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedEr
     )
 
 
-def _one_line(path: str) -> str:
+def one_line(path: str) -> str:
     """A path that cannot pass for several lines of the list."""
     return path if path.isprintable() else json.dumps(path, ensure_ascii=False)
 

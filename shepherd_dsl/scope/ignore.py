@@ -11,8 +11,8 @@ What ignoring means:
   workspace takes the default back.
 - What a command writes to an ignored path stays in that run's copy as it is. It is not recorded; `revert` and `undo`
   do not bring back what it was, `fork` and `spawn` begin without it, and a copy that is rebuilt has lost it.
-- `merge` leaves the workspace's ignored files alone, and a folder that holds one. (A path that the program itself
-  wrote with `file.write` is part of the run's files, ignored or not, and merged like any other.)
+- `merge` leaves the workspace's ignored files alone, and a folder that holds one. A path that the program itself wrote
+  with `file.write` is part of the run's files, ignored or not; but the merge of one that is new is refused.
 - `.git` is the workspace's own repository: a run that committed or reset there would change it behind the trace.
   `!.git/` takes it in, as plain files.
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from shepherd_dsl.errors import UserError
+from shepherd_dsl.scope.policy import UnfitError, read_policy
 
 Ignored: TypeAlias = Callable[[str, bool], bool]
 """Whether (path, whether it is a folder) is ignored."""
@@ -91,6 +92,7 @@ node_modules/
 .hg/
 .svn/
 .jj/
+.bzr/
 """
 """The lines before those of the workspace."""
 
@@ -126,13 +128,16 @@ def _ignored_by(lines: tuple[str, ...], where: str) -> Ignored:
 
 
 def load_ignored(workspace: Path) -> Ignored:
-    """What the workspace's `.shepherdignore` says, with the defaults."""
+    """What the workspace's `.shepherdignore` says, with the defaults. Raises UserError where it cannot be read."""
     try:
-        text = (workspace / FILE).read_text(encoding="utf-8")
+        text = read_policy(workspace / FILE)
     except (FileNotFoundError, NotADirectoryError):
         text = ""
-    except (OSError, UnicodeDecodeError) as error:
+    except UnfitError as error:
         raise UserError(
-            "scope.ignore", f"cannot be read: {error}", where=FILE, hint="It must be a UTF-8 text file."
+            "scope.ignore",
+            f"cannot be read: {error}",
+            where=FILE,
+            hint="It must be a UTF-8 text file, not a link, of at most 1 MiB.",
         ) from error
     return ignored_by(text.splitlines())

@@ -51,6 +51,12 @@ def workspace(tmp_path: Path) -> Path:
         ("git~1/config", "merge.git"),
         (".git. ./config", "merge.git"),
         (".git::$INDEX_ALLOCATION/config", "merge.git"),
+        (".hg/hgrc", "merge.git"),
+        ("sub/.Hg/hgrc", "merge.git"),
+        (".svn/x", "merge.git"),
+        (".jj/x", "merge.git"),
+        (".bzr/branch/branch.conf", "merge.git"),
+        ("HG~1/hgrc", "merge.git"),
         (".shepherd/config.toml", "merge.own"),
         (".Shepherd/config.toml", "merge.own"),
         (".\u017fhepherd/config.toml", "merge.own"),
@@ -83,7 +89,7 @@ def test_a_workspace_that_takes_its_repository_in_has_it_merged(workspace: Path)
     assert (workspace / ".git" / "x").read_bytes() == b"1"
 
 
-@pytest.mark.parametrize("path", [".gitignore", ".github/x", ".gitx/config", "git/config", ".shepherdignore", "a.git"])
+@pytest.mark.parametrize("path", [".gitignore", ".github/x", ".gitx/config", "git/config", ".hgignore", "a.git"])
 def test_ordinary_names_are_merged(workspace: Path, path: str) -> None:
     merge_into(workspace, Files.empty(), files({path: b"1"}), read_blob=BLOBS.__getitem__)
     assert (workspace / path).read_bytes() == b"1"

@@ -82,8 +82,23 @@ def test_an_ignored_file_in_the_way_has_a_code_of_its_own(workspace: Path) -> No
     assert ".shepherdignore" in refused["hint"]
     assert ((workspace / ".env").read_text(), (workspace / "plain.txt").exists()) == ("KEY=mine\n", False)
     (workspace / ".env").rename(workspace / "mine.env.example")
+    assert "[merge.ignored]" in shepherd("merge", "3").err
+    assert not (workspace / ".env").exists()
+    (workspace / ".shepherdignore").write_text("!.env\n")
     assert shepherd("merge", "3").status == 0
     assert (workspace / ".env").read_text() == "KEY=made up\n"
+
+
+def test_a_new_ignored_file_can_be_left_out_and_the_rest_merged(workspace: Path) -> None:
+    (workspace / "env.shep").write_text(WRITER)
+    assert shepherd("run", "env.shep", "--json").json()["refused"]["code"] == "merge.ignored"
+    merged = shepherd("merge", "3", "--keep-mine", "--json").json()["workspace"]
+    assert [step["path"] for step in merged["paths"]] == ["plain.txt"]
+    assert [(one["path"], one["why"], one["settled"]) for one in merged["conflicts"]] == [(".env", "guarded", "kept")]
+    assert (workspace / "plain.txt").exists()
+    assert not (workspace / ".env").exists()
+    assert shepherd("undo", "3").status == 0
+    assert not (workspace / "plain.txt").exists()
 
 
 def test_a_conflict_of_both_kinds_is_a_conflict_that_marks_what_is_ignored(workspace: Path) -> None:
