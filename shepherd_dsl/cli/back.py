@@ -36,7 +36,10 @@ keep_option = click.option(
     "--keep", is_flag=True, help="Leave the workspace as it is, even where the run was merged into it."
 )
 mine_option = click.option(
-    "--keep-mine", "mine", is_flag=True, help="Leave the files that conflict as you have them, and do the rest."
+    "--keep-mine",
+    "mine",
+    is_flag=True,
+    help="Leave the files that conflict, or that no run may change, as you have them, and do the rest.",
 )
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace the files that conflict; `shepherd undo` brings yours back."

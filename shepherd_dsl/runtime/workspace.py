@@ -145,11 +145,11 @@ class Workspace:
         cassette = rest if api == "cassette" else rest.partition("=")[0] if api == "record" else None
         files = [config.human.answers, config.tracker.path, cassette]
         places = [os.path.expanduser(item) for item in config.jail.read]
-        for folder in (*config.environment.path, *environ.get("PATH", "").split(os.pathsep)):
-            if folder in config.environment.path or os.path.isabs(folder):
-                settings, parts = beside_programs(os.path.join(self.root, folder))
-                files += settings
-                places += [folder, *parts]
+        user = [item for item in environ.get("PATH", "").split(os.pathsep) if os.path.isabs(item)]
+        for folder in (*config.environment.path, *(item for item in user if any(self._inside(item)))):
+            settings, parts = beside_programs(os.path.join(self.root, folder))
+            files += settings
+            places += [folder, *parts]
         return Policies(
             files=frozenset(path for item in files if item for path in self._inside(item)),
             places=frozenset(path for item in places for path in self._inside(item)),
