@@ -187,7 +187,9 @@ class _Work:
             settled = self.settle(manner)
             assert settled.files is not None
             steps = tuple(Step(path, self.there.get(path), new) for path, new in self.there.diff(settled.files))
-            found = guard.check(steps, there=self.there, result=settled.files)
+            over = {one.path for one in settled.settled if one.settled == "overwritten"}
+            own = {step.path for step in steps if self._sides.base.get(step.path) is None} - over
+            found = guard.check(steps, there=self.there, result=settled.files, own=own)
             back = tuple((one.path, self._sides.base.get(one.path)) for one in found)
             theirs = self._sides.theirs.apply(back)
             if found and (manner.policy != "keep" or theirs == self._sides.theirs):

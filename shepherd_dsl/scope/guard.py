@@ -13,7 +13,7 @@ there too.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -67,6 +67,8 @@ class Guard:
     tracked: Files
     _files: list[tuple[str, ...]] = attrs.field(init=False)
     _places: list[tuple[str, ...]] = attrs.field(init=False)
+    _folds: bool = attrs.field(init=False)
+    """Whether the workspace's file system ignores case."""
 
     @_files.default
     def _(self) -> list[tuple[str, ...]]:
@@ -76,12 +78,19 @@ class Guard:
     def _(self) -> list[tuple[str, ...]]:
         return [_folded_path(path) for path in sorted(self.policies.places)]
 
-    def check(self, steps: Iterable[Step], *, there: Files, result: Files) -> tuple[Guarded, ...]:
-        """The steps that must not be done, of those that bring the workspace from `there` to `result`."""
+    @_folds.default
+    def _(self) -> bool:
+        return self.at.stat(".SHEPHERD") is not None
+
+    def check(self, steps: Iterable[Step], *, there: Files, result: Files, own: Collection[str]) -> tuple[Guarded, ...]:
+        """The steps that must not be done, of those that bring the workspace from `there` to `result`.
+
+        `own` are paths that were not the run's before, and that the user did not say to overwrite.
+        """
         found: dict[str, Guarded] = {}
         parts: dict[str, list[str]] = {}
         for step in steps:
-            one = self._by_name(step) or self._policy(step) or self._kept_out(step)
+            one = self._by_name(step) or self._policy(step) or self._kept_out(step, own)
             if one is not None:
                 found[step.path] = one
             elif step.new is not None:
@@ -123,15 +132,17 @@ class Guard:
 
     def _ignores(self, step: Step) -> bool:
         """Whether the workspace ignores what the step makes; a link may stand for a folder."""
-        return self.ignored(step.path, step.new == EMPTY_FOLDER) or (
-            _is_link(step.new) and self.ignored(step.path, True)
+        paths = (step.path, "/".join(_folded_path(step.path))) if self._folds else (step.path,)
+        return any(
+            self.ignored(path, step.new == EMPTY_FOLDER) or (_is_link(step.new) and self.ignored(path, True))
+            for path in paths
         )
 
-    def _kept_out(self, step: Step) -> Guarded | None:
-        """New, though the workspace ignores it. (What stands there already is a conflict: `scope.conflict`.)"""
+    def _kept_out(self, step: Step, own: Collection[str]) -> Guarded | None:
+        """New, or the user's own, though the workspace ignores it."""
         if (
             step.new is None
-            or step.old not in (None, EMPTY_FOLDER)
+            or (step.old not in (None, EMPTY_FOLDER) and step.path not in own)
             or self.tracked.get(step.path) is not None
             or not self._ignores(step)
         ):

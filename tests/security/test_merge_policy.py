@@ -15,9 +15,9 @@ from shepherd_dsl.core.value import Con, Value
 from shepherd_dsl.errors import RefusedError, UserError
 from shepherd_dsl.handlers.human import HumanHandler
 from shepherd_dsl.runtime.workspace import Workspace
-from shepherd_dsl.scope.apply import Manner, merge_into
+from shepherd_dsl.scope.apply import Effect, Manner, merge_into
 from shepherd_dsl.scope.ignore import load_ignored
-from shepherd_dsl.scope.journal import MergeRecord
+from shepherd_dsl.scope.journal import Beside, MergeRecord
 from shepherd_dsl.scope.policy import MOST_BYTES, Policies
 from shepherd_dsl.testing.requests import make_context, make_request
 from tests.support.cli import shepherd
@@ -352,3 +352,39 @@ class TestKeptOut:
         write(workspace / ".shepherdignore", b"*.log\n")
         merge_into(workspace, Files.empty(), base, read_blob=BLOBS.__getitem__, tracked=base)
         assert (workspace / "old.log").exists()
+
+    def test_markers_do_not_get_into_a_file_that_runs_do_not_see(self, workspace: Path) -> None:
+        write(workspace / ".venv/x.pth", b"mine\n")
+        result = files({".venv/x.pth": b"import evil\n"})
+        with pytest.raises(RefusedError) as caught:
+            merge_into(
+                workspace, Files.empty(), result,
+                read_blob=BLOBS.__getitem__, manner=Manner(by_line=True, policy="markers"),
+            )  # fmt: skip
+        assert caught.value.code == "merge.ignored"
+        assert (workspace / ".venv/x.pth").read_bytes() == b"mine\n"
+        merge_into(workspace, Files.empty(), result, read_blob=BLOBS.__getitem__, manner=Manner(policy="overwrite"))
+        assert (workspace / ".venv/x.pth").read_bytes() == b"import evil\n"
+        merge(workspace, result, files({".venv/x.pth": b"more\n"}))
+
+    def test_what_was_left_out_once_is_left_out_again(self, workspace: Path) -> None:
+        first, second = files({".venv/x": b"1", "a": b"1"}), files({".venv/x": b"2", "a": b"2"})
+        effects: list[Effect] = []
+
+        def remember(effect: Effect) -> Beside:
+            effects.append(effect)
+            return Beside("beside", "")
+
+        merge_into(
+            workspace, Files.empty(), first,
+            read_blob=BLOBS.__getitem__, manner=Manner(policy="keep"), remember=remember, tracked=Files.empty(),
+        )  # fmt: skip
+        with pytest.raises(RefusedError) as caught:
+            merge_into(workspace, first, second, read_blob=BLOBS.__getitem__, own=effects[0].own, tracked=Files.empty())
+        assert caught.value.paths == (".venv/x",)
+
+    def test_other_spellings_where_case_does_not_count(self, workspace: Path) -> None:
+        result = files({".Venv/x.pth": b"evil"})
+        merge(workspace, Files.empty(), result)
+        (workspace / ".SHEPHERD").mkdir()  # such a file system shows .shepherd/ by this name too
+        assert refused(workspace, Files.empty(), files({".VENV/x.pth": b"evil"}))[0] == "merge.ignored"
