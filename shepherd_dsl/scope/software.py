@@ -40,8 +40,7 @@ _MANAGERS = (
     ".volta",
 )
 """Where programs that install programs keep them, in a home; nothing else is there."""
-_SETTINGS = "pyvenv.cfg"
-_PARTS = ("bin", "sbin", "lib", "lib64", "libexec", "include", "share", _SETTINGS)
+_PARTS = ("bin", "sbin", "lib", "lib64", "libexec", "include", "share", "pyvenv.cfg")
 
 
 def software_folders(path: Iterable[str], *, home: str | None, workspace: str, more: Iterable[str]) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def _around(folder: str, *, home: str | None, workspace: str, depth: int = 0) ->
         yield above
     if name not in ("bin", "sbin") or above in ("/", home):
         return
-    settings = os.path.join(above, _SETTINGS)
+    settings = os.path.join(above, "pyvenv.cfg")
     if not os.path.isfile(settings) and is_below(above, workspace):
         return
     for part in _PARTS:
@@ -76,16 +75,6 @@ def _around(folder: str, *, home: str | None, workspace: str, depth: int = 0) ->
             yield os.path.join(above, part)
     if depth == 0 and (base := _base_of(settings)) is not None:
         yield from _around(base, home=home, workspace=workspace, depth=1)
-
-
-def beside_programs(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What decides, beside a folder of PATH, what commands may read: the settings of a virtual environment, and the
-    folders that are read through where they lead."""
-    above, name = os.path.split(os.path.normpath(folder))
-    if name not in ("bin", "sbin"):
-        return (), ()
-    settings = os.path.join(above, _SETTINGS)
-    return (settings,), tuple(os.path.join(above, part) for part in _PARTS if part != _SETTINGS)
 
 
 def _base_of(settings: str) -> str | None:
@@ -99,6 +88,17 @@ def _base_of(settings: str) -> str | None:
     except OSError:
         pass
     return None
+
+
+def beside_programs(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What decides, beside a folder of PATH, what commands may read: the settings of a virtual environment, and the
+    folders that are read through where they lead."""
+    above, name = os.path.split(os.path.normpath(folder))
+    if name not in ("bin", "sbin"):
+        return (), ()
+    settings = os.path.join(above, "pyvenv.cfg")
+    parts = tuple(os.path.join(above, part) for part in _PARTS)
+    return (settings,), tuple(part for part in parts if part != settings)
 
 
 def is_below(path: str, folder: str) -> bool:
