@@ -69,6 +69,13 @@ def test_texts_in_utf_16(code: str, value: str) -> None:
                 assert part.encode(code)[-2 * len(part) :] not in data
 
 
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be"])
+def test_a_whole_text_in_utf_16(code: str) -> None:
+    # Alone, neither byte order is found within the other by accident.
+    for value in (VALUE, "пароль-密码-0123"):
+        assert Redactor({"MY_TOKEN": value}).data(value.encode(code)) == MARK.encode()
+
+
 def test_a_line_of_a_key_in_utf_16() -> None:
     line = PEM.splitlines()[2]
     assert line.encode("utf-16-le") not in Redactor({"MY_TOKEN": PEM}).data(f"x{line}y".encode("utf-16-le"))
