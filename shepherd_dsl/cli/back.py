@@ -167,7 +167,8 @@ def merge_command(
     """Write what a run changed into the workspace. Texts that you have changed too are merged line by line.
 
     Refused, with the list, where you and the run changed the same lines, or a file that is not merged by lines: then
-    nothing is written, unless an option says what to do with conflicts. Exit status 1 where markers were written.
+    nothing is written, unless an option says what to do with conflicts. --markers goes with each of the other two,
+    which then settle what has no lines. Exit status 1 where markers were written.
     """
     from shepherd_dsl.runtime.actions import merge_run
 
@@ -186,12 +187,14 @@ def merge_command(
 
 
 def _policy(*, keep: bool = False, markers: bool = False, mine: bool = False, overwrite: bool = False) -> Policy:
-    """What becomes of conflicts. Raises UserError where two options say it."""
-    given = {"--keep": keep, "--markers": markers, "--keep-mine": mine, "--overwrite": overwrite}
+    """What becomes of conflicts. Raises UserError where two options say different things of the same."""
+    given = {"--keep": keep, "--keep-mine": mine, "--overwrite": overwrite}
     chosen = [name for name, on in given.items() if on]
     if len(chosen) > 1:
         raise UserError("usage", f"{chosen[0]} and {chosen[1]} exclude each other", hint="Give one of them.")
-    return "markers" if markers else "keep" if mine else "overwrite" if overwrite else "refuse"
+    if markers:
+        return "markers_keep" if mine else "markers_overwrite" if overwrite else "markers"
+    return "keep" if mine else "overwrite" if overwrite else "refuse"
 
 
 def _back(

@@ -145,7 +145,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Nothing was written; the error names each file, and the lines that clash. Texts are merged line by line; not "
         "so binary and very large files, links, and files that one side removed. `shepherd merge --markers` writes "
         "both versions of clashing lines into the files, with conflict markers; --keep-mine leaves the files that "
-        "conflict as you have them; --overwrite takes the run's. `shepherd undo` takes back each of these. Or move "
+        "conflict as you have them; --overwrite takes the run's; beside --markers the two settle what has no lines. "
+        "What is ignored, what you may not read, FIFOs, sockets and devices are never overwritten. `shepherd undo` "
+        "takes back each of these. Or move "
         "your own changes aside and merge again: the run keeps its files, and `shepherd diff RUN` shows what it "
         "changed. `shepherd revert` and `shepherd undo` merge nothing by lines: they stop where you have changed "
         "since what they would put back, unless --keep-mine or --overwrite says what then.",
@@ -160,16 +162,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "the run made what the workspace keeps out of runs",
         "A run does not get ignored files (secrets, caches, what .shepherdignore lists), so it cannot know that it "
         "would replace one, or a folder that holds one; and a new one could mean something to programs (`.venv/`, "
-        "`.ssh/`). Nothing was written. `shepherd merge --keep-mine` leaves such paths as you have them and merges the "
-        "rest. Where runs are to have them, write `!PATH` into .shepherdignore, move yours aside and merge again.",
+        "`.ssh/`). Nothing was written, nor is it with --overwrite. `shepherd merge --keep-mine` leaves such paths as "
+        "you have them and merges the rest. Where runs are to have them, write `!PATH` into .shepherdignore, move yours "
+        "aside and merge again.",
     ),
     "merge.corrupt": (
         "the plan of an interrupted merge is damaged",
         "Compare the workspace with the run (`shepherd diff RUN`), then remove the file that the error names.",
     ),
     "merge.denied": (
-        "the workspace may not be written",
-        "Nothing was changed. Give yourself the permission and merge again.",
+        "the workspace may not be read or written",
+        "Nothing was changed. Give yourself the permission and merge again. Where what stands in the way may not be "
+        "read, --keep-mine leaves it and merges the rest.",
     ),
     "merge.git": (
         "a run made files in .git/, or in another repository",

@@ -45,8 +45,12 @@ PATIENCE_S: Final = 60.0
 
 _MERGE_HINT: Final = (
     "Nothing was changed. `shepherd merge --markers` writes both versions of clashing lines into the files, "
-    "--keep-mine leaves yours, --overwrite takes the run's; `shepherd undo` takes each back. Or move your edits aside "
-    "and merge again."
+    "--keep-mine leaves yours, --overwrite takes the run's, also beside --markers for what has no lines; `shepherd "
+    "undo` takes each back. Or move your edits aside and merge again."
+)
+_MARKERS_HINT: Final = (
+    "Nothing was changed. --markers is for clashing lines. For the rest add --keep-mine, which leaves yours, or "
+    "--overwrite, which takes the run's; or move your edits aside and merge again."
 )
 _BACK: Final = "these files were changed here since they were merged"
 _BACK_HINT: Final = (
@@ -140,7 +144,9 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
     manner = (
         Manner(policy=policy, labels=labels, what=_BACK, hint=_BACK_HINT)
         if given.back
-        else Manner(by_line=True, policy=policy, labels=labels, hint=_MERGE_HINT)
+        else Manner(
+            by_line=True, policy=policy, labels=labels, hint=_MARKERS_HINT if policy == "markers" else _MERGE_HINT
+        )
     )
 
     def once() -> MergeRecord:
@@ -164,6 +170,7 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
             given.result,
             read_blob=given.read_blob,
             own=before[-1].own if before else {},
+            start=given.base,
             manner=manner,
             tracked=given.base,
             policies=workspace.policies(),
@@ -299,7 +306,7 @@ def _text(found: list[Merge]) -> str:
             "back": one.back,
             "undo": one.undo,
             "own": {
-                path: [entry_json(own.base), entry_json(own.mine), entry_json(own.made)]
+                path: [entry_json(own.base), entry_json(own.mine), entry_json(own.made), *[True] * own.given_up]
                 for path, own in one.own.items()
             },
             "was": {path: entry_json(entry) for path, entry in one.was.items()},
@@ -319,6 +326,9 @@ def _merge_of(row: Any) -> Merge:
         log=int(row["log"]),
         back=bool(row["back"]),
         undo=bool(row["undo"]),
-        own={str(path): Own(*(entry_of(entry) for entry in own)) for path, own in row["own"].items()},
+        own={
+            str(path): Own(entry_of(base), entry_of(mine), entry_of(made), given_up=more == [True])
+            for path, (base, mine, made, *more) in row["own"].items()
+        },
         was={str(path): entry_of(entry) for path, entry in row["was"].items()},
     )

@@ -16,15 +16,14 @@ and access lists of the old ones are not carried over. The workspace must be one
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
-from shepherd_dsl.core.event import Change, Entry
+from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.scope.beneath import Beneath
@@ -37,7 +36,6 @@ from shepherd_dsl.scope.journal import (
     MergeRecord,
     Step,
     above_of,
-    entry_at,
     finish,
     home_of,
     is_folder,
@@ -47,7 +45,8 @@ from shepherd_dsl.scope.journal import (
 )
 from shepherd_dsl.scope.lines import Labels
 from shepherd_dsl.scope.policy import Policies
-from shepherd_dsl.scope.settle import Policy, Settled, Sides, settle
+from shepherd_dsl.scope.present import present
+from shepherd_dsl.scope.settle import Policy, Settled, Sides, keeps, overwrites, settle
 
 _HINT: Final = "Nothing was changed. Commit or move your edits aside, then merge again; the run keeps its files."
 _LABELS: Final = Labels("workspace", "base", "run")
@@ -56,11 +55,15 @@ _NO_POLICIES: Final = Policies()
 
 @attrs.frozen(slots=True)
 class Own:
-    """What of a path is the user's own: `mine`, where the run began with `base`; a merge made `made` out of it."""
+    """What of a path is the user's own: `mine`, where the run began with `base`; a merge made `made` out of it.
+
+    `given_up`: the user let the run's take its place, so that later merges of the run need not ask again.
+    """
 
     base: Entry | None
     mine: Entry | None
     made: Entry | None
+    given_up: bool = False
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -98,6 +101,7 @@ def merge_into(
     *,
     read_blob: ReadBlob,
     own: Mapping[str, Own] | None = None,
+    start: Files | None = None,
     manner: Manner = Manner(),
     tracked: Files | None = None,
     policies: Policies = _NO_POLICIES,
@@ -108,14 +112,15 @@ def merge_into(
 ) -> MergeRecord:
     """Writes the difference from `base` to `result` into `workspace`; first finishes a merge that was interrupted.
 
-    `base` is what the workspace was last given, but for what the user had of his own there (`own`). `tracked` are the
-    files that were the user's before (by default `base`), `policies` what no run may change there (`scope.guard`). With
-    `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the user changed the same paths
-    (`merge.conflict`), ignores them (`merge.ignored`) or may not write there (`merge.denied`), and for paths that no
-    merge writes (`merge.own`, `merge.git`, `merge.policy`) unless they are to be kept as they are; LockedError
-    while another merge is going on; ScopeError where the disk fails: `finish_interrupted` then finishes or forgets the
-    merge. What `remember` gives is written by whoever finishes the merge, where there is a step or a settled conflict,
-    or `always`. `checkpoint` is called with the name of each thing just done, for tests that crash there.
+    `base` is what the workspace was last given, but for what the user had of his own there (`own`); `start` is what the
+    run began with (else `base`). `tracked` are the files that were the user's before (by default `base`), `policies`
+    what no run may change there (`scope.guard`). With `dry_run` nothing is written. Raises RefusedError, with nothing
+    changed, where the user changed the same paths (`merge.conflict`), ignores them (`merge.ignored`), may not read what
+    is there or not write (`merge.denied`), and for paths that no merge writes (`merge.own`, `merge.git`,
+    `merge.policy`) unless they are to be kept as they are; LockedError while another merge is going on; ScopeError
+    where the disk fails: `finish_interrupted` then finishes or forgets the merge. What `remember` gives is written by
+    whoever finishes the merge, where there is a step or a settled conflict, or `always`. `checkpoint` is called with
+    the name of each thing just done, for tests that crash there.
     """
     reached = checkpoint or (lambda name: None)
     with journal(workspace) as at:
@@ -128,16 +133,16 @@ def merge_into(
                 where=str(workspace),
                 hint="Any merge without --dry-run finishes it first.",
             )
-        work = _Work(workspace, at, base, result, own or {}, read_blob)
+        work = _Work(workspace, at, base, result, own or {}, read_blob, start=start or base, manner=manner)
         guard = Guard(at=at, ignored=work.ignored, policies=policies, tracked=base if tracked is None else tracked)
-        settled, steps = work.guarded(manner, guard)
+        settled, steps = work.guarded(guard)
         assert settled.files is not None
         for step in steps:
             _check_place(workspace, at, step)
         record = MergeRecord(steps, (), settled.by_line, settled.settled)
         if dry_run or not (steps or settled.settled or always):
             return record
-        beside = None if remember is None else work.beside(remember, settled, forward=manner.by_line)
+        beside = None if remember is None else work.beside(remember, settled)
 
         def content(name: str) -> Content:
             return settled.contents[name] if name in settled.contents else work.blob(name)
@@ -158,33 +163,56 @@ class _Work:
         result: Files,
         own: Mapping[str, Own],
         read_blob: ReadBlob,
+        *,
+        start: Files,
+        manner: Manner,
     ) -> None:
-        self._workspace, self._at, self._read_blob = workspace, at, read_blob
+        self._workspace, self._at, self._read_blob, self._manner = workspace, at, read_blob, manner
         self._given, self._own = base, own
-        self._paths = dict(base.diff(result))
-        self.there = base.apply(_workspace_now(at, base, tuple(self._paths.items())))
+        change = dict(base.diff(result))
+        self._paths = {**_related(own, change), **change}
         self.ignored = load_ignored(workspace)
-        # Where the user left alone what a merge made of his own, the merge starts from his own again.
-        self._again = {
-            path: own[path]
-            for path in self._paths
-            if path in own and own[path].made == self.there.get(path) and not is_folder(at, path)
-        }
+        looked = present(
+            at, base, tuple(sorted(self._paths.items())), ignored=self.ignored, deep=overwrites(manner.policy)
+        )
+        self._never = looked.never
+        self.there = base.apply(looked.change)
+        self._again = self._untouched()
         self._sides = Sides(
             base=base.apply(tuple((path, one.base) for path, one in self._again.items())),
             mine=self.there.apply(tuple((path, one.mine) for path, one in self._again.items())),
             theirs=result,
             there=self.there,
+            start=start,
+            given_up=frozenset(path for path, one in self._again.items() if one.given_up),
+            never=looked.never,
         )
 
-    def guarded(self, manner: Manner, guard: Guard) -> tuple[Settled, tuple[Step, ...]]:
+    def _untouched(self) -> dict[str, Own]:
+        """Where the user left alone what a merge made of his own: the merge starts from his own again."""
+        own = {path: one for path, one in self._own.items() if path in self._paths}
+        made = self._given.apply(tuple((path, one.made) for path, one in own.items()))
+        there = self.there
+
+        def untouched(path: str, one: Own) -> bool:
+            if there.get(path) != one.made or one.mine is None:
+                return there.get(path) == one.made
+            # What was displaced comes back only where nothing new has taken its place.
+            above = above_of(path)[:-1]
+            return all(there.get(place) == made.get(place) for place in above) and (
+                dict(there.under(path)) == dict(made.under(path))
+            )
+
+        return {path: one for path, one in own.items() if untouched(path, one)}
+
+    def guarded(self, guard: Guard) -> tuple[Settled, tuple[Step, ...]]:
         """The merge and its steps, without those that the guard does not allow where the user's are to be kept.
 
         Raises RefusedError where they are not, and as `settle`.
         """
         left: dict[str, Conflict] = {}
         while True:
-            settled = self.settle(manner)
+            settled = self.settle()
             assert settled.files is not None
             steps = tuple(Step(path, self.there.get(path), new) for path, new in self.there.diff(settled.files))
             over = {one.path for one in settled.settled if one.settled == "overwritten"}
@@ -192,7 +220,7 @@ class _Work:
             found = guard.check(steps, there=self.there, result=settled.files, own=own)
             back = tuple((one.path, self._sides.base.get(one.path)) for one in found)
             theirs = self._sides.theirs.apply(back)
-            if found and (manner.policy != "keep" or theirs == self._sides.theirs):
+            if found and (not keeps(self._manner.policy) or theirs == self._sides.theirs):
                 raise refusal(found)
             if not found:
                 every = {one.path: one for one in settled.settled} | left
@@ -201,8 +229,9 @@ class _Work:
             # What the run did there counts as not done; the rest of its work may then settle in another way.
             self._sides = attrs.evolve(self._sides, theirs=theirs)
 
-    def settle(self, manner: Manner) -> Settled:
+    def settle(self) -> Settled:
         """The merge. Raises RefusedError where conflicts are left open."""
+        manner = self._manner
         found = settle(
             self._sides,
             content=self._content,
@@ -212,42 +241,59 @@ class _Work:
         )
         if found.open:
             raise refused(
-                [
-                    attrs.evolve(one, ignored=self.ignored(one.path, False) and self._given.get(one.path) is None)
-                    for one in found.open
-                ],
+                [attrs.evolve(one, ignored=self._is_ignored(one.path)) for one in found.open],
                 what=manner.what,
                 hint=manner.hint,
             )
         return found
 
-    def beside(self, remember: Callable[[Effect], Beside], settled: Settled, *, forward: bool) -> Beside:
+    def _is_ignored(self, path: str) -> bool:
+        hidden = self.ignored(path, False) and self._given.get(path) is None
+        return hidden or self._never.get(path) == "ignored"
+
+    def beside(self, remember: Callable[[Effect], Beside], settled: Settled) -> Beside:
         """What the caller remembers of the merge, with the contents that this needs."""
         assert settled.files is not None
         own = {path: one for path, one in self._own.items() if path not in self._paths}
         was: dict[str, Entry | None] = {}
         contents: dict[str, Content] = {}
         how = {one.path: one.settled for one in settled.settled}
-        for path in sorted(self._paths):
+        for path in sorted({*self._paths, *self._displaced(settled.files)}):
             there, before = self.there.get(path), self._own.get(path)
             if FOREIGN in (there, self._sides.mine.get(path)):
                 continue
             expected = self._given.get(path) if before is None else before.made
             if there != expected:
                 was[path] = there
-            if how.get(path) == "kept":
-                own[path] = Own(self._given.get(path), there, there)
-            elif how.get(path) != "overwritten":
-                base, mine = self._sides.base.get(path), self._sides.mine.get(path)
-                # Who goes back to where the user already is agrees with him: nothing there is his own any more.
-                if base != mine and (forward or path in self._again):
-                    own[path] = Own(base, mine, settled.files.get(path))
+            mine = self._own_at(path, settled, how.get(path))
+            if mine is not None:
+                own[path] = mine
             if (path in was or path in own) and there not in (None, EMPTY_FOLDER, self._given.get(path)):
                 assert there is not None
                 contents[there.hash] = self._content(path, there)
         contents.update(settled.contents)
         kept = frozenset(path for path, what in how.items() if what == "kept")
         return attrs.evolve(remember(Effect(own, was, kept)), contents=contents)
+
+    def _displaced(self, merged: Files) -> Iterator[str]:
+        """The paths, beside those that the run changed, at which something of the user's was in the way and has gone;
+        and those that had gone for it."""
+        for path, _ in self.there.diff(merged):
+            yield path
+            if self.there.get(path) is not None:
+                yield from (inner for inner, _ in self._given.under(path))
+
+    def _own_at(self, path: str, settled: Settled, how: str | None) -> Own | None:
+        """What of a path is the user's own after the merge, if anything."""
+        assert settled.files is not None
+        base, mine = self._sides.base.get(path), self._sides.mine.get(path)
+        if how == "kept":
+            return Own(base, mine, self.there.get(path))
+        # Who goes back to where the user already is agrees with him: nothing there is his own any more.
+        if base == mine or not (self._manner.by_line or path in self._again):
+            return None
+        made = settled.files.get(path)
+        return Own(base, mine, made, given_up=made != mine and path in settled.given_up)
 
     def blob(self, name: str) -> Content:
         """A content that a merge kept, or that the trace has."""
@@ -268,52 +314,17 @@ class _Work:
         return data
 
 
-def _workspace_now(at: Beneath, base: Files, change: Change) -> Change:
-    """How the workspace differs from `base` at the paths of `change`, above them, and in folders that it replaces."""
-    paths = {path for path, _ in change}
-    folders = {above for path in paths for above in above_of(path)}
-    out: dict[str, Entry | None] = {}
-
-    def found(path: str, entry: Entry | None) -> None:
-        if base.get(path) != entry:
-            out[path] = entry
-
-    for path, new in change:
-        end = path.find("/")
-        while end != -1:
-            above = path[:end]
-            if above not in out and not is_folder(at, above):
-                found(above, entry_at(at, above))
-            end = path.find("/", end + 1)
-        if not is_folder(at, path):
-            found(path, entry_at(at, path))
-            continue
-        inside = at.list(path)
-        if not inside:
-            found(path, EMPTY_FOLDER)
-            continue
-        found(path, None)
-        if base.get(path) is not None or new == EMPTY_FOLDER or (new is not None and not base.is_folder(path)):
-            below = [f"{path}/{name}" for name, _ in inside]
-            out.update((inner, FOREIGN) for inner in below if inner not in paths and inner not in folders)
-        elif new is not None:
-            out.update((inner, FOREIGN) for inner in _unknown_below(at, path, paths, base))
-    return tuple(sorted(out.items()))
-
-
-def _unknown_below(at: Beneath, top: str, paths: set[str], base: Files) -> Iterator[str]:
-    todo = [top]
+def _related(own: Mapping[str, Own], paths: Iterable[str]) -> dict[str, Entry | None]:
+    """What of the user's own stood where one of `paths` is now, or inside it, with what it was."""
+    found: dict[str, Entry | None] = {}
+    todo = list(paths)
     while todo:
-        folder = todo.pop()
-        inside = at.list(folder)
-        if not inside and folder not in paths and not base.is_folder(folder):
-            yield folder
-        for name, found in inside:
-            path = f"{folder}/{name}"
-            if stat.S_ISDIR(found.st_mode):
-                todo.append(path)
-            elif path not in paths:
-                yield path
+        path = todo.pop()
+        for one in own:
+            if one not in found and (one.startswith(f"{path}/") or path.startswith(f"{one}/")):
+                found[one] = own[one].mine
+                todo.append(one)
+    return found
 
 
 def _check_place(workspace: Path, at: Beneath, step: Step) -> None:

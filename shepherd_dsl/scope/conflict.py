@@ -12,8 +12,9 @@ from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.scope.lines import Clash, Range
 
 Why = Literal[
-    "lines", "binary", "large", "mode", "kind", "removed_here", "removed_there", "changed", "in_the_way", "guarded"
-]
+    "lines", "binary", "large", "mode", "kind", "removed_here", "removed_there", "changed", "in_the_way", "guarded",
+    "special", "unreadable",
+]  # fmt: skip
 Settlement = Literal["", "markers", "kept", "overwritten"]
 
 _WORDS: Final[dict[str, str]] = {
@@ -26,8 +27,14 @@ _WORDS: Final[dict[str, str]] = {
     "changed": "changed here since",
     "in_the_way": "one side's is in the way of the other's",
     "guarded": "not for a run to change",
+    "special": "a FIFO, socket or device, which is never overwritten",
+    "unreadable": "you may not read it",
 }
 _SHOWN: Final = 20
+_NEVER: Final = (
+    "Nothing was changed. What is ignored, what you may not read, FIFOs, sockets and devices are never overwritten: "
+    "move them away and do it again, or leave them and do the rest with --keep-mine."
+)
 
 
 @attrs.frozen(slots=True)
@@ -35,10 +42,10 @@ class Conflict:
     """A path that the user and the run changed, and not alike.
 
     `why`: `lines` (which `clashes` name), `binary`, `large`, `mode`, `kind` (a link), `removed_here`, `removed_there`,
-    `in_the_way` (a file of one side and a folder of the other, or what no merge touches); `changed` where no merge by
-    lines was asked for; `guarded` where only the run changed it, but must not (`scope.guard`). `settled` says what was
-    made of it: the file has `markers`, the user's was `kept` or `overwritten`. `ignored`: the workspace keeps the path
-    out of runs.
+    `in_the_way` (a file of one side and a folder of the other); `special` (no file, link or folder) and `unreadable`,
+    which no merge touches; `changed` where no merge by lines was asked for; `guarded` where only the run changed it,
+    but must not (`scope.guard`). `settled` says what was made of it: the file has `markers`, the user's was `kept` or
+    `overwritten`. `ignored`: the workspace keeps the path out of runs.
     """
 
     path: str
@@ -76,8 +83,8 @@ class Conflict:
 
 
 def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedError:
-    """The error for conflicts that nobody settled: `merge.conflict`, which says `what` before the list, or
-    `merge.ignored` where all are with files that runs never see."""
+    """The error for conflicts that nobody settled: `merge.conflict`, which says `what` before the list;
+    `merge.ignored` where all are with files that runs never see, `merge.denied` where all may not be read."""
     found = sorted(conflicts, key=lambda one: one.path)
     shown = "".join(f"\n  {one_line(one.path)}{' (ignored)' * one.ignored}: {one.words()}" for one in found[:_SHOWN])
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -86,15 +93,23 @@ def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedEr
         return RefusedError(
             "merge.ignored",
             f"the run made what the workspace has, but keeps out of runs:{shown}{more}",
-            hint="Nothing was changed. --keep-mine leaves yours and merges the rest. `!PATH` in .shepherdignore gives "
-            "it to runs: then move yours aside and merge again.",
+            hint="Nothing was changed, and what is ignored is never overwritten. --keep-mine leaves yours and merges "
+            "the rest. `!PATH` in .shepherdignore gives it to runs: then move yours aside and merge again.",
+            paths=paths,
+            conflicts=tuple(found),
+        )
+    if all(one.why == "unreadable" for one in found):
+        return RefusedError(
+            "merge.denied",
+            f"the run's files belong where you may not read what is there:{shown}{more}",
+            hint="Nothing was changed. Give yourself the permission, then do it again; --keep-mine does the rest.",
             paths=paths,
             conflicts=tuple(found),
         )
     return RefusedError(
         "merge.conflict",
         f"{what}:{shown}{more}",
-        hint=hint,
+        hint=_NEVER if all(one.ignored or one.why in ("special", "unreadable") for one in found) else hint,
         paths=paths,
         conflicts=tuple(found),
     )

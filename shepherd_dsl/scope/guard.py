@@ -169,6 +169,14 @@ class Guard:
         )
 
 
+def disguise(name: str) -> str | None:
+    """The name that means something (`.git`, `.shepherd`, …) for which some file system takes the component `name`,
+    which is another."""
+    folded = _folded(name)
+    kind = ".shepherd" if folded in _STATE_NAMES else _SHORT.get(folded, folded)
+    return kind if name != kind and (kind == ".shepherd" or kind in _REPOSITORIES) else None
+
+
 def refusal(found: tuple[Guarded, ...]) -> RefusedError:
     """The error for paths that must not be merged, of the kind of the first: `merge.own`, `merge.git`, `merge.policy`
     or `merge.ignored`."""

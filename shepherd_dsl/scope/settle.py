@@ -8,7 +8,7 @@ it, one value on both sides where they can be joined, or where the caller has sa
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import attrs
@@ -16,37 +16,66 @@ import attrs
 from shepherd_dsl.core.content import Content
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash, merge
-from shepherd_dsl.scope.conflict import Conflict, Settlement
+from shepherd_dsl.scope.conflict import Conflict, Settlement, Why
 from shepherd_dsl.scope.journal import FOREIGN, above_of
 from shepherd_dsl.scope.lines import Labels, merge_lines, texts_of
+from shepherd_dsl.scope.present import Never
 
-Policy = Literal["refuse", "markers", "keep", "overwrite"]
-"""What becomes of conflicts: nothing is merged; clashing texts get markers; the user's, or the run's, is taken."""
+Policy = Literal["refuse", "markers", "keep", "overwrite", "markers_keep", "markers_overwrite"]
+"""What becomes of conflicts: nothing is merged; clashing texts get markers; the user's, or the run's, is taken; or
+markers where there are lines, and one of the two for the rest."""
 
-_SETTLED: Final[dict[Policy, Settlement]] = {"markers": "markers", "keep": "kept", "overwrite": "overwritten"}
+_REST: Final[dict[Policy, Literal["refuse", "keep", "overwrite"]]] = {
+    "refuse": "refuse", "markers": "refuse",
+    "keep": "keep", "markers_keep": "keep",
+    "overwrite": "overwrite", "markers_overwrite": "overwrite",
+}  # fmt: skip
+"""What becomes of conflicts that are not among lines, or get no markers."""
+
+
+def marks(policy: Policy) -> bool:
+    """Whether clashing texts get markers."""
+    return policy.startswith("markers")
+
+
+def keeps(policy: Policy) -> bool:
+    """Whether what conflicts stays as the user has it, at least where there are no lines."""
+    return _REST[policy] == "keep"
+
+
+def overwrites(policy: Policy) -> bool:
+    """Whether the run's takes the place of the user's, at least where there are no lines."""
+    return _REST[policy] == "overwrite"
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Sides:
     """What is merged: `mine` and `theirs` have both come from `base`. `there` is what the workspace holds: `mine`, but
-    where a merge has been at work before (`scope.apply.Own`)."""
+    where a merge has been at work before (`scope.apply.Own`).
+
+    `given_up` are the paths where the user let the run's take the place of his own before; `start` is what the run
+    began with, and where it is back there the user's own comes back. `never` is what is not overwritten."""
 
     base: Files
     mine: Files
     theirs: Files
     there: Files
+    start: Files
+    given_up: frozenset[str] = frozenset()
+    never: Mapping[str, Never] = attrs.field(factory=dict)
 
 
 @attrs.frozen(slots=True)
 class Settled:
     """A merge: its files (None where conflicts are left open), the contents it made, what was merged by line, the
-    conflicts that were settled and those that were not."""
+    conflicts that were settled and those that were not; `given_up` are the paths where the user's gave way."""
 
     files: Files | None
     contents: dict[str, Content]
     by_line: tuple[str, ...]
     settled: tuple[Conflict, ...]
     open: tuple[Conflict, ...]
+    given_up: frozenset[str] = frozenset()
 
 
 def settle(
@@ -63,6 +92,7 @@ def settle(
     settled: list[Conflict] = []
     left: list[Conflict] = []
     same: list[tuple[str, Entry | None]] = []
+    given_up: set[str] = set()
     for path, _ in sides.base.diff(sides.theirs):
         if not _clashes(sides, path):
             continue
@@ -77,36 +107,119 @@ def settle(
                 left.append(conflict)
                 continue
             entry, data = taken.entry, taken.data
-            settled.append(attrs.evolve(conflict, settled=_SETTLED[policy]))
+            if taken.how:
+                settled.append(attrs.evolve(conflict, settled=taken.how))
+            if taken.how in ("", "overwritten"):
+                given_up.add(path)
         same.append((path, entry))
         if entry is not None and data is not None:
             contents[entry.hash] = data
     change = tuple(same)
-    mine, theirs = sides.mine.apply(change), sides.theirs.apply(change)
-    merged = merge(sides.base, mine, theirs)
-    while isinstance(merged, tuple) and policy == "keep":
-        # What stands in the way of what: the run's change goes, at each path that is named.
-        back = {path: sides.base.get(path) for path, _ in sides.base.diff(theirs) if path in merged}
-        without = theirs.apply(tuple(back.items()))
-        if without == theirs:
-            break
-        settled.extend(Conflict(path, "in_the_way", settled="kept") for path in back)
-        theirs = without
-        merged = merge(sides.base, mine, theirs)
+    way = _Way(sides, sides.mine.apply(change), sides.theirs.apply(change))
+    way.clear(policy)
+    settled.extend(way.settled)
+    given_up |= way.given_up
+    merged = way.merged
     if isinstance(merged, tuple):
         known = {one.path for one in left}
-        left.extend(Conflict(path, "in_the_way") for path in merged if path not in known)
+        left.extend(one for one in way.open(policy) if one.path not in known)
         return Settled(None, contents, tuple(joined), tuple(settled), tuple(left))
-    return Settled(merged, contents, tuple(joined), tuple(sorted(settled, key=lambda one: one.path)), ())
+    by_path = tuple(sorted(settled, key=lambda one: one.path))
+    return Settled(None if left else merged, contents, tuple(joined), by_path, tuple(left), frozenset(given_up))
+
+
+class _Way:
+    """What stands in the way of what: the user's and the run's changes of which not both can be had, path by path.
+
+    One of the two goes, until the rest can be merged; or some are left, which nothing settles.
+    """
+
+    def __init__(self, sides: Sides, mine: Files, theirs: Files) -> None:
+        self._sides, self._mine, self._theirs = sides, mine, theirs
+        self.merged = merge(sides.base, mine, theirs)
+        self.settled: list[Conflict] = []
+        self.given_up: set[str] = set()
+        self._stuck: set[str] = set()
+
+    def clear(self, policy: Policy) -> None:
+        """Lets what stands in the way go, as far as `policy` and what the user gave up before say so."""
+        while isinstance(self.merged, tuple):
+            before = (self._mine, self._theirs)
+            for path in self.merged:
+                self._drop_mine(path, anything=overwrites(policy))
+            if self._mine is before[0] and keeps(policy):
+                self._drop_theirs(self.merged)
+            if self._mine is before[0] and self._theirs is before[1]:
+                return
+            self.merged = merge(self._sides.base, self._mine, self._theirs)
+
+    def open(self, policy: Policy) -> list[Conflict]:
+        """The conflicts that are left; where all else would be overwritten, only what never is."""
+        assert isinstance(self.merged, tuple)
+        never = self._sides.never
+        closed = [path for path in self.merged if never.get(path) == "unreadable"]
+        paths = {
+            path
+            for path in self.merged
+            if path in closed or not any(path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in closed)
+        } | self._stuck
+        if overwrites(policy) and self._stuck:
+            paths = self._stuck
+        found = []
+        for path in sorted(paths):
+            why = never.get(path, "ignored")
+            found.append(Conflict(path, "in_the_way" if why == "ignored" else why))
+        return found
+
+    def _drop_mine(self, path: str, *, anything: bool) -> None:
+        """Takes back the user's change at `path`, with what of the user's that displaces, where all of it may go."""
+        base = self._sides.base
+        if self._mine.get(path) == base.get(path):
+            return
+        without = self._mine.apply(((path, base.get(path)),))
+        gone = self._mine.diff(without)
+        lost = {one for one, _ in gone if self._mine.get(one) is not None}
+        stuck = {one for one in lost if one in self._sides.never or self._mine.get(one) == FOREIGN}
+        if anything:
+            self._stuck |= stuck
+        if stuck or not gone or not (anything or (lost and lost <= self._sides.given_up)):
+            return
+        self._mine = without
+        self.given_up |= {one for one, _ in gone}
+        self.settled.extend(
+            Conflict(one, "in_the_way", settled="overwritten")
+            for one in sorted(lost)
+            if one not in self._sides.given_up and self._sides.there.get(one) is not None
+        )
+
+    def _drop_theirs(self, paths: tuple[str, ...]) -> None:
+        """Takes back the run's changes at `paths`: there stays what the workspace holds."""
+        base = self._sides.base
+        back = tuple((path, base.get(path)) for path, _ in base.diff(self._theirs) if path in paths)
+        without = self._theirs.apply(back)
+        if without != self._theirs:
+            self.settled.extend(Conflict(path, self._why(path), settled="kept") for path, _ in back)
+            self._theirs = without
+            self._mine = self._mine.apply(tuple((path, self._sides.there.get(path)) for path, _ in back))
+
+    def _why(self, path: str) -> Why:
+        """Why the run's change at `path` cannot be had."""
+        for one in (path, *above_of(path)):
+            why = self._sides.never.get(one, "ignored")
+            if why != "ignored":
+                return why
+        return "in_the_way"
 
 
 @attrs.frozen(slots=True)
 class _Value:
-    """What a path is to hold: its bytes where the merge made them, `by_line` where it did so out of lines."""
+    """What a path is to hold: its bytes where the merge made them, `by_line` where it did so out of lines; `how` it
+    was settled, if now."""
 
     entry: Entry | None
     data: Content | None = None
     by_line: bool = False
+    how: Settlement = ""
 
 
 def _clashes(sides: Sides, path: str) -> bool:
@@ -147,14 +260,19 @@ def _joined(
     merged = merge_lines(text, our_text, other_text, labels)
     if merged.text is not None:
         return _Value(Entry(mode, git_blob_hash(merged.text)), merged.text, True)
-    marked = _Value(Entry(mode, git_blob_hash(merged.marked)), merged.marked)
+    marked = _Value(Entry(mode, git_blob_hash(merged.marked)), merged.marked, how="markers")
     return Conflict(path, "lines", merged.clashes), marked
 
 
 def _taken(sides: Sides, path: str, policy: Policy, marked: _Value | None) -> _Value | None:
     """What the caller wants at a path that conflicts; None where that leaves it open."""
-    if policy == "markers":
+    if marked is not None and marks(policy) and path not in sides.never:
         return marked
-    if policy == "keep":
-        return _Value(sides.there.get(path))
-    return _Value(sides.theirs.get(path)) if policy == "overwrite" else None
+    if path in sides.given_up:
+        back = sides.theirs.get(path) == sides.start.get(path)
+        return _Value(sides.mine.get(path) if back else sides.theirs.get(path))
+    if keeps(policy):
+        return _Value(sides.there.get(path), how="kept")
+    if overwrites(policy) and path not in sides.never:
+        return _Value(sides.theirs.get(path), how="overwritten")
+    return None

@@ -22,6 +22,7 @@ from tests.support.cli import shepherd
 from tests.support.workspaces import make_poems, run_script
 
 BLOBS: dict[str, bytes] = {}
+POLICIES: tuple[Policy, ...] = ("refuse", "markers")
 
 
 def entry(data: bytes, mode: int = 0o100644) -> Entry:
@@ -61,7 +62,7 @@ def outside(tmp_path: Path) -> Path:
 def test_a_link_of_mine_is_neither_read_nor_written_through(workspace: Path, outside: Path) -> None:
     (workspace / "f").symlink_to(outside)
     base, result = files(f=b"a\n"), files(f=b"a\nrun\n")
-    for policy in ("refuse", "markers"):
+    for policy in POLICIES:
         assert reasons(workspace, base, result, policy) == {"f": "kind"}
     merged(workspace, base, result, "overwrite")
     assert (workspace / "f").read_bytes() == b"a\nrun\n"
@@ -72,7 +73,7 @@ def test_a_link_of_mine_is_neither_read_nor_written_through(workspace: Path, out
 def test_a_link_of_the_run_is_neither_read_nor_written_through(workspace: Path, outside: Path) -> None:
     (workspace / "f").write_bytes(b"mine\n")
     result = files(f=entry(os.fsencode(outside), LINK))
-    for policy in ("refuse", "markers"):
+    for policy in POLICIES:
         assert reasons(workspace, files(f=b"a\n"), result, policy) == {"f": "kind"}
     merged(workspace, files(f=b"a\n"), result, "overwrite")
     assert os.readlink(workspace / "f") == str(outside)
@@ -85,10 +86,13 @@ def test_a_link_above_is_not_followed(workspace: Path, outside: Path) -> None:
     (workspace / "d").symlink_to(outside.parent / "folder")
     base = Files.of([("d/f", entry(b"a\n"))])
     result = Files.of([("d/f", entry(b"run\n"))])
-    for policy in ("refuse", "markers", "overwrite"):
+    for policy in POLICIES:
         with pytest.raises(RefusedError):
             merged(workspace, base, result, policy)
     assert merged(workspace, base, result, "keep").steps == ()
+    merged(workspace, base, result, "overwrite")
+    assert not (workspace / "d").is_symlink()
+    assert (workspace / "d" / "f").read_bytes() == b"run\n"
     assert (outside.parent / "folder" / "f").read_bytes() == b"mine\n"
 
 

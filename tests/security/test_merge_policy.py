@@ -19,6 +19,7 @@ from shepherd_dsl.scope.apply import Effect, Manner, merge_into
 from shepherd_dsl.scope.ignore import load_ignored
 from shepherd_dsl.scope.journal import Beside, MergeRecord
 from shepherd_dsl.scope.policy import MOST_BYTES, Policies
+from shepherd_dsl.scope.settle import Policy
 from shepherd_dsl.testing.requests import make_context, make_request
 from tests.support.cli import shepherd
 
@@ -134,7 +135,7 @@ class TestTwoRuns:
         assert (place / "work.txt").exists()
         assert not (place / ".shepherdignore").exists()
         assert shepherd("run", "p.shep:second", "--json").json()["refused"]["code"] == "merge.ignored"
-        assert "[merge.git]" in shepherd("merge", "2", "--overwrite").err
+        assert "[merge.ignored]" in shepherd("merge", "2", "--overwrite").err
         assert (place / ".git" / "config").read_bytes() == config
 
     def test_the_user_takes_the_change_by_hand(self, place: Path) -> None:
@@ -353,19 +354,18 @@ class TestKeptOut:
         merge_into(workspace, Files.empty(), base, read_blob=BLOBS.__getitem__, tracked=base)
         assert (workspace / "old.log").exists()
 
-    def test_markers_do_not_get_into_a_file_that_runs_do_not_see(self, workspace: Path) -> None:
+    def test_neither_markers_nor_the_run_s_get_into_a_file_that_runs_do_not_see(self, workspace: Path) -> None:
         write(workspace / ".venv/x.pth", b"mine\n")
         result = files({".venv/x.pth": b"import evil\n"})
-        with pytest.raises(RefusedError) as caught:
-            merge_into(
-                workspace, Files.empty(), result,
-                read_blob=BLOBS.__getitem__, manner=Manner(by_line=True, policy="markers"),
-            )  # fmt: skip
-        assert caught.value.code == "merge.ignored"
-        assert (workspace / ".venv/x.pth").read_bytes() == b"mine\n"
-        merge_into(workspace, Files.empty(), result, read_blob=BLOBS.__getitem__, manner=Manner(policy="overwrite"))
-        assert (workspace / ".venv/x.pth").read_bytes() == b"import evil\n"
-        merge(workspace, result, files({".venv/x.pth": b"more\n"}))
+        policies: tuple[Policy, ...] = ("markers", "overwrite", "markers_overwrite")
+        for policy in policies:
+            with pytest.raises(RefusedError) as caught:
+                merge_into(
+                    workspace, Files.empty(), result,
+                    read_blob=BLOBS.__getitem__, manner=Manner(by_line=True, policy=policy),
+                )  # fmt: skip
+            assert caught.value.code == "merge.ignored"
+            assert (workspace / ".venv/x.pth").read_bytes() == b"mine\n"
 
     def test_what_was_left_out_once_is_left_out_again(self, workspace: Path) -> None:
         first, second = files({".venv/x": b"1", "a": b"1"}), files({".venv/x": b"2", "a": b"2"})

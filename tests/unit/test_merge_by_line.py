@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +195,6 @@ class TestNotByLine:
     def test_the_run_s_is_taken_and_an_undo_brings_mine_back(self, workspace: Path, path: str, why: str) -> None:
         before = tree_hash(workspace)
         printed = shepherd("merge", "--overwrite")
-        if why == "in_the_way":  # A folder is not put in the place of a file: that would say nothing of what it held.
-            assert printed.status == 2
-            assert tree_hash(workspace) == before
-            return
         assert printed.status == 0, printed.err
         assert f"{path} (yours overwritten)" in printed.out
         merged = tree_hash(workspace)
@@ -205,6 +204,153 @@ class TestNotByLine:
         assert tree_hash(workspace) == before
         assert shepherd("undo", "1").status == 0
         assert tree_hash(workspace) == merged
+
+
+@pytest.mark.parametrize(("option", "picture"), [("--keep-mine", b"mine\0"), ("--overwrite", b"run\0")])
+def test_markers_where_there_are_lines_and_another_option_for_the_rest(
+    workspace: Path, option: str, picture: bytes
+) -> None:
+    kept("sed -i s/two/TWO/ poem.txt; printf 'run\\0' >picture")
+    edit(workspace / "poem.txt", "two", "2")
+    (workspace / "picture").write_bytes(b"mine\0")
+    before = tree_hash(workspace)
+    refused = shepherd("merge", "--markers")
+    assert refused.status == 2
+    assert "poem.txt" not in refused.err
+    assert "add --keep-mine" in refused.err
+    printed = shepherd("merge", "--markers", option)
+    assert printed.status == 1
+    assert "<<<<<<<" in (workspace / "poem.txt").read_text()
+    assert (workspace / "picture").read_bytes() == picture
+    assert shepherd("undo").status == 0
+    assert tree_hash(workspace) == before
+
+
+CROSSED = {
+    "a file in the way of a folder": ("mkdir sub; echo run >sub/q", "sub", "sub/q"),
+    "a folder in the way of a file": ("echo run >sub", "sub/deep/q", "sub"),
+    "a folder instead of a file": ("echo run >>gone.txt", "gone.txt/q", "gone.txt"),
+    "a file instead of a folder": ("echo run >docs/new.txt", "docs", "docs/new.txt"),
+}
+
+
+@pytest.mark.parametrize("case", CROSSED)
+class TestAcrossKinds:
+    """A file of one side where the other has a folder."""
+
+    @pytest.fixture(autouse=True)
+    def _edited(self, workspace: Path, case: str) -> None:
+        script, mine, self.run_s = CROSSED[case]
+        kept(script + "; echo more >>docs/other.txt" * ("docs" not in script))
+        place = workspace / mine
+        if place.is_dir():
+            shutil.rmtree(place)
+        if place.parent.is_file():
+            place.parent.unlink()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("mine\n")
+        self.before = held(workspace)
+        assert shepherd("merge").status == 2
+        assert held(workspace) == self.before
+
+    def test_mine_is_kept(self, workspace: Path) -> None:
+        assert shepherd("merge", "--keep-mine").status == 0
+        now = held(workspace)
+        assert {path: now[path] for path in self.before if path != "docs/other.txt"} == {
+            path: what for path, what in self.before.items() if path != "docs/other.txt"
+        }
+        assert self.run_s not in now or now[self.run_s] == self.before.get(self.run_s)
+
+    def test_the_run_s_is_taken_and_mine_comes_back(self, workspace: Path) -> None:
+        printed = shepherd("merge", "--overwrite")
+        assert printed.status == 0, printed.err
+        assert "(yours overwritten)" in printed.out
+        merged = held(workspace)
+        assert merged[self.run_s][1] is not None
+        assert merged[self.run_s][1].endswith(b"run\n")  # type: ignore[union-attr]
+        for line, want in (("undo", self.before), ("undo", merged), ("revert 1@0", self.before), ("undo", merged)):
+            assert shepherd(*line.split()).status == 0
+            assert held(workspace) == want, line
+
+    def test_what_is_put_there_since_is_not_lost(self, workspace: Path) -> None:
+        assert shepherd("merge", "--overwrite").status == 0
+        place = workspace / self.run_s
+        if place.parent == workspace:
+            place.write_text("later\n")
+        else:
+            place.with_name("later").write_text("later\n")
+        now = held(workspace)
+        shepherd("revert", "1@0")
+        later = [path for path, what in now.items() if what[1] == b"later\n"]
+        assert all(held(workspace)[path] == now[path] for path in later)
+
+
+@pytest.mark.parametrize(
+    ("script", "lay", "path", "why"),
+    [
+        ("echo run >pipe", os.mkfifo, "pipe", "a FIFO, socket or device, which is never overwritten"),
+        ("mkdir sub; echo run >sub/q", os.mkfifo, "sub", "a FIFO, socket or device, which is never overwritten"),
+        ("echo run >sub", lambda path: (path.mkdir(), (path / ".env").write_text("k\n")), "sub", "sub/.env (ignored)"),
+    ],
+)
+def test_what_is_ignored_or_no_file_is_never_overwritten(
+    workspace: Path, script: str, lay: Callable[[Path], object], path: str, why: str
+) -> None:
+    kept(script + "; echo new >new.txt")
+    lay(workspace / path)
+    for options in ((), ("--overwrite",)):
+        printed = shepherd("merge", *options)
+        assert printed.status == 2
+        assert why in printed.err
+    assert "--overwrite takes" not in printed.err
+    assert "never overwritten" in printed.err
+    assert "--keep-mine" in printed.err
+    assert shepherd("merge", "--keep-mine").status == 0
+    assert (workspace / "new.txt").exists()
+    assert not (workspace / path).is_file()
+
+
+class TestOverwritten:
+    """What a run overwrote comes back where the run is taken back, and is not asked about again."""
+
+    @pytest.fixture(autouse=True)
+    def _merged(self, workspace: Path) -> None:
+        (workspace / "k").write_text("k\n")
+        kept("echo run >poem.txt; echo run >new; rm k gone.txt", "echo more >>poem.txt; echo last >last")
+        assert shepherd("fork", "1@2").status == 0
+        (workspace / "poem.txt").write_text("user\n")
+        (workspace / "new").write_text("precious\n")
+        (workspace / "k").write_text("kk\n")
+        self.before = tree_hash(workspace)
+        assert shepherd("merge", "2").status == 2
+        assert shepherd("merge", "2", "--overwrite").status == 0
+        self.merged = tree_hash(workspace)
+
+    def test_by_a_revert(self, workspace: Path) -> None:
+        assert (workspace / "new").read_text() == "run\n"
+        for line, want in (("revert 2@0", self.before), ("undo 2", self.merged), ("undo 2", self.before)):
+            assert shepherd(*line.split()).status == 0
+            assert tree_hash(workspace) == want
+
+    def test_after_more_of_the_run(self, workspace: Path) -> None:
+        printed = shepherd("resume", "2", "-q")
+        assert printed.status == 0, printed.out
+        assert "overwritten" not in printed.out
+        assert (workspace / "poem.txt").read_text() == "run\nmore\n"
+        assert shepherd("revert", "2@2").status == 0
+        assert tree_hash(workspace) == self.merged
+        assert shepherd("revert", "2@0").status == 0
+        assert tree_hash(workspace) == self.before
+        # Who is back at his own is asked again.
+        assert shepherd("resume", "2", "-q", "--keep").status == 0
+        assert shepherd("merge", "2").status == 2
+
+    def test_what_i_edited_since_is_mine(self, workspace: Path) -> None:
+        (workspace / "new").write_text("edited\n")
+        assert shepherd("revert", "2@0").status == 2
+        assert shepherd("revert", "2@0", "--keep-mine").status == 0
+        assert (workspace / "new").read_text() == "edited\n"
+        assert (workspace / "poem.txt").read_text() == "user\n"
 
 
 def test_the_next_merge_starts_from_my_version_again(workspace: Path) -> None:
@@ -264,7 +410,11 @@ def test_what_is_printed_as_json_is_as_the_schema_has_it(workspace: Path) -> Non
 
 def test_options_that_exclude_each_other(workspace: Path) -> None:
     kept("true")
-    for line in ("merge --markers --overwrite", "merge --keep-mine --overwrite", "revert 1@0 --keep --overwrite"):
+    for line in (
+        "merge --markers --keep-mine --overwrite",
+        "merge --keep-mine --overwrite",
+        "revert 1@0 --keep --overwrite",
+    ):
         printed = shepherd(*line.split())
         assert (printed.status, "exclude each other [usage]" in printed.err) == (2, True)
 

@@ -3,6 +3,7 @@ is lost that an undo does not bring back."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -40,9 +41,13 @@ CONTENTS = st.one_of(
     st.tuples(st.sampled_from([0o100755, 0o100600]), TEXTS),
     st.sampled_from([None, (0o100644, b"\0binary"), (LINK, b"target")]),
 )
-PATHS = ("a", "b", "d/c", "d")
+PATHS = ("a", "b", "d/c", "d", "d/e/f", "a/x")
 TREES = st.dictionaries(st.sampled_from(PATHS[:3]), CONTENTS, max_size=3)
-POLICIES: st.SearchStrategy[Policy] = st.sampled_from(["refuse", "refuse", "markers", "keep", "overwrite"])
+ODD_TREES = st.dictionaries(st.sampled_from(PATHS), CONTENTS, max_size=3)
+POLICIES: st.SearchStrategy[Policy] = st.sampled_from(
+    ["refuse", "refuse", "markers", "keep", "overwrite", "markers_keep", "markers_overwrite"]
+)
+PLAIN: st.SearchStrategy[Policy] = st.sampled_from(["refuse", "refuse", "keep", "overwrite"])
 
 Content = tuple[int, bytes] | None
 START: dict[str, Content] = {"a": (0o100644, b"".join(LINES)), "b": (0o100644, b"".join(LINES)), "d/c": (LINK, b"x")}
@@ -61,11 +66,9 @@ def put(path: Path, what: Content) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
-        for inner in path.iterdir():
-            inner.unlink()
-        path.rmdir()
+        shutil.rmtree(path)
     if what is not None:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         if what[0] == LINK:
             path.symlink_to(what[1].decode())
         else:
@@ -113,19 +116,19 @@ class Merging(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.place.cleanup()
 
-    @rule(tree=TREES)
+    @rule(tree=TREES | ODD_TREES)
     def the_run_goes_on(self, tree: dict[str, Content]) -> None:
         now = {path: (entry.mode, BLOBS[entry.hash]) for path, entry in self.run.states[-1].items()}
         self.run.states.append(files({**now, **tree}))
 
     @rule(path=st.sampled_from(PATHS), what=CONTENTS)
     def the_user_edits(self, path: str, what: Content) -> None:
-        if (
-            path == "d/c"
-            and not (self.root / "d").is_dir()
-            and ((self.root / "d").exists() or (self.root / "d").is_symlink())
-        ):
-            put(self.root / "d", None)
+        for above in reversed(Path(path).parents[:-1]):
+            place = self.root / above
+            if place.is_symlink() or not place.is_dir():
+                if what is None:
+                    return
+                put(place, None)
         put(self.root / path, what)
         self.before = None
 
@@ -178,21 +181,21 @@ class Merging(RuleBasedStateMachine):
     def merge(self, policy: Policy) -> None:
         self.merged(self.given_at(len(self.run) - 1, back=False), policy)
 
-    @rule(tree=TREES, path=st.sampled_from(PATHS), what=CONTENTS, policy=POLICIES)
+    @rule(tree=TREES | ODD_TREES, path=st.sampled_from(PATHS), what=CONTENTS, policy=POLICIES)
     def both_change_and_merge(self, tree: dict[str, Content], path: str, what: Content, policy: Policy) -> None:
         self.the_run_goes_on(tree)
         self.the_user_edits(path, what)
         self.merge(policy)
 
     @precondition(lambda self: merges.gave(self.workspace, "1"))
-    @rule(data=st.data(), policy=POLICIES.filter(lambda policy: policy != "markers"))
+    @rule(data=st.data(), policy=PLAIN)
     def revert(self, data: st.DataObject, policy: Policy) -> None:
         index = data.draw(st.integers(0, len(self.run) - 1))
         self.run.states.append(self.run.states[index])
         self.merged(self.given_at(len(self.run) - 1, back=True), policy)
 
     @precondition(lambda self: merges.merges(self.workspace, "1"))
-    @rule(policy=POLICIES.filter(lambda policy: policy != "markers"), twice=st.booleans())
+    @rule(policy=PLAIN, twice=st.booleans())
     def undo(self, policy: Policy, twice: bool) -> None:
         now = held(self.root)
         try:
@@ -204,7 +207,7 @@ class Merging(RuleBasedStateMachine):
             return
         self.count("undo", record)
         if self.before is not None:
-            assert held(self.root) == self.before
+            assert held(self.root) == self.before, (held(self.root), self.before)
             assert record.conflicts == ()
             REACHED["undo exact"] += 1
         self.before = now
@@ -235,6 +238,35 @@ class Merging(RuleBasedStateMachine):
             REACHED["back out of a text of both"] += any(one.made != one.mine for one in joined.values())
         self.before = None
 
+    @precondition(lambda self: not merges.merges(self.workspace, "1"))
+    @rule(
+        edits=st.dictionaries(st.sampled_from(PATHS), CONTENTS, max_size=3),
+        runs=st.lists(st.tuples(TREES | ODD_TREES, POLICIES), min_size=1, max_size=3),
+    )
+    def whatever_becomes_of_conflicts_a_revert_to_the_beginning_leaves_what_was_there(
+        self, edits: dict[str, Content], runs: list[tuple[dict[str, Content], Policy]]
+    ) -> None:
+        for path, what in edits.items():
+            self.the_user_edits(path, what)
+        now = held(self.root)
+        how: set[str] = set()
+        for tree, policy in runs:
+            self.the_run_goes_on(tree)
+            try:
+                record = merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=False), policy=policy)
+            except RefusedError:
+                continue
+            how |= {one.settled for one in record.conflicts}
+            REACHED["across kinds"] += any(
+                (one.why, one.settled) == ("in_the_way", "overwritten") for one in record.conflicts
+            )
+        if merges.gave(self.workspace, "1"):
+            self.run.states.append(self.run.states[0])
+            merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=True))
+            assert held(self.root) == now
+            REACHED.update(f"back out of {one}" for one in how)
+        self.before = None
+
     @invariant()
     def nothing_is_left_behind(self) -> None:
         stage = self.root / ".shepherd/merge/stage"
@@ -258,6 +290,7 @@ def test_any_order_of_merges_reverts_undos_and_edits() -> None:
     wanted = {
         "merge", "revert", "undo", "merge refused", "revert refused", "undo refused", "undo exact", "undone twice",
         "by line", "markers", "kept", "overwritten", "lines", "binary", "kind", "removed_here", "removed_there",
-        "in_the_way", "changed", "back to the beginning", "back out of a text of both",
+        "in_the_way", "changed", "back to the beginning", "back out of a text of both", "across kinds",
+        "back out of markers", "back out of kept", "back out of overwritten",
     }  # fmt: skip
     assert wanted <= set(REACHED), wanted - set(REACHED)
