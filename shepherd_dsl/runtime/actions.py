@@ -31,6 +31,7 @@ from shepherd_dsl.runtime.driver import Driver
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.merges import (
     Given,
+    discarded,
     finish,
     gave,
     merge,
@@ -167,12 +168,7 @@ def resume_run(
         opened = open_tree(workspace, name)
         if isinstance(opened.tree.machine.runs[ROOT].code, Discarded):
             opened.tree.writer.close()
-            raise RefusedError(
-                "run.discarded",
-                "the run was discarded: there is nothing to go on with",
-                where=f"run {name}",
-                hint=f"`shepherd undo {name}` takes the discard back.",
-            )
+            raise discarded(name, "go on with")
         registry = Registry(context, handlers=handlers)
         try:
             _require_of(opened.tree, registry)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from shepherd_dsl.core.content import ReadBlob
-from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.event import End, Entry
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.run import ROOT
-from shepherd_dsl.errors import CorruptError, LockedError, RevisionError
+from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, RevisionError
 from shepherd_dsl.runtime.points import reached_in_merge
 from shepherd_dsl.scope.apply import Effect, Manner, Own, merge_into
 from shepherd_dsl.scope.journal import (
@@ -34,6 +34,7 @@ from shepherd_dsl.scope.journal import (
 )
 from shepherd_dsl.scope.lines import Labels
 from shepherd_dsl.scope.settle import Policy
+from shepherd_dsl.trace.live import live_backwards
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.workspace import Workspace
@@ -183,16 +184,30 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
 
 
 def merge_recorded(workspace: Workspace, name: str, *, policy: Policy = "refuse", dry_run: bool = False) -> MergeRecord:
-    """Write what the root run of `name` changed into the workspace. Errors as `merge`."""
+    """Write what the root run of `name` changed into the workspace. Errors as `merge`; RefusedError too where the run
+    was discarded."""
     if not dry_run:
         finish(workspace)
     reader = workspace.store().read(name)
     trace = reader.trace(ROOT)
     if not trace:
         raise RevisionError("run.empty", f"run {name} has no event: it was stopped before it began")
+    end = next(live_backwards(trace)).event
+    if isinstance(end, End) and end.kind == "discarded":
+        raise discarded(name, "merge")
     base, last = trace[0].files, trace[-1]
     given = Given(name=name, index=last.index, log=len(reader), base=base, result=last.files, read_blob=reader.content)
     return merge(workspace, given, policy=policy, dry_run=dry_run)
+
+
+def discarded(name: str, what: str) -> RefusedError:
+    """The error for `what` nobody can do with a run that was discarded."""
+    return RefusedError(
+        "run.discarded",
+        f"the run was discarded: there is nothing to {what}",
+        where=f"run {name}",
+        hint=f"`shepherd undo {name}` takes the discard back.",
+    )
 
 
 def undo_merge_of(

@@ -84,6 +84,21 @@ def test_a_discarded_run_is_not_resumed(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_discarded_run_is_not_merged(workspace: Path, dry: list[str]) -> None:
+    assert shepherd("revert", "1@4").status == 0
+    assert shepherd("run", "work.shep:part", "x", "--quiet", "--keep").status == 0
+    assert shepherd("discard", "2").status == 0
+    before = state(workspace)
+    printed = shepherd("merge", "2", *dry)
+    assert (printed.status, printed.out) == (2, "")
+    assert "nothing to merge [run.discarded]" in printed.err
+    assert state(workspace) == before
+    assert shepherd("undo", "2").status == 0
+    assert shepherd("merge", "2", *dry).status == 0
+    assert (workspace / "x.txt").exists() == (not dry)
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 def test_a_run_that_its_program_cannot_have_produced_is_not_merged(
     workspace: Path, edit: Callable[[Log], tuple[Log, int]], dry: list[str]
