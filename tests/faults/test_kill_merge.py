@@ -38,6 +38,13 @@ def replace(root: Path) -> None:
     (root / "gone.txt").write_text("mine too\n")
 
 
+def cross(root: Path) -> None:
+    shutil.rmtree(root / "docs")
+    (root / "docs").write_text("a file now\n")
+    (root / "new").mkdir()
+    (root / "new" / "mine").write_text("mine\n")
+
+
 def leave(root: Path) -> None:
     pass
 
@@ -48,6 +55,8 @@ CASES = [
     (clash, "", leave, "merge 1 --markers"),
     (replace, "", leave, "merge 1 --overwrite"),
     (replace, "", leave, "merge 1 --keep-mine"),
+    (cross, "", leave, "merge 1 --overwrite"),
+    (cross, "merge 1 --overwrite", leave, "revert 1@0"),
     (join, "merge 1", leave, "undo 1"),
     (join, "merge 1", replace, "undo 1 --overwrite"),
     (join, "merge 1", replace, "revert 1@0 --overwrite"),
@@ -98,7 +107,8 @@ def test_killed_at_every_point(start: tuple[Path, list[str]], monkeypatch: pytes
     after = tree_hash(done)
     assert after != before
     assert {"merge.plan", "merge.put", "merge.beside", "merge.done"} <= set(reached)
-    assert ("merge.kept" in reached) == (command != ["undo", "1"])  # Nothing of the user's is replaced there.
+    # Nothing of the user's is replaced there.
+    assert ("merge.kept" in reached) == (command not in (["undo", "1"], ["revert", "1@0"]))
     # A point that is reached often: the first time, and the last.
     found = [(point, n) for point in sorted(reached) if point.startswith("merge.") for n in sorted({1, reached[point]})]
     outcomes: Counter[str] = Counter()
