@@ -163,8 +163,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "A run does not get ignored files (secrets, caches, what .shepherdignore lists), so it cannot know that it "
         "would replace one, or a folder that holds one; and a new one could mean something to programs (`.venv/`, "
         "`.ssh/`). Nothing was written, nor is it with --overwrite. `shepherd merge --keep-mine` leaves such paths as "
-        "you have them and merges the rest. Where runs are to have them, write `!PATH` into .shepherdignore, move yours "
-        "aside and merge again.",
+        "you have them and merges the rest. Where runs are to have them, write `!PATH` into .shepherdignore, move "
+        "yours aside and merge again.",
     ),
     "merge.corrupt": (
         "the plan of an interrupted merge is damaged",

@@ -41,6 +41,7 @@ from shepherd_dsl.scope.journal import (
     is_folder,
     journal,
     kept_content,
+    read_at,
     stage,
 )
 from shepherd_dsl.scope.lines import Labels
@@ -138,6 +139,7 @@ def merge_into(
         settled, steps = work.guarded(guard)
         assert settled.files is not None
         for step in steps:
+            assert FOREIGN not in (step.old, step.new)
             _check_place(workspace, at, step)
         record = MergeRecord(steps, (), settled.by_line, settled.settled)
         if dry_run or not (steps or settled.settled or always):
@@ -178,9 +180,13 @@ class _Work:
         self._never = looked.never
         self.there = base.apply(looked.change)
         self._again = self._untouched()
+        began = base.apply(tuple((path, one.base) for path, one in self._again.items()))
+        # Where the run had a file at first, and below it what it has now, the latter is not the user's.
+        run_s = [path for path, entry in base.diff(began) if entry is None and self.there.get(path) == base.get(path)]
+        mine = {**dict.fromkeys(run_s), **{path: one.mine for path, one in self._again.items()}}
         self._sides = Sides(
-            base=base.apply(tuple((path, one.base) for path, one in self._again.items())),
-            mine=self.there.apply(tuple((path, one.mine) for path, one in self._again.items())),
+            base=began,
+            mine=self.there.apply(tuple(mine.items())),
             theirs=result,
             there=self.there,
             start=start,
@@ -260,7 +266,8 @@ class _Work:
         how = {one.path: one.settled for one in settled.settled}
         for path in sorted({*self._paths, *self._displaced(settled.files)}):
             there, before = self.there.get(path), self._own.get(path)
-            if FOREIGN in (there, self._sides.mine.get(path)):
+            known = how.get(path) == "kept" or path in self._again
+            if FOREIGN in (there, self._sides.mine.get(path)) and not known:
                 continue
             expected = self._given.get(path) if before is None else before.made
             if there != expected:
@@ -268,7 +275,7 @@ class _Work:
             mine = self._own_at(path, settled, how.get(path))
             if mine is not None:
                 own[path] = mine
-            if (path in was or path in own) and there not in (None, EMPTY_FOLDER, self._given.get(path)):
+            if (path in was or path in own) and there not in (None, EMPTY_FOLDER, FOREIGN, self._given.get(path)):
                 assert there is not None
                 contents[there.hash] = self._content(path, there)
         contents.update(settled.contents)
@@ -303,7 +310,7 @@ class _Work:
     def _content(self, path: str, entry: Entry) -> Content:
         if entry != self.there.get(path) or entry == self._given.get(path):
             return self.blob(entry.hash)
-        data, _ = self._at.read(path)
+        data, _ = read_at(self._at, path)
         if git_blob_hash(data) != entry.hash:
             raise RefusedError(
                 "merge.changing",

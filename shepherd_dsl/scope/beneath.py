@@ -133,11 +133,12 @@ class Beneath:
         out.sort(key=lambda pair: pair[0])
         return out
 
-    def read(self, path: str) -> tuple[Content, os.stat_result]:
+    def read(self, path: str, *, lend: bool = False) -> tuple[Content, os.stat_result]:
         """The bytes of the regular file `path` (the target, of a symbolic link) and its stat after reading.
 
-        A large file is read as its pieces are asked for; the stat is then that of before. Raises OSError with EINVAL
-        for anything else than a file or a link.
+        A large file is read as its pieces are asked for; the stat is then that of before. With `lend`, as with `own`,
+        its owner is lent the permission for the moment where needed. Raises OSError with EINVAL for anything else than
+        a file or a link.
         """
         fd, name = self._place(path)
         before = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -145,19 +146,20 @@ class Beneath:
             return os.readlink(name, dir_fd=fd), before
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "neither a file nor a link", path)
-        with _readable(fd, name, before.st_mode, lend=self._own) as file:
+        lend = lend or self._own
+        with _readable(fd, name, before.st_mode, lend=lend) as file:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "neither a file nor a link", path)
             if found.st_size > LARGE:
-                return Large(found.st_size, partial(self._pieces, path, found)), found
+                return Large(found.st_size, partial(self._pieces, path, found, lend)), found
             data = FileIO(file, closefd=False).readall()  # once in memory, not twice
         return data, os.stat(name, dir_fd=fd, follow_symlinks=False)
 
-    def _pieces(self, path: str, like: os.stat_result) -> Iterator[bytes]:
+    def _pieces(self, path: str, like: os.stat_result, lend: bool) -> Iterator[bytes]:
         """The bytes of a file from the first to where it ended when its stat was `like`."""
         fd, name = self._place(path)
-        with _readable(fd, name, like.st_mode, lend=self._own) as file:
+        with _readable(fd, name, like.st_mode, lend=lend) as file:
             found = os.fstat(file)
             if (found.st_dev, found.st_ino) != (like.st_dev, like.st_ino):
                 raise OSError(errno.ESTALE, "the file changed while it was read", path)

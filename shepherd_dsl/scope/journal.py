@@ -27,8 +27,8 @@ import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
-from shepherd_dsl.errors import CorruptError, LockedError, ScopeError
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, path_of_os
+from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError, ShepherdError
 from shepherd_dsl.scope.beneath import Beneath, read_file
 from shepherd_dsl.scope.conflict import Conflict
 
@@ -126,7 +126,8 @@ def home_of(workspace: Path) -> Path:
 
 @contextlib.contextmanager
 def journal(workspace: Path) -> Iterator[Beneath]:
-    """Holds the lock of merges; the workspace, to read and to write. Raises LockedError, ScopeError."""
+    """Holds the lock of merges; the workspace, to read and to write. Raises LockedError, ScopeError, or RefusedError
+    where the user may not."""
     home = home_of(workspace)
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -283,12 +284,21 @@ def entry_at(at: Beneath, path: str) -> Entry | None:
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
         return FOREIGN
     try:
-        data, after = at.read(path)
+        data, after = read_at(at, path)
     except FileNotFoundError:
         return None
     except PermissionError:
         return FOREIGN
     return Entry(LINK if stat.S_ISLNK(after.st_mode) else after.st_mode, git_blob_hash(data))
+
+
+def read_at(at: Beneath, path: str) -> tuple[Content, os.stat_result]:
+    """The bytes and the stat of a file or link of the workspace. Who owns a file that its permissions keep from him
+    too, as a run may have left it, is lent the use of it for the moment."""
+    try:
+        return at.read(path)
+    except PermissionError:
+        return at.read(path, lend=True)
 
 
 def above_of(path: str) -> list[str]:
@@ -381,11 +391,20 @@ def _sync(folder: Path) -> None:
         os.close(fd)
 
 
-def _failed(workspace: Path, error: OSError) -> ScopeError:
+def _failed(workspace: Path, error: OSError) -> ShepherdError:
     """The error for what the disk, or the user's permissions, said."""
+    named = error.filename if error.filename is not None else workspace
+    where = path_of_os(os.fsencode(named)) if isinstance(named, str | bytes | os.PathLike) else str(workspace)
+    if isinstance(error, PermissionError):
+        return RefusedError(
+            "merge.denied",
+            "you may not read or write what the merge needs",
+            where=where,
+            hint="Give yourself the permission and merge again: a merge that had begun is then finished first.",
+        )
     return ScopeError(
         "merge.io",
         f"the merge into the workspace failed: {error.strerror or error}",
-        where=str(error.filename or workspace),
+        where=where,
         hint="Mend the cause and merge again: a merge that had begun is then finished first, any other starts anew.",
     )

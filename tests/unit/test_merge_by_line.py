@@ -306,8 +306,11 @@ def test_what_is_ignored_or_no_file_is_never_overwritten(
     assert "never overwritten" in printed.err
     assert "--keep-mine" in printed.err
     assert shepherd("merge", "--keep-mine").status == 0
-    assert (workspace / "new.txt").exists()
-    assert not (workspace / path).is_file()
+    for line, there in (("undo", False), ("undo", True), ("revert 1@0", False), ("undo", True), ("undo", False)):
+        assert shepherd(*line.split()).status == 0
+        assert (workspace / "new.txt").exists() == there, line
+        assert not (workspace / path).is_file()
+        assert (workspace / path).exists()
 
 
 class TestOverwritten:
