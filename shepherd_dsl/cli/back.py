@@ -16,8 +16,8 @@ from shepherd_dsl.cli.common import (
     json_option,
     revision,
     root_of,
-    workspace_at,
     workspace_option,
+    workspace_to_change,
 )
 from shepherd_dsl.cli.output import print_json, print_lines
 from shepherd_dsl.cli.text import count, plain
@@ -59,7 +59,7 @@ def fork_command(event: str, number: int, dry_run: bool, folder: Path, as_json: 
     """
     from shepherd_dsl.runtime.actions import fork_run
 
-    workspace = workspace_at(folder)
+    workspace = workspace_to_change(folder, dry_run=dry_run)
     found = event_of(workspace, event)
     name = root_of(found, workspace)
     assert found.index is not None
@@ -91,7 +91,7 @@ def revert_command(
     Nothing is forgotten: `shepherd undo` takes it back.
     """
     policy = _policy(keep=keep, mine=mine, overwrite=overwrite)
-    workspace = workspace_at(folder)
+    workspace = workspace_to_change(folder, dry_run=dry_run)
     found = event_of(workspace, event)
     name = root_of(found, workspace)
     assert found.index is not None
@@ -105,7 +105,7 @@ def revert_command(
 @json_option
 def discard_command(run: str, dry_run: bool, folder: Path, as_json: bool) -> None:
     """Unwind a run, with the compensations that are due, and end it. Files already merged stay."""
-    workspace = workspace_at(folder)
+    workspace = workspace_to_change(folder, dry_run=dry_run)
     name = root_of(revision(workspace, run), workspace)
     _back(workspace, name, None, keep=True, dry_run=dry_run, as_json=as_json, verb="discarded")
 
@@ -128,7 +128,7 @@ def undo_command(run: str, keep: bool, mine: bool, overwrite: bool, dry_run: boo
     from shepherd_dsl.runtime.actions import last_action, undo_merge_of
 
     policy = _policy(keep=keep, mine=mine, overwrite=overwrite)
-    workspace = workspace_at(folder)
+    workspace = workspace_to_change(folder, dry_run=dry_run)
     name = root_of(revision(workspace, run), workspace)
     action = last_action(workspace, name)
     if action.kind in ("merge", "unmerge"):
@@ -173,7 +173,7 @@ def merge_command(
     from shepherd_dsl.runtime.actions import merge_run
 
     policy = _policy(markers=markers, mine=mine, overwrite=overwrite)
-    workspace = workspace_at(folder)
+    workspace = workspace_to_change(folder, dry_run=dry_run)
     name = root_of(revision(workspace, run), workspace)
     record = merge_run(workspace, name, policy=policy, dry_run=dry_run)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from shepherd_dsl.cli.output import warn
 from shepherd_dsl.errors import RevisionError, UserError
 
 if TYPE_CHECKING:
@@ -59,6 +60,35 @@ def workspace_at(folder: Path) -> Workspace:
     from shepherd_dsl.runtime.workspace import Workspace
 
     return Workspace.find(folder)
+
+
+def workspace_to_read(folder: Path) -> Workspace:
+    """The workspace that `folder` lies in, for a command that changes nothing: it says so where a merge was
+    interrupted, and leaves that to others."""
+    from shepherd_dsl.scope.journal import is_interrupted
+
+    workspace = workspace_at(folder)
+    if is_interrupted(workspace.root):
+        warn(
+            "warning",
+            "a merge into this workspace was interrupted half-way; `shepherd merge`, `shepherd doctor --clean` or any "
+            "run finishes it [merge.interrupted]",
+        )
+    return workspace
+
+
+def workspace_to_change(folder: Path, *, dry_run: bool) -> Workspace:
+    """The workspace that `folder` lies in, for a command that changes something: a merge that was interrupted is
+    finished first. Raises RefusedError where that is not done, in a dry run."""
+    from shepherd_dsl.runtime.merges import finish
+    from shepherd_dsl.scope.journal import interrupted, is_interrupted
+
+    workspace = workspace_at(folder)
+    if is_interrupted(workspace.root):
+        if dry_run:
+            raise interrupted(workspace.root)
+        finish(workspace)
+    return workspace
 
 
 def revision(workspace: Workspace, text: str) -> Revision:

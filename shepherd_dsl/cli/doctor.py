@@ -33,8 +33,8 @@ class Finding:
 def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[Finding]:
     """All findings for the workspace that `folder` lies in, and for the machine.
 
-    `quick` reads no event and starts nothing. `clean` ends the commands that outlived their driver, and removes the
-    copies of files that no process uses.
+    `quick` reads no event and starts nothing. `clean` ends the commands that outlived their driver, removes the copies
+    of files that no process uses, and finishes a merge that was interrupted.
     """
     from shepherd_dsl import __version__
 
@@ -59,6 +59,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
         return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
     found = [Finding("workspace", "ok", str(workspace.root))]
     found += _traces(workspace, quick=quick)
+    found += _half_merged(workspace, clean=clean)
     found += _left(workspace, clean=clean)
     found += _unused(workspace, clean=clean)
     try:
@@ -131,6 +132,23 @@ def _left(workspace: Workspace, *, clean: bool) -> list[Finding]:
     if any(noted.is_left() for noted in left):
         return [Finding("processes", "bad", f"cannot be ended: {what}")]
     return [Finding("processes", "ok", f"ended {what}")]
+
+
+def _half_merged(workspace: Workspace, *, clean: bool) -> list[Finding]:
+    """A merge into the workspace that a crash interrupted."""
+    from shepherd_dsl.runtime.merges import finish
+    from shepherd_dsl.scope.journal import is_interrupted
+
+    if not is_interrupted(workspace.root):
+        return []
+    if not clean:
+        what = "a merge into this workspace was interrupted half-way; `shepherd doctor --clean` finishes it"
+        return [Finding("merge", "bad", what)]
+    try:
+        finish(workspace)
+    except ShepherdError as error:
+        return [Finding("merge", "bad", str(error))]
+    return [Finding("merge", "ok", "finished a merge that had been interrupted")]
 
 
 def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:

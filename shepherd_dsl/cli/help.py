@@ -58,7 +58,7 @@ def explain_command(code: str | None, as_json: bool) -> None:
 @click.option(
     "--clean",
     is_flag=True,
-    help="End what a killed shepherd left running; remove copies of files that no process uses (they are made anew).",
+    help="End what a killed shepherd left running, finish its merge, remove copies that no process uses.",
 )
 @workspace_option
 @json_option

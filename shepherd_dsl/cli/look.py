@@ -15,8 +15,8 @@ from shepherd_dsl.cli.common import (
     at_event,
     json_option,
     revision,
-    workspace_at,
     workspace_option,
+    workspace_to_read,
 )
 from shepherd_dsl.cli.output import colour, paint, print_json, print_lines
 from shepherd_dsl.cli.text import count, pad, plain, terminal_width
@@ -41,7 +41,7 @@ def runs_command(limit: int | None, folder: Path, as_json: bool) -> None:
 
     A run is done, failed, discarded, running, or stopped: `shepherd resume` goes on with a stopped one.
     """
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     store = workspace.store()
     found = [_run_json(store, name) for name in islice(reversed(store.names()), limit)]
     if as_json:
@@ -127,7 +127,7 @@ def log_command(run: str, limit: int | None, reverted: bool, every: bool, folder
     from shepherd_dsl.cli.run_names import RunNames
     from shepherd_dsl.trace.revisions import ROOT
 
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     found = revision(workspace, run)
     reader: Any = workspace.store().read(found.tree)
     if found.run == ROOT and found.index is None:
@@ -187,7 +187,7 @@ def show_command(event: str, folder: Path, as_json: bool) -> None:
 
     EVENT is a number (of the latest run), 3@7, 3@-1, 3@last_green or the start of a hash; a run means its last event.
     """
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     found, item = at_event(workspace, event)
     reader = workspace.store().read(found.tree)
     notes = dict(reader.notes(found.run, item.index))
@@ -228,7 +228,7 @@ def diff_command(first: str, second: str, stat: bool, folder: Path, as_json: boo
     """
     from shepherd_dsl.cli.difference import changed_paths, difference
 
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     found, new = at_event(workspace, second or first)
     reader = workspace.store().read(found.tree)
     start, old = at_event(workspace, first) if second else (found, reader.trace(found.run)[0])

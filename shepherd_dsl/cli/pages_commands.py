@@ -184,7 +184,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "merge.interrupted": (
         "a merge was interrupted",
-        "Its journal is kept. Any command that writes to the workspace finishes it first; a dry run does not.",
+        "The workspace is half-way between two states, and the journal that leads on is kept. Any command that changes "
+        "something finishes it first; `shepherd doctor --clean` does nothing else. Commands that only look say so, and "
+        "a dry run stops.",
     ),
     "merge.io": (
         "writing to the workspace failed",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_at, workspace_option
+from shepherd_dsl.cli.common import RUN, SOURCE, json_option, revision, root_of, workspace_option, workspace_to_read
 from shepherd_dsl.cli.output import colour, paint, print_json
 from shepherd_dsl.cli.text import fit, plain, terminal_width
 from shepherd_dsl.errors import UserError
@@ -35,7 +35,7 @@ def replay_command(run: str, edited: str | None, folder: Path, as_json: bool) ->
 
     With --with, an edited program is asked instead: how far does it go the same way, and what does it do differently?
     """
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     name = root_of(revision(workspace, run), workspace)
     if edited is not None:
         return _edited(workspace, name, edited, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shepherd_dsl.cli.common import RUN, json_option, revision, workspace_at, workspace_option
+from shepherd_dsl.cli.common import RUN, json_option, revision, workspace_option, workspace_to_read
 from shepherd_dsl.cli.output import colour, paint, print_json, warn
 from shepherd_dsl.cli.text import count, plain
 
@@ -36,7 +36,7 @@ def verify_command(run: str, folder: Path, as_json: bool) -> int:
     from shepherd_dsl.runtime.verify import verify_tree
     from shepherd_dsl.trace.revisions import shown_run
 
-    workspace = workspace_at(folder)
+    workspace = workspace_to_read(folder)
     found = revision(workspace, run)
     reader = workspace.store().read(found.tree)
     entries = list(reader.entries())

@@ -38,6 +38,7 @@ from shepherd_dsl.scope.journal import (
     above_of,
     finish,
     home_of,
+    interrupted,
     is_folder,
     journal,
     kept_content,
@@ -128,12 +129,7 @@ def merge_into(
         if not dry_run:
             finish(workspace, at, reached)
         elif (home_of(workspace) / "plan.json").exists():
-            raise RefusedError(
-                "merge.interrupted",
-                "a merge into this workspace was interrupted",
-                where=str(workspace),
-                hint="Any merge without --dry-run finishes it first.",
-            )
+            raise interrupted(workspace)
         work = _Work(workspace, at, base, result, own or {}, read_blob, start=start or base, manner=manner)
         guard = Guard(at=at, ignored=work.ignored, policies=policies, tracked=base if tracked is None else tracked)
         settled, steps = work.guarded(guard)

@@ -86,6 +86,34 @@ def finish_interrupted(workspace: Path, *, checkpoint: Callable[[str], None] | N
         return finish(workspace, at, checkpoint or (lambda name: None))
 
 
+def is_interrupted(workspace: Path) -> bool:
+    """Whether a crash left a merge half-way, that is, its plan is there and nobody is at work on it."""
+    home = home_of(workspace)
+    if not (home / "plan.json").exists():
+        return False
+    try:
+        lock = os.open(home / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return (home / "plan.json").exists()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+
+
+def interrupted(workspace: Path) -> RefusedError:
+    """The error for a dry run where a merge was interrupted: what would be done is only known once it is finished."""
+    return RefusedError(
+        "merge.interrupted",
+        "a merge into this workspace was interrupted half-way",
+        where=str(workspace),
+        hint="`shepherd doctor --clean`, or any command without --dry-run that changes something, finishes it first.",
+    )
+
+
 @contextlib.contextmanager
 def no_merge(workspace: Path, *, checkpoint: Callable[[str], None] | None = None) -> Iterator[None]:
     """Keeps merges away while the workspace is read; first finishes one that was interrupted. Errors as there."""
