@@ -93,7 +93,9 @@ changed); 130 interrupted (`shepherd resume` goes on). A reader that closes the 
 Results go to standard output; progress, remarks and errors to standard error. Long output of `log`, `show` and `diff`
 goes through the pager (`PAGER`) on a terminal. Colours are for terminals only: `NO_COLOR` turns them off, `FORCE_COLOR`
 on. `COLUMNS` sets the width where there is no terminal. What runs printed is shown without the sequences that steer a
-terminal. `SHEPHERD_TRACEBACK=1` shows where a bug in shepherd itself happened.
+terminal. In lists of files a name is quoted as Git does (`"a\\nb"`) where it would not be shown as it is: control
+characters, those that turn the direction of writing, bytes that are no UTF-8, quotes, backslashes, blanks at its ends.
+`SHEPHERD_TRACEBACK=1` shows where a bug in shepherd itself happened.
 
 `--json` prints one document on standard output; [spec/cli.schema.json](../spec/cli.schema.json) describes each under
 the name given below. Values and events in it are in canonical text ([spec/contract.md](../spec/contract.md)). An error

@@ -22,6 +22,7 @@ from shepherd_dsl.cli.common import (
 from shepherd_dsl.cli.output import print_json, print_lines
 from shepherd_dsl.cli.text import count, plain
 from shepherd_dsl.errors import UserError
+from shepherd_dsl.path_text import path_text
 
 if TYPE_CHECKING:
     from shepherd_dsl.runtime.actions import BackPlan, TakenBack
@@ -279,14 +280,14 @@ def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
         how = "merged line by line" if step.path in by_line else ""
         if conflict is not None:
             how = "yours overwritten" if conflict.settled == "overwritten" else conflict.words()
-        yield f"  {sign} {plain(step.path)}{how and f' ({how})'}"
+        yield f"  {sign} {path_text(step.path)}{how and f' ({how})'}"
     if len(steps) > _MOST:
         yield f"  … and {len(steps) - _MOST} more"
     kept = [one for one in record.conflicts if one.settled == "kept"]
-    yield from (f"  left as you have it, {one.words()}: {plain(one.path)}" for one in kept[:_MOST])
+    yield from (f"  left as you have it, {one.words()}: {path_text(one.path)}" for one in kept[:_MOST])
     if len(kept) > _MOST:
         yield f"  … and {len(kept) - _MOST} more left"
-    yield from (f"  left alone, it changed meanwhile: {plain(path)}" for path in record.left)
+    yield from (f"  left alone, it changed meanwhile: {path_text(path)}" for path in record.left)
 
 
 def merge_json(record: MergeRecord) -> dict[str, Any]:

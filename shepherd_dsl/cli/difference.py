@@ -10,6 +10,7 @@ from shepherd_dsl.cli.text import plain
 from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import Files
+from shepherd_dsl.path_text import path_text
 
 _LARGEST = 1 << 20
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -33,11 +34,11 @@ def difference(old: Files, new: Files, read_blob: ReadBlob, *, stat: bool, on: b
     for path, after in old.diff(new):
         before = old.get(path)
         left, right = _lines(before, read_blob), _lines(after, read_blob)
-        shown = plain(path)
+        shown = path_text(path)
         if left is None or right is None:
             yield f"{paint('binary', 'bold', on=on)} {shown} {_kind(before, after)}"
             continue
-        body = list(difflib.unified_diff(left, right, f"a/{shown}", f"b/{shown}", lineterm=""))
+        body = list(difflib.unified_diff(left, right, path_text(f"a/{path}"), path_text(f"b/{path}"), lineterm=""))
         plus = sum(line.startswith("+") for line in body[2:])
         minus = sum(line.startswith("-") for line in body[2:])
         if stat:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from shepherd_dsl.cli.text import count
+from shepherd_dsl.core.names import path_of_os
 from shepherd_dsl.errors import ShepherdError
+from shepherd_dsl.path_text import path_text
 
 if TYPE_CHECKING:
     from shepherd_dsl.config import Config
@@ -57,7 +59,7 @@ def _workspace(folder: Path, *, quick: bool, clean: bool) -> list[Finding]:
         workspace = Workspace.find(folder)
     except ShepherdError:
         return [Finding("workspace", "note", "none here; `shepherd init` makes one")]
-    found = [Finding("workspace", "ok", str(workspace.root))]
+    found = [Finding("workspace", "ok", path_text(path_of_os(os.fsencode(workspace.root))))]
     found += _traces(workspace, quick=quick)
     found += _half_merged(workspace, clean=clean)
     found += _left(workspace, clean=clean)

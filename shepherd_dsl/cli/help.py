@@ -10,6 +10,7 @@ import click
 
 from shepherd_dsl.cli.common import CODE, json_option, workspace_option
 from shepherd_dsl.cli.output import colour, paint, print_json
+from shepherd_dsl.cli.text import plain
 from shepherd_dsl.errors import UserError
 
 
@@ -77,7 +78,7 @@ def doctor_command(quick: bool, clean: bool, folder: Path, as_json: bool) -> int
         marks = {"ok": ("✓", "green"), "note": ("·", "dim"), "bad": ("✗", "red")}
         for item in found:
             mark, style = marks[item.state]
-            click.echo(f"{paint(mark, style, on=on)} {item.name:<10} {item.text}")
+            click.echo(f"{paint(mark, style, on=on)} {item.name:<10} {plain(item.text)}")
     return 1 if any(item.state == "bad" for item in found) else 0
 
 

@@ -20,6 +20,7 @@ from shepherd_dsl.errors import ScopeError, StoreError
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
 from shepherd_dsl.handlers.registry import Registry
 from shepherd_dsl.handlers.secrets import Redactor
+from shepherd_dsl.path_text import path_text, shortened
 from shepherd_dsl.runtime.attempts import BEGUN, HELD, LATE, MARK, Attempts, Key, opened
 from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.live_tree import LiveTree
@@ -143,7 +144,7 @@ class Performer:
         finally:
             self._at_work[asked.run] -= 1
         if scope.skipped:
-            self._display.said("not carried: " + ", ".join(scope.skipped))
+            self._display.said("not carried: " + ", ".join(path_text(shortened(path)) for path in scope.skipped))
         return self._checked(asked, spec, value, change)
 
     def _recall(self, asked: Asked, key: Key) -> Con | None:

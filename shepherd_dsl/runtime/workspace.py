@@ -16,6 +16,7 @@ import attrs
 from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.files import Files, git_blob_hash, path_of_os
 from shepherd_dsl.errors import ScopeError, UserError
+from shepherd_dsl.path_text import path_text, shortened
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 if TYPE_CHECKING:
@@ -237,11 +238,12 @@ class Workspace:
             files = files.apply(tuple((path, None) for path in secret))
         else:
             secret = []
-        left_out = [f"{path} (contains a secret)" for path in secret]
-        left_out += [f"{path} (its name contains a secret)" for path in sorted(named)]
-        left_out += [f"{path} (neither file, link nor folder, or not readable)" for path in imported.skipped]
-        left_out += [f"{path} (changed while it was read; taken as it was last)" for path in imported.unstable]
-        return TakenIn(files, tuple(left_out), imported.count, imported.size, time.monotonic() - began)
+        left_out = [(path, "contains a secret") for path in secret]
+        left_out += [(path, "its name contains a secret") for path in sorted(named)]
+        left_out += list(imported.skipped.items())
+        left_out += [(path, "changed while it was read; taken as it was last") for path in imported.unstable]
+        said = tuple(f"{path_text(shortened(path))} ({why})" for path, why in left_out)
+        return TakenIn(files, said, imported.count, imported.size, time.monotonic() - began)
 
 
 def _nothing(name: str) -> bool:

@@ -26,6 +26,7 @@ from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import RefusedError
+from shepherd_dsl.path_text import path_text
 from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.conflict import Conflict, refused
 from shepherd_dsl.scope.guard import Guard, refusal
@@ -311,7 +312,7 @@ class _Work:
             raise RefusedError(
                 "merge.changing",
                 "the file changes while it is merged",
-                where=path,
+                where=path_text(path),
                 hint="Nothing was changed. Merge again when it has come to rest.",
             )
         return data
@@ -342,13 +343,13 @@ def _check_place(workspace: Path, at: Beneath, step: Step) -> None:
         raise RefusedError(
             "merge.denied",
             "the folder may not be written",
-            where=above or str(workspace),
+            where=path_text(above) or str(workspace),
             hint="Nothing was changed. Give yourself the permission, then merge again.",
         )
     if os.fstat(fd).st_dev != os.stat(home_of(workspace)).st_dev:
         raise RefusedError(
             "merge.denied",
             "the folder is on another file system than .shepherd/",
-            where=above,
+            where=path_text(above),
             hint="Nothing was changed. A merge is one step only within one file system.",
         )

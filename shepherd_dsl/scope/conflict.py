@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import attrs
 
 from shepherd_dsl.errors import RefusedError
+from shepherd_dsl.path_text import path_text
 from shepherd_dsl.scope.lines import Clash, Range
 
 Why = Literal[
@@ -86,7 +86,7 @@ def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedEr
     """The error for conflicts that nobody settled: `merge.conflict`, which says `what` before the list;
     `merge.ignored` where all are with files that runs never see, `merge.denied` where all may not be read."""
     found = sorted(conflicts, key=lambda one: one.path)
-    shown = "".join(f"\n  {one_line(one.path)}{' (ignored)' * one.ignored}: {one.words()}" for one in found[:_SHOWN])
+    shown = "".join(f"\n  {path_text(one.path)}{' (ignored)' * one.ignored}: {one.words()}" for one in found[:_SHOWN])
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     paths = tuple(one.path for one in found)
     if all(one.ignored for one in found):
@@ -113,11 +113,6 @@ def refused(conflicts: Iterable[Conflict], *, what: str, hint: str) -> RefusedEr
         paths=paths,
         conflicts=tuple(found),
     )
-
-
-def one_line(path: str) -> str:
-    """A path that cannot pass for several lines of the list."""
-    return path if path.isprintable() else json.dumps(path, ensure_ascii=False)
 
 
 def _places(noun: str, ranges: list[Range]) -> str:

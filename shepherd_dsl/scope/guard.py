@@ -22,8 +22,8 @@ import attrs
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files
 from shepherd_dsl.errors import RefusedError
+from shepherd_dsl.path_text import path_text
 from shepherd_dsl.scope.beneath import Beneath
-from shepherd_dsl.scope.conflict import one_line
 from shepherd_dsl.scope.ignore import Ignored
 from shepherd_dsl.scope.journal import Step, is_folder
 from shepherd_dsl.scope.policy import Policies
@@ -182,19 +182,19 @@ def refusal(found: tuple[Guarded, ...]) -> RefusedError:
     or `merge.ignored`."""
     first = found[0]
     paths = tuple(one.path for one in found if one.code == first.code)
-    shown = "".join(f"\n  {one_line(path)}" for path in paths[:_SHOWN]) if len(paths) > 1 else ""
+    shown = "".join(f"\n  {path_text(path)}" for path in paths[:_SHOWN]) if len(paths) > 1 else ""
     more = f"\n  and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return RefusedError(
         first.code,
         f"{first.what}{':' if shown else ''}{shown}{more}",
-        where=first.path if len(paths) == 1 else "",
+        where=path_text(first.path) if len(paths) == 1 else "",
         hint=" ".join(filter(None, ("Nothing was changed.", first.hint, _LEAVE))),
         paths=paths,
     )
 
 
 def _repository(path: str, folder: str) -> Guarded:
-    code, what = "merge.git", f"a run's files make {one_line(folder or '.')} a folder that Git takes for a repository"
+    code, what = "merge.git", f"a run's files make {path_text(folder or '.')} a folder that Git takes for a repository"
     hint = "Where runs are to do that, write !.git/ into .shepherdignore;"
     return Guarded(path, code, f"{what}, where a file can make it run commands; it is not merged", hint)
 

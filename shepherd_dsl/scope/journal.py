@@ -29,6 +29,7 @@ from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, path_of_os
 from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError, ShepherdError
+from shepherd_dsl.path_text import path_text
 from shepherd_dsl.scope.beneath import Beneath, read_file
 from shepherd_dsl.scope.conflict import Conflict
 
@@ -421,8 +422,8 @@ def _sync(folder: Path) -> None:
 
 def _failed(workspace: Path, error: OSError) -> ShepherdError:
     """The error for what the disk, or the user's permissions, said."""
-    named = error.filename if error.filename is not None else workspace
-    where = path_of_os(os.fsencode(named)) if isinstance(named, str | bytes | os.PathLike) else str(workspace)
+    named = error.filename if isinstance(error.filename, str | bytes) else workspace
+    where = path_text(path_of_os(os.fsencode(named)))
     if isinstance(error, PermissionError):
         return RefusedError(
             "merge.denied",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -15,8 +16,9 @@ from shepherd_dsl.cli.rows import Row
 from shepherd_dsl.cli.text import cells, fit, pad, plain
 from shepherd_dsl.cli.values import laid_out, shown
 from shepherd_dsl.core.event import Reverted
-from shepherd_dsl.core.files import Files
+from shepherd_dsl.core.files import Files, normal_path, os_name, path_of_os
 from shepherd_dsl.core.value import UNIT, Blob, Con, Handle, Record, Value, err, record, some
+from shepherd_dsl.path_text import path_text, shortened
 from shepherd_dsl.trace.protocol import Recorded
 
 TEXTS = st.text(st.sampled_from("ab 你好e\u0301\t\x1b[31m\n🐑"), max_size=80)
@@ -178,3 +180,53 @@ def test_texts_of_several_lines_stand_below() -> None:
     assert list(done_lines("done run 1:", "one\ntwo\n")) == ["done run 1:", "  one", "  two"]
     assert list(done_lines("done run 1:", "one\n")) == ["done run 1: one"]
     assert list(done_lines("done run 1:", "")) == ["done run 1:"]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("a b/你好.txt", "a b/你好.txt"),
+        ("a\nb", '"a\\nb"'),
+        ("a\\nb", '"a\\\\nb"'),
+        ("a\tb", '"a\\tb"'),
+        ('say "hi"', '"say \\"hi\\""'),
+        (" a", '" a"'),
+        ("a ", '"a "'),
+        ("a\u202egnp.exe", '"a\\342\\200\\256gnp.exe"'),
+        ("a\u2066b", '"a\\342\\201\\246b"'),
+        (path_of_os(b"a\xff"), '"a\\377"'),
+        ("\x1b[31m", '"\\033[31m"'),
+    ],
+)
+def test_a_path_is_quoted_as_git_does_where_it_would_not_be_shown_as_it_is(path: str, shown: str) -> None:
+    assert path_text(path) == shown
+
+
+@given(st.binary(min_size=1, max_size=12).map(path_of_os).filter(normal_path))
+def test_a_path_in_a_list_is_on_one_line_and_says_which_it_is(path: str) -> None:
+    text = path_text(path)
+    assert text.isprintable()
+    assert text == text.strip()
+    assert unquoted(text) == os_name(path)
+
+
+def unquoted(text: str) -> bytes:
+    """The bytes of a path that `path_text` shows."""
+    if not text.startswith('"'):
+        return os_name(text)
+    short = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
+
+    def byte(found: re.Match[bytes]) -> bytes:
+        what = found.group(1).decode()
+        return bytes([short[what] if what in short else int(what, 8)])
+
+    return re.sub(rb"\\([0-7]{3}|.)", byte, text[1:-1].encode())
+
+
+def test_a_long_path_keeps_its_ends() -> None:
+    path = "beginning/" + "x" * 5000 + "/end"
+    assert len(shortened(path)) == 160
+    assert shortened(path).startswith("beginning/x")
+    assert shortened(path).endswith("x/end")
+    assert "…" in shortened(path)
+    assert shortened("short") == "short"

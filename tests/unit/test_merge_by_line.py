@@ -411,6 +411,33 @@ def test_what_is_printed_as_json_is_as_the_schema_has_it(workspace: Path) -> Non
     assert valid(shepherd("undo", "--json").out, "back")["workspace"]["conflicts"] == []
 
 
+def test_names_that_look_alike_are_told_apart(workspace: Path) -> None:
+    names = {"a\nb": '"a\\nb"', "a b": "a b", "x\u202ey": '"x\\342\\200\\256y"', "t\tt": '"t\\tt"'}
+    script = "; ".join(f"printf 'run\\n' >'{name}'" for name in names)
+    kept(f"{script}; printf 'run\\n' >$(printf 'z\\377')")
+    shown = [*names.values(), '"z\\377"']
+    assert {line[4:] for line in shepherd("merge", "--dry-run").out.splitlines()[1:]} == set(shown)
+    for name in names:
+        (workspace / name).write_text("mine\n")
+    said = shepherd("merge").err
+    assert all(f"\n  {name}: line 1 here" in said for name in names.values())
+    diff = shepherd("diff").out
+    assert '\n+++ "b/a\\nb"\n' in diff
+    assert "\n+++ b/a b\n" in diff
+    os.mkfifo(workspace / "p\tipe")
+    said = shepherd("run", "main.shep", "true", "true", "--keep").err
+    assert 'left out: "p\\tipe" (neither file, link nor folder)\n' in said
+
+
+def test_a_file_whose_name_is_a_disguise_of_git_s_is_left_out_and_nothing_else(workspace: Path) -> None:
+    (workspace / ".GIT").write_text("mine\n")
+    printed = shepherd("run", "main.shep", "echo new >new; ls -A", "true")
+    assert printed.status == 0, printed.err
+    assert "left out: .GIT (some file systems take its name for .git)" in printed.err
+    assert (workspace / "new").exists()
+    assert (workspace / ".GIT").read_text() == "mine\n"
+
+
 def test_options_that_exclude_each_other(workspace: Path) -> None:
     kept("true")
     for line in (

@@ -69,7 +69,7 @@ def test_takes_everything_but_what_is_ignored(tmp_path: Path) -> None:
         "b/\uefff\n": Entry(0o100644, git_blob_hash(b"n")),
     }
     assert dict(found.files.items()) == want
-    assert (found.skipped, found.unstable) == (("fifo",), ())
+    assert (found.skipped, found.unstable) == ({"fifo": "neither file, link nor folder"}, ())
     assert set(blobs) == {entry.hash for entry in want.values() if entry.hash}
     assert b"KEY=secret" not in blobs.values()
 
@@ -200,9 +200,40 @@ def test_what_may_not_be_read_is_listed_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "closed").chmod(0)
     (tmp_path / "folder").chmod(0)
     found = as_nobody(tmp_path, lambda: import_workspace(tmp_path, put_blob=git_blob_hash))
-    assert (found.skipped, [path for path, _ in found.files.items()]) == (("closed", "folder"), ["open"])
+    assert found.skipped == {"closed": "you may not read it", "folder": "you may not read it"}
+    assert [path for path, _ in found.files.items()] == ["open"]
     assert (tmp_path / "closed").stat().st_mode & 0o777 == 0
     (tmp_path / "folder").chmod(0o755)
+
+
+def test_a_path_that_is_too_long_is_left_out_with_that_reason(tmp_path: Path) -> None:
+    write(tmp_path / "short")
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("n" * 240, dir_fd=at)
+        inner = os.open("n" * 240, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    found = import_workspace(tmp_path, put_blob=git_blob_hash)
+    (path,) = found.skipped
+    assert found.skipped[path] == "its path has more than 4,096 bytes"
+    assert len(path) == 18 * 241 - 1 > 4096 >= 17 * 241 - 1
+    assert "short" in dict(found.files.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(".GIT", ".git"), ("git~1", ".git"), (".git.", ".git"), (".HG", ".hg"), (".Shepherd", ".shepherd")],
+)
+def test_what_some_file_system_takes_for_a_repository_is_left_out(tmp_path: Path, name: str, kind: str) -> None:
+    write(tmp_path / "sub" / name)
+    write(tmp_path / "folder" / name / "config")
+    write(tmp_path / ".gitignore")
+    found = import_workspace(tmp_path, put_blob=git_blob_hash)
+    why = f"some file systems take its name for {kind}"
+    assert found.skipped == {f"sub/{name}": why, f"folder/{name}": why}
+    assert [path for path, _ in found.files.items()] == [".gitignore", "folder", "sub"]
 
 
 def as_nobody(folder: Path, act: Callable[[], Imported]) -> Imported:
