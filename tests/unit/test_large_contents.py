@@ -185,7 +185,7 @@ def test_a_file_that_never_rests_is_left_out(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Large, "parts", gone)
     found = import_workspace(tmp_path, put_blob=git_blob_hash, ignored=nothing_ignored)
-    assert found.skipped == ("f",)
+    assert found.skipped == {"f": "it changes all the time"}
     assert [path for path, _ in found.files.items()] == ["g"]
 
 

@@ -230,6 +230,8 @@ CROSSED = {
     "a file in the way of a folder": ("mkdir sub; echo run >sub/q", "sub", "sub/q"),
     "a folder in the way of a file": ("echo run >sub", "sub/deep/q", "sub"),
     "a folder instead of a file": ("echo run >>gone.txt", "gone.txt/q", "gone.txt"),
+    "an empty folder in the way of a file": ("echo run >sub", "sub/", "sub"),
+    "a link instead of a folder": ("echo run >>docs/other.txt", "docs@", "docs/other.txt"),
     "a file instead of a folder": ("echo run >docs/new.txt", "docs", "docs/new.txt"),
 }
 
@@ -242,13 +244,18 @@ class TestAcrossKinds:
     def _edited(self, workspace: Path, case: str) -> None:
         script, mine, self.run_s = CROSSED[case]
         kept(script + "; echo more >>docs/other.txt" * ("docs" not in script))
-        place = workspace / mine
+        place = workspace / mine.rstrip("@")
         if place.is_dir():
             shutil.rmtree(place)
         if place.parent.is_file():
             place.parent.unlink()
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("mine\n")
+        if mine.endswith("/"):
+            place.mkdir()
+        elif mine.endswith("@"):
+            place.symlink_to("hollow")
+        else:
+            place.write_text("mine\n")
         self.before = held(workspace)
         assert shepherd("merge").status == 2
         assert held(workspace) == self.before

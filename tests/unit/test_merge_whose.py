@@ -81,6 +81,14 @@ def test_an_ignored_file_in_the_way_has_a_code_of_its_own(workspace: Path) -> No
     assert ".env (ignored)" in refused["what"]
     assert ".shepherdignore" in refused["hint"]
     assert ((workspace / ".env").read_text(), (workspace / "plain.txt").exists()) == ("KEY=mine\n", False)
+    for option in ("--overwrite", "--markers"):
+        printed = shepherd("merge", "3", option)
+        assert (printed.status, "[merge.ignored]" in printed.err) == (2, True)
+        assert ".env (ignored)" in printed.err
+    assert (workspace / ".env").read_text() == "KEY=mine\n"
+    assert shepherd("merge", "3", "--keep-mine").status == 0
+    assert ((workspace / ".env").read_text(), (workspace / "plain.txt").exists()) == ("KEY=mine\n", True)
+    assert shepherd("undo", "3").status == 0
     (workspace / ".env").rename(workspace / "mine.env.example")
     assert "[merge.ignored]" in shepherd("merge", "3").err
     assert not (workspace / ".env").exists()
