@@ -336,6 +336,7 @@ _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
             "cpu_seconds": _MUCH,
             "tmp_size": _MUCH,
             "keep_free": _MUCH,
+            "keep_files": _MUCH,
         },
     ),
     "environment": (EnvironmentConfig, {"allow": _names, "set": _texts_by_name, "path": _texts}),

@@ -50,6 +50,12 @@ _BOOT = (
     "import marshal,os,sys;f=os.fdopen(int(sys.argv[1]),'rb');n={'__name__':'launch'};"
     "exec(marshal.load(f),n);n['main'](marshal.load(f))"
 )
+_ROOTS_PROCESSES = (
+    "the number of root's processes is not bounded",
+    "the number of root's processes is only looked at from time to time (Linux 6.14 bounds it)",
+)
+_FIRST_NUMBERS = 300
+"""Process ids up to this one are given out only once."""
 _HINT = "`shepherd doctor` says what works here; `[jail] off = true` in .shepherd/config.toml runs commands unconfined"
 
 
@@ -118,7 +124,7 @@ class Jail:
         if not self.has_filter:
             found.append(f"system calls are not filtered ({platform.machine()} is not known)")
         if os.geteuid() == 0 and (self.strength == "landlock" or not _counts_processes()):
-            found.append("the number of root's processes is not bounded")
+            found.append(_ROOTS_PROCESSES[self.strength == "full"])
         return tuple(found)
 
 
@@ -299,6 +305,19 @@ def _counts_processes() -> bool:
     return (major, minor) >= (6, 14)
 
 
+def _process_bounds(limits: Limits) -> dict[str, int]:
+    """What bounds the number of processes beside RLIMIT_NPROC, which does not hold for root.
+
+    Before Linux 6.14 the highest process id is one setting for the whole machine, which a jail must leave alone; root's
+    processes are then counted by the keeper.
+    """
+    if not limits.processes:
+        return {"highest_process": 0, "most_processes": 0}
+    if _counts_processes():
+        return {"highest_process": limits.processes + _FIRST_NUMBERS, "most_processes": 0}
+    return {"highest_process": 0, "most_processes": limits.processes if os.geteuid() == 0 else 0}
+
+
 def _orders(
     rules: Rules, jail: Jail, argv: Sequence[str], executable: str, environ: Mapping[str, str], report: int, driver: int
 ) -> dict[str, object]:
@@ -328,9 +347,11 @@ def _orders(
         "view": _view(real, readable) if own_view else [],
         "links": links,
         "tmp": limits.tmp_size or 1 << 40,
-        "processes": limits.processes,
+        **_process_bounds(limits),
         "limits": [*((which, most) for which, most in wanted if most), (resource.RLIMIT_CORE, 0)],
+        "watched": [real.folder, real.private] if limits.keep_free or limits.keep_files else [],
         "keep_free": limits.keep_free,
+        "keep_files": limits.keep_files,
         "landlock": _landlock(real, readable, jail.abi, own_view=own_view) if jail.abi else None,
         "seccomp": build_filter(Filter(families=families, own_view=own_view), platform.machine()),
         "folder": real.folder,

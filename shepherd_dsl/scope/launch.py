@@ -37,10 +37,10 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 1, 2, 4, 8, 16384, 1 << 18
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _HERE, _RECURSIVE, _EMPTY_PATH, _CLONE, _CLOEXEC = -100, 0x8000, 0x1000, 1, 0o2000000
-_SECCOMP, _CAPBSET_DROP, _SECUREBITS, _NO_NEW_PRIVS = 22, 24, 28, 38
+_DUMPABLE, _SECCOMP, _CAPBSET_DROP, _SECUREBITS, _NO_NEW_PRIVS = 4, 22, 24, 28, 38
 _DETACH = 2
 _LOOK_S = 0.2
-"""How often the keeper looks at the free space of the disk, and whether the driver is still there."""
+"""How often the keeper looks at the free space of the disks, and whether the driver is still there."""
 _ENDED = bytes((1, 0, 0, 0))
 """Of what `poll` is asked, the events (POLLIN: a process has ended), then room for its answer."""
 
@@ -150,25 +150,19 @@ def _keep(orders: Orders, writer: int) -> NoReturn:
         _limit(orders)
         _give_up(orders)
         _step = "command"
-        wait, go = os.pipe()
+        # Closes /proc/1 to the command, which could else write to `writer` what code it ended with. Its own process
+        # is as any other once it executes its program.
+        _done(_libc.prctl(_DUMPABLE, 0, 0, 0, 0), "dumpable")
         command = os.fork()
         if command == 0:
-            os.close(go)
             os.setsid()
-            # Until the keeper has closed `report`: through /proc/1/fd the command could else write there.
-            os.read(wait, 1)
             _execute(orders)
         os.close(orders["report"])
-        os.close(go)
-        os.close(wait)
+        bounds = _bounds(orders)
     except BaseException as problem:
         number = getattr(problem, "errno", None) or 0
         os.write(orders["report"], f"J{_step}:{number}:{type(problem).__name__} {problem}".encode(errors="replace"))
         os._exit(125)
-    folder, least = orders["folder"], orders["keep_free"]
-    if least:
-        space = os.statvfs(folder)
-        least = min(least, space.f_bavail * space.f_frsize // 2)
     code = None
     told = False
     while True:
@@ -187,11 +181,49 @@ def _keep(orders: Orders, writer: int) -> NoReturn:
             os.write(writer, bytes([code]))
         if _is_over(orders["driver"]):
             os._exit(125)
-        if least:
+        short = _too_many(orders["most_processes"]) or _short(bounds)
+        if short:
+            os.write(2, f"\nshepherd: ended: {short}\n".encode())
+            _all(_signal.SIGKILL)
+
+
+def _bounds(orders: Orders) -> list[tuple[str, int, int]]:
+    """The folders that the command writes to, with the bytes and the files there must be room for on the disk of each:
+    what is wanted, but at most half of what there is now."""
+    found = []
+    for folder in orders["watched"]:
+        space = os.statvfs(folder)
+        least = min(orders["keep_free"], space.f_bavail * space.f_frsize // 2)
+        found.append((folder, least, min(orders["keep_files"], space.f_favail // 2)))
+    return found
+
+
+def _short(bounds: list[tuple[str, int, int]]) -> str:
+    """What a disk has too little of, in words; nothing where all is well, or a disk cannot be asked."""
+    for folder, least, fewest in bounds:
+        try:
             space = os.statvfs(folder)
-            if space.f_bavail * space.f_frsize < least:
-                os.write(2, f"\nshepherd: ended: the disk has less than {least} bytes left\n".encode())
-                _all(_signal.SIGKILL)
+        except OSError:
+            continue
+        if space.f_bavail * space.f_frsize < least:
+            return f"the disk has less than {least} bytes left"
+        if space.f_favail < fewest:
+            return f"the disk has room for fewer than {fewest} more files"
+    return ""
+
+
+def _too_many(most: int) -> str:
+    """That there are more processes and threads than `most` (0: any number may be), in words."""
+    if not most:
+        return ""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                count += os.stat(f"/proc/{name}/task").st_nlink - 2
+            except OSError:
+                continue
+    return f"it has more than {most} processes and threads" if count > most else ""
 
 
 def _is_over(process: int) -> bool:
@@ -250,9 +282,8 @@ def _build_view(orders: Orders) -> None:
     for name, target in (("fd", "self/fd"), ("stdin", "self/fd/0"), ("stdout", "self/fd/1"), ("stderr", "self/fd/2")):
         os.symlink(f"/proc/{target}", f"dev/{name}")
     _mount(b"proc", b"proc", _NOSUID | _NODEV | _NOEXEC, None)
-    if orders["processes"]:
-        # Process ids up to 300 are given out only once.
-        _try_write("proc/sys/kernel/pid_max", str(orders["processes"] + 300))
+    if orders["highest_process"]:
+        _try_write("proc/sys/kernel/pid_max", str(orders["highest_process"]))
     _protect(_HERE, b"proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC, 0)
     hidden = []
     for path, is_folder, tree in trees:

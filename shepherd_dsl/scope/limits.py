@@ -11,7 +11,8 @@ class Limits:
 
     `processes` is for all of the command together, threads included. `open_files`, `file_size`, `address_space` and
     `cpu_seconds` are for each process, or each file. `tmp_size` bounds what is in /tmp and in /dev/shm, in memory.
-    A command is ended when the disk of its folder has less than `keep_free` left.
+    A command is ended when the disk of its folder, or that of its home and temporary files, has less than `keep_free`
+    left or room for fewer than `keep_files` more files, or half of what it had.
     """
 
     processes: int = 4096
@@ -21,3 +22,4 @@ class Limits:
     cpu_seconds: int = 86400
     tmp_size: int = 1 << 30
     keep_free: int = 512 << 20
+    keep_files: int = 10_000

@@ -2,9 +2,10 @@
 
 Landlock governs opening, linking and renaming; mounts govern changes of attributes. What neither governs is refused
 here, by number and by plain arguments: new namespaces and mounts, looking into other processes, kernel interfaces with
-a history of holes, families of sockets that no namespace holds, and the set-user-id and set-group-id bits. A filter
-cannot look at paths or at memory, so calls that take their arguments in a structure (`clone3`, `openat2`) are said to
-be missing (ENOSYS), which programs are prepared for. Another architecture's calls end the process.
+a history of holes, families of sockets that no namespace holds, leases of files, and the set-user-id and set-group-id
+bits. A filter cannot look at paths or at memory, so calls that take their arguments in a structure (`clone3`,
+`openat2`) are said to be missing (ENOSYS), which programs are prepared for. Another architecture's calls end the
+process.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _CREATE = 0x40 | 0x400000
 """O_CREAT, and the bit of O_TMPFILE that O_DIRECTORY does not have."""
 _DEVICES = (0o020000, 0o060000)
 _FORMAT = 0o170000
+_STALLING = (1024, 1026, 1040)
+"""F_SETLEASE, F_NOTIFY and F_SETDELEG: who holds a lease of a file, or a delegation of a folder, keeps everybody on the
+machine waiting who opens it; and F_NOTIFY tells what is done in a folder."""
 _PUSH_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX: typing into somebody's terminal."""
 
@@ -129,7 +133,7 @@ _MODES = (("chmod", 90, None, 1), ("fchmod", 91, 52, 1), ("fchmodat", 268, 53, 2
 _MODES_OF_NEW = (("creat", 85, None, 1),)
 _OPENS = (("open", 2, None, 1, 2), ("openat", 257, 56, 2, 3))
 _NODES = (("mknod", 133, None, 1), ("mknodat", 259, 33, 2))
-_UNSHARE, _CLONE, _IOCTL, _SOCKET = (272, 97), (56, 220), (16, 29), (41, 198)
+_UNSHARE, _CLONE, _IOCTL, _FCNTL, _SOCKET = (272, 97), (56, 220), (16, 29), (72, 25), (41, 198)
 
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 """Families of sockets."""
@@ -175,6 +179,7 @@ def build_filter(wanted: Filter, machine: str) -> bytes | None:
     code.when(_UNSHARE[column], _any_bit(0, _NEW_NAMESPACES))
     code.when(_CLONE[column], _any_bit(0, _NEW_NAMESPACES & ~_NEW_TIME))
     code.when(_IOCTL[column], _is_one_of(1, _PUSH_INPUT))
+    code.when(_FCNTL[column], _is_one_of(1, _STALLING))
     code.when(_SOCKET[column], _is_none_of(0, wanted.families), refusal=errno.EAFNOSUPPORT)
     code.give(_ALLOW)
     return bytes(code)

@@ -163,6 +163,21 @@ PROC = (
     _sh("driver_name", "echo evil > /proc/@driver@/comm", proven=False),
     _sh("driver_score", "echo 1000 > /proc/@driver@/oom_score_adj", proven=False),
     _py("keeper_memory", "open('/proc/1/mem', 'r+b')", proven=False),
+    _py("keeper_memory_read", "open('/proc/1/mem', 'rb')", proven=False),
+    _sh("keeper_maps", "head -c 1 /proc/1/maps | grep -q .", proven=False),
+    _sh("keeper_environment", "head -c 1 /proc/1/environ | grep -q .", proven=False),
+    _py(
+        "keeper_descriptors",
+        "for fd in range(64):\n    try: os.open(f'/proc/1/fd/{fd}', os.O_RDONLY | os.O_NONBLOCK); break\n"
+        "    except OSError: continue\nelse: raise PermissionError",
+        proven=False,
+    ),
+    _py(
+        "keeper_report",
+        "for fd in range(64):\n    try: os.open(f'/proc/1/fd/{fd}', os.O_WRONLY | os.O_NONBLOCK); break\n"
+        "    except OSError: continue\nelse: raise PermissionError",
+        proven=False,
+    ),
     _sh("secret_of_any_process", "cat /proc/[0-9]*/environ | grep -q MY_TOKEN", proven=False),
     _sh("own_user_map", "echo '0 0 1' > /proc/self/uid_map", proven=False),
     _sh("core_pattern", "echo '|/tmp/evil' > /proc/sys/kernel/core_pattern", proven=False),
@@ -261,6 +276,10 @@ KERNEL = (
     _py("clock", "time.clock_settime(time.CLOCK_REALTIME, time.time())", proven=False),
     _py("host_name", "socket.sethostname(socket.gethostname())", proven=False),
     _py("ports", "call(173, 0, 1, 1) if not ARM else call((169, 142), 0, 0, 0, 0)", proven=False),
+    _py("lease_of_system", "fcntl.fcntl(os.open('/etc/passwd', os.O_RDONLY), 1024, 1)", proven=False),
+    _py("lease_of_own", "fcntl.fcntl(os.open('mine', os.O_RDWR | os.O_CREAT), 1024, 1)"),
+    _py("watch_of_system", "fcntl.fcntl(os.open('/etc', os.O_RDONLY), 1026, 4)"),
+    _py("delegation_of_system", "fcntl.fcntl(os.open('/etc', os.O_RDONLY), 1040, bytes(16))", proven=False),
     _py("file_events", "call((300, 262), 0, 0)", proven=False),
     _py("x32_call", "assert not ARM; libc.syscall(ctypes.c_long(0x40000000 + 39)); print('ran')", proven=False),
     _sh(

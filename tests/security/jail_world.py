@@ -70,7 +70,9 @@ class World:
             found[name] = _seen(Path(name))
         found["/dev/null"] = os.stat("/dev/null").st_mode
         found["new"] = [name for name in _NEW if os.path.lexists(name)]
-        for name in ("kernel/core_pattern", "kernel/modprobe", "net/ipv4/ip_forward", "kernel/hostname"):
+        for name in (
+            "kernel/core_pattern", "kernel/modprobe", "kernel/pid_max", "net/ipv4/ip_forward", "kernel/hostname"
+        ):  # fmt: skip
             found[name] = setting.read_text() if (setting := Path("/proc/sys", name)).exists() else None
         state_of = Path(f"/proc/{self.victim.pid}/stat").read_text().rpartition(")")[2].split()
         # Asleep, or about to be: what matters is that nobody stopped or ended it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -98,6 +99,33 @@ class TestLimits:
         assert took < 60
         assert not processes_with("time.sleep(60)")
 
+    @pytest.mark.parametrize(("release", "is_its_own"), [("6.13.9-generic", False), ("6.14.0", True)])
+    def test_the_highest_process_id_is_set_only_where_it_is_the_jails_own(
+        self, outside: World, monkeypatch: pytest.MonkeyPatch, release: str, is_its_own: bool
+    ) -> None:
+        """Before Linux 6.14 it is one setting for the whole machine, and whoever is root there may write it."""
+        if is_its_own and tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 14):
+            pytest.skip("this kernel has one for the whole machine")
+        monkeypatch.setattr("platform.release", lambda: release)
+        code, out, _ = self.run(outside, "cat /proc/sys/kernel/pid_max", "[jail]\nprocesses = 1234\n")
+        assert (code, out == "1534\n") == (0, is_its_own)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="others' processes are counted by the kernel")
+    def test_roots_processes_are_counted_where_the_kernel_does_not(
+        self, outside: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("platform.release", lambda: "6.13.9-generic")
+        assert any("only looked at from time to time" in item for item in JAIL.lacks())
+        script = "for i in $(seq 30); do sleep 60 & done; @python@ -c '" + (
+            "import threading, time\nfor _ in range(40): threading.Thread(target=time.sleep, args=(60,)).start()'"
+        )
+        code, out, took = self.run(outside, script, "[jail]\nprocesses = 50\n")
+        assert code == 128 + 9
+        assert "ended: it has more than 50 processes" in out
+        assert took < 30
+        code, _, _ = self.run(outside, "for i in $(seq 30); do sleep 1 & done; wait", "[jail]\nprocesses = 50\n")
+        assert code == 0
+
     def test_a_fork_bomb_without_end_is_ended_at_the_time_limit(self, outside: World) -> None:
         config = "[jail]\nprocesses = 200\n[shell]\ntime_limit = 2\ngrace = 0.3\n"
         code, out, took = self.run(outside, "f() { f | f & }; : bomb@nap@; f; while :; do :; done", config)
@@ -147,28 +175,43 @@ class TestLimits:
         assert code in (0, 128 + 9)
 
 
-def test_a_nearly_full_disk_ends_the_command(outside: World) -> None:
+@pytest.mark.parametrize("watched", ["files", "home", "temporary"])
+@pytest.mark.parametrize("short_of", ["bytes", "inodes"])
+def test_a_nearly_full_disk_ends_the_command(outside: World, tmp_path: Path, watched: str, short_of: str) -> None:
     """On a small file system of its own, made in a mount namespace, so that no disk is really filled."""
-    scopes = outside.root / ".shepherd" / "scopes"
-    scopes.mkdir(exist_ok=True)
+    small = tmp_path if watched != "files" else outside.root / ".shepherd" / "scopes"
+    small.mkdir(exist_ok=True)
+    place = {"files": ".", "home": "$HOME", "temporary": "$TMPDIR"}[watched]
+    loop = (
+        f"i=0; while [ $i -lt 60 ]; do head -c 1000000 /dev/zero > {place}/f$i || exit 9; sleep 0.05; i=$((i+1)); done"
+        if short_of == "bytes"
+        else f"cd {place}; for i in $(seq 8); do seq -f $i-%g 200 | xargs touch || exit 9; sleep 0.3; done"
+    )
+    limit, options, said = {
+        "bytes": (f"keep_free = {20 * MEGABYTE}", "size=64m", "the disk has less than"),
+        "inodes": ("keep_files = 1000", "size=64m,nr_inodes=2000", "the disk has room for fewer than"),
+    }[short_of]
     script = (
-        'mount -t tmpfs -o size=64m none "$1" && cd "$0" && '
-        f"{sys.executable} -m shepherd_dsl.cli.main run fill.shep --keep"
+        f'mount -t tmpfs -o "$2" none "$1" && cd "$0" && {sys.executable} -m shepherd_dsl.cli.main run fill.shep --keep'
     )
     (outside.root / "fill.shep").write_text(
-        'agent main() -> Text grants shell.script {\n  let e = do shell.script("i=0; while [ $i -lt 60 ]; do '
-        'head -c 1000000 /dev/zero > f$i || exit 9; sleep 0.05; i=$((i+1)); done")\n  return "${e.code} ${e.out}"\n}\n'
+        "agent main() -> Text grants shell.script {\n"
+        f"  let e = do shell.script({json.dumps(loop).replace('$', chr(92) + '$')})\n"
+        '  return "${e.code} ${e.out}"\n}\n'
     )
-    (outside.root / ".shepherd" / "config.toml").write_text(f"[jail]\nkeep_free = {20 * MEGABYTE}\n")
+    (outside.root / ".shepherd" / "config.toml").write_text(f"[jail]\n{limit}\n")
+    environ = {**os.environ, "PYTHONPATH": os.getcwd()}
+    if watched != "files":
+        environ["TMPDIR"] = str(small)
     try:
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script, str(outside.root), str(scopes)],
-            capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()}, timeout=120,
+            ["unshare", "--mount", "sh", "-c", script, str(outside.root), str(small), options],
+            capture_output=True, text=True, check=False, env=environ, timeout=120,
         )  # fmt: skip
         if done.returncode != 0 and "unshare" in done.stderr + done.stdout:
             pytest.skip(done.stderr)
         assert "137" in done.stdout, done.stdout + done.stderr
-        assert "the disk has less than" in done.stdout
+        assert said in done.stdout
     finally:
         (outside.root / "fill.shep").unlink()
 
@@ -288,6 +331,15 @@ def test_the_outcome_is_the_commands_own(outside: World) -> None:
     _, outcomes = outside.run(*scripts)
     assert [answer_of(item)[0] for item in outcomes] == [0, 7, 137, 143, 255, 1]
     assert answer_of(outcomes[-1])[1] == "out\nerr\n"
+
+
+def test_nobody_else_says_how_it_ended(outside: World) -> None:
+    """Not even a process of the command: what it ended with is known to its keeper alone."""
+    script = """
+for fd in $(seq 3 20); do printf '\\000' > /proc/1/fd/$fd; done 2> /dev/null
+trap "" TERM; sleep 0.5; exit 7"""
+    _, (outcome,) = outside.run(script)
+    assert answer_of(outcome) == (7, "")
 
 
 ONLINE = PROGRAM.replace("try do shell.script(text)", "try do shell.script_online(text)")
