@@ -36,7 +36,8 @@ def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[F
     """All findings for the workspace that `folder` lies in, and for the machine.
 
     `quick` reads no event and starts nothing. `clean` ends the commands that outlived their driver, removes the copies
-    of files that no process uses, and finishes a merge that was interrupted.
+    of files that no process uses and the homes of commands whose driver is gone, and finishes a merge that was
+    interrupted.
     """
     from shepherd_dsl import __version__
 
@@ -45,6 +46,7 @@ def examine(folder: Path, *, quick: bool = False, clean: bool = False) -> list[F
     absent = Finding("git", "note", "not found; traces are written without it all the same")
     found.append(Finding("git", "ok", git) if git else absent)
     found += _workspace(folder, quick=quick, clean=clean)
+    found += _private(clean=clean)
     found.append(_checker(quick=quick))
     found += _models()
     return found
@@ -166,6 +168,22 @@ def _unused(workspace: Workspace, *, clean: bool) -> list[Finding]:
     except ShepherdError as error:
         return [Finding("disk", "bad", str(error))]
     return [Finding("disk", "ok", f"removed {what}")]
+
+
+def _private(*, clean: bool) -> list[Finding]:
+    """The homes and temporary files of commands that a crash left."""
+    from shepherd_dsl.handlers.private import abandoned, remove_abandoned
+
+    found = abandoned()
+    if not found:
+        return []
+    if not clean:
+        what = f"{count(len(found), 'folder')} that crashed runs left: {', '.join(found)}"
+        return [Finding("temporary", "note", f"{what}; `shepherd doctor --clean` removes them")]
+    left = remove_abandoned()
+    if left:
+        return [Finding("temporary", "bad", f"could not be removed: {', '.join(left)}")]
+    return [Finding("temporary", "ok", f"removed {count(len(found), 'folder')} that crashed runs left")]
 
 
 def _jail(*, off: bool) -> Finding:

@@ -2,8 +2,8 @@
 
 For each running command a small file in `.shepherd/processes/` holds its process group, the time its leader was
 started, the boot it belongs to, its private folder, the tree and the driver. A process id may be used again: a group is
-taken for the one remembered only where its leader was started at that very time, or one of its members has the private
-folder in its environment. Best effort: where `/proc` is not there, nothing is remembered.
+taken for the one remembered only where its leader was started at that very time, or one of its members shows that it
+uses the private folder. Best effort: where `/proc` is not there, nothing is remembered.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import attrs
 
-from shepherd_dsl.handlers.private import is_private
+from shepherd_dsl.handlers.private import is_private, marks, remove_private
 from shepherd_dsl.handlers.process import STUCK_S, group_alive, group_members, signal_group, until_gone
 from shepherd_dsl.handlers.protocol import Request
 
@@ -96,7 +95,7 @@ async def stop_noted(noted: Noted, *, grace: float) -> bool:
             await until_gone(noted.group, STUCK_S)
     # Whatever the file says: only a folder of the kind that a command gets is removed.
     if is_private(noted.private):
-        shutil.rmtree(noted.private, ignore_errors=True)
+        remove_private(noted.private)
     with contextlib.suppress(OSError):
         noted.place.unlink(missing_ok=True)
     return found
@@ -132,12 +131,8 @@ def _program_of(pid: int) -> str:
 
 
 def _is_marked(group: int, private: str) -> bool:
-    """Whether a process of the group has the private folder in its environment."""
-    for pid in group_members(group):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
-            if any(os.fsencode(private) in variable for variable in file.read().split(b"\0")):
-                return True
-    return False
+    """Whether a process of the group uses the private folder."""
+    return any(os.fsencode(private) in marks(pid) for pid in group_members(group))
 
 
 def _place(state: Path, request: Request) -> Path:

@@ -144,11 +144,15 @@ def times_before(base: Base, before: Files, change: Change, seen: Mapping[str, S
     return found
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none."""
-    if not os.path.lexists(folder):
-        return
-    aside = folder.parent / f"{ASIDE}{os.getpid()}-{threading.get_native_id()}"
+def remove_tree(folder: Path, *, aside: Path | None = None) -> None:
+    """Remove a folder with all it holds, however deep and whatever its permissions; nothing where there is none.
+
+    It is taken apart in the folder `aside`, which goes too: by default one beside it, where nobody else writes.
+    """
+    if aside is None:
+        if not os.path.lexists(folder):
+            return
+        aside = folder.parent / f"{ASIDE}{os.getpid()}-{threading.get_native_id()}"
     with Beneath(folder.parent, aside) as at:
         at.empty_stage()
         at.remove(folder.name)

@@ -172,8 +172,9 @@ class Launch:
                 if fd >= 0:
                     os.close(fd)
             raise
-        self.argv = (sys.executable, "-I", "-S", "-c", _BOOT, str(self._orders))
-        # The private folder marks the processes of a command for whoever finds them after a crash.
+        # The private folder marks the processes of a command for whoever finds them after a crash: the keeper by its
+        # arguments, since it does not show its environment.
+        self.argv = (sys.executable, "-I", "-S", "-c", _BOOT, str(self._orders), rules.private)
         self.environ = {"HOME": environ.get("HOME", rules.private)}
         own = (self._orders, self._writer, self._driver)
         self.descriptors = (*(fd for fd in own if fd >= 0), *rules.namespaces)

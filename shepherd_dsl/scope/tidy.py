@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from shepherd_dsl.scope.bases import ASIDE, remove_tree
+from shepherd_dsl.scope.beneath import Beneath
 
 BASES, TIMES = ".bases", ".times"
 _RECENT_S = 3600.0
@@ -79,9 +81,16 @@ def _bases_of(tree: Path) -> Iterator[str]:
 
 
 def _size(folder: Path) -> int:
+    """Bytes on the disk of the files below a folder, without those that may not be read or whose paths are too long."""
     total = 0
-    for at, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(at, name)).st_blocks * 512
+    todo = [""]
+    with contextlib.suppress(OSError), Beneath(folder, own=False) as at:
+        while todo:
+            path = todo.pop()
+            with contextlib.suppress(OSError, ValueError):
+                for name, found in at.list(path):
+                    if stat.S_ISDIR(found.st_mode):
+                        todo.append(f"{path}/{name}" if path else name)
+                    else:
+                        total += found.st_blocks * 512
     return total

@@ -23,6 +23,7 @@ from shepherd_dsl.handlers.private import PrivateFolder
 from shepherd_dsl.handlers.process import group_alive
 from shepherd_dsl.handlers.shell import ShellHandler
 from shepherd_dsl.testing.requests import Recorder, make_context, make_request
+from tests.support.plain_user import as_root, do_as_plain_user, python_for_all
 
 SECRET = "sk-live-0123456789abcdef"
 MEGABYTE = 1 << 20
@@ -405,6 +406,21 @@ def test_a_process_left_by_a_crash_is_ended_by_probe(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("leader_too", [False, True])
 def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_too: bool) -> None:
+    kill_a_driver_and_go_on(tmp_path, leader_too=leader_too)
+
+
+@as_root
+def test_a_plain_users_command_is_ended_though_its_keeper_shows_no_environment() -> None:
+    def kill_and_go_on(place: Path) -> None:
+        (place / "files").mkdir()
+        kill_a_driver_and_go_on(place, leader_too=True)
+
+    imports = f"import sys; sys.path[:0] = {sys.path!r}; import shepherd_dsl.handlers.shell"
+    do_as_plain_user(kill_and_go_on, python=python_for_all(imports))
+
+
+def kill_a_driver_and_go_on(tmp_path: Path, *, leader_too: bool) -> None:
+    """With `leader_too` the launcher of its command is killed too."""
     script = (
         "import anyio, pathlib, sys\n"
         "from shepherd_dsl.handlers.shell import ShellHandler\n"
@@ -414,7 +430,8 @@ def test_what_a_killed_driver_left_is_ended_by_the_next(tmp_path: Path, leader_t
         "request = make_request('shell.script', script, folder=place / 'files')\n"
         "anyio.run(ShellHandler(make_context(place, config='[jail]\\noff = true')).perform, request)\n"
     )
-    driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environ)
     made = tmp_path / "files" / "made"
     state = make_context(tmp_path).state
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_copies_of_ended_runs_are_removed(workspace: Workspace) -> None:
     assert scopes(workspace) == []
     assert list((workspace.state / "scopes" / ".times").iterdir()) == []
     assert "disk" not in shepherd("doctor", "--quick").out
+
+
+def test_copies_of_any_depth_are_counted_and_removed(workspace: Workspace) -> None:
+    (copy,) = (workspace.state / "scopes" / "1").glob("run-*")
+    deep = "import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\nopen('f', 'w').write('x')"
+    subprocess.run([sys.executable, "-c", deep], cwd=copy / "files", check=True)
+    assert workspace.unused_scopes().size > 0
+    assert shepherd("doctor", "--quick").status == 0
+    assert "✓ disk       removed " in shepherd("doctor", "--quick", "--clean").out
+    assert scopes(workspace) == []
 
 
 def test_a_run_under_way_keeps_its_copies(workspace: Workspace) -> None:
