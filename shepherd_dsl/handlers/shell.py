@@ -32,7 +32,7 @@ from shepherd_dsl.handlers.private import PrivateFolder, remove_abandoned
 from shepherd_dsl.handlers.process import run_process
 from shepherd_dsl.handlers.protocol import OperationSpec, Request
 from shepherd_dsl.scope.jail import Launch, MissingProgramError, Rules
-from shepherd_dsl.scope.software import software_folders
+from shepherd_dsl.scope.software import credentials, software_folders
 
 EXIT = rec_of(code="Int", out="Text")
 
@@ -66,6 +66,7 @@ class ShellHandler:
         self._context = context
         self._has_tidied = False
         self._readable: dict[str, tuple[str, ...]] = {}
+        self._unread: tuple[str, ...] = ()
 
     async def perform(self, request: Request) -> Con:
         """`Ok({code, out})`, or an error as above. Cancelled, it ends the whole process group first."""
@@ -153,6 +154,7 @@ class ShellHandler:
         network = request.op.endswith("online")
         if path not in self._readable:
             self._readable[path] = readable_folders(self._context, path)
+            self._unread = credentials(home=self._context.environ.get("HOME"))
         readable = self._readable[path]
         names = "/etc/resolv.conf"
         if network and os.path.exists(names):
@@ -161,6 +163,7 @@ class ShellHandler:
             folder=str(request.place or request.folder),
             private=str(private.path),
             readable=readable,
+            unread=self._unread,
             hidden=str(self._context.workspace),
             network=network,
             limits=config.limits,

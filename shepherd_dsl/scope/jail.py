@@ -63,14 +63,15 @@ _HINT = "`shepherd doctor` says what works here; `[jail] off = true` in .shepher
 class Rules:
     """What one command may do; all else is refused.
 
-    `folder` and `private` may be read, written and executed, `readable` read and executed. `hidden` is the workspace,
-    of which nothing is seen although it may lie below something readable. `namespaces` are descriptors of user and
-    mount namespaces to enter first, the user namespace before others.
+    `folder` and `private` may be read, written and executed, `readable` read and executed, but for what is `unread`
+    (real paths). `hidden` is the workspace, of which nothing is seen although it may lie below something readable.
+    `namespaces` are descriptors of user and mount namespaces to enter first, the user namespace before others.
     """
 
     folder: str
     private: str
     readable: tuple[str, ...]
+    unread: tuple[str, ...] = ()
     hidden: str | None = None
     network: bool = False
     limits: Limits = attrs.field(factory=Limits)
@@ -120,7 +121,10 @@ class Jail:
         elif self.abi < 6:
             found.append(f"abstract Unix sockets can be reached by commands that are online (Landlock {self.abi})")
         if not self.abi:
-            found.append("Landlock is missing: what in /etc only root may read is not hidden from root")
+            found.append(
+                "Landlock is missing: what in /etc only root may read is not hidden from root, nor what installers of "
+                "software may keep passwords in"
+            )
         if not self.has_filter:
             found.append(f"system calls are not filtered ({platform.machine()} is not known)")
         if os.geteuid() == 0 and (self.strength == "landlock" or not _counts_processes()):
@@ -411,15 +415,14 @@ def _landlock(
             handled &= ~right
     net = 0 if rules.network else 3
     attributes = struct.pack("=QQQ", handled, net, 3)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
-    excluded = [os.path.realpath(rules.hidden)] if rules.hidden and not own_view else []
-    if os.geteuid() == 0:
-        excluded += _private_parts()
+    hidden = [os.path.realpath(rules.hidden)] if rules.hidden and not own_view else []
+    excluded = [*hidden, *rules.unread, *(_private_parts() if os.geteuid() == 0 else ())]
     found: list[tuple[str, int, bool]] = []
     for path in readable:
         for part, whole in without(path, [item for item in excluded if item not in readable]):
             if whole:
                 found.append((part, _READ & (_ALL if os.path.isdir(part) else _OF_FILES), False))
-            elif is_below(part, "/etc"):
+            elif not any(is_below(item, part) for item in hidden):
                 found.append((part, _LIST, False))
     write = handled & ~_DEVICE_NODES & ~_IOCTL
     found += [(f"/dev/{name}", handled & (_OF_FILES & ~_IOCTL & ~1), False) for name in _DEVICES]

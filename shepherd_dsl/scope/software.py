@@ -1,11 +1,13 @@
 """Which folders of a machine a command may read: the system, the interpreter, and the programs that PATH leads to.
 
 What a user keeps beside programs (`~/.cargo/credentials.toml`, `~/.local/share/keyrings`) is not among them: of a
-folder that PATH names, and of what stands beside it, only the parts that hold software are taken.
+folder that PATH names, and of what stands beside it, only the parts that hold software are taken; and what installers
+keep between the software (addresses of registries with a password, tokens) stays unread.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import sys
@@ -29,17 +31,57 @@ SYSTEM = (
 )
 _MANAGERS = (
     ".asdf",
-    ".local/pipx",
-    ".local/share/mise",
-    ".local/share/pipx",
-    ".local/share/uv",
+    ".local/pipx/py",
+    ".local/pipx/shared",
+    ".local/pipx/venvs",
+    ".local/share/mise/installs",
+    ".local/share/mise/plugins",
+    ".local/share/mise/shims",
+    ".local/share/pipx/py",
+    ".local/share/pipx/shared",
+    ".local/share/pipx/venvs",
+    ".local/share/uv/python",
+    ".local/share/uv/tools",
     ".nvm",
     ".pyenv",
     ".rbenv",
     ".rustup",
     ".volta",
 )
-"""Where programs that install programs keep them, in a home; nothing else is there."""
+"""Where programs that install programs keep them, in a home."""
+_CREDENTIALS = (
+    ".asdf/.git",
+    ".asdf/installs/*/*/etc/gemrc",
+    ".asdf/installs/*/*/etc/npmrc",
+    ".asdf/installs/*/*/pip.conf",
+    ".asdf/plugins/*/.git",
+    ".local/pipx/venvs/*/pip.conf",
+    ".local/pipx/venvs/*/pipx_metadata.json",
+    ".local/share/mise/installs/*/*/etc/gemrc",
+    ".local/share/mise/installs/*/*/etc/npmrc",
+    ".local/share/mise/installs/*/*/pip.conf",
+    ".local/share/mise/plugins/*/.git",
+    ".local/share/pipx/venvs/*/pip.conf",
+    ".local/share/pipx/venvs/*/pipx_metadata.json",
+    ".local/share/uv/python/*/pip.conf",
+    ".local/share/uv/tools/*/pip.conf",
+    ".local/share/uv/tools/*/uv-receipt.toml",
+    ".nvm/.git",
+    ".nvm/versions/*/*/etc/npmrc",
+    ".pyenv/.git",
+    ".pyenv/plugins/*/.git",
+    ".pyenv/versions/*/envs/*/pip.conf",
+    ".pyenv/versions/*/etc/npmrc",
+    ".pyenv/versions/*/pip.conf",
+    ".rbenv/.git",
+    ".rbenv/plugins/*/.git",
+    ".rbenv/versions/*/etc/gemrc",
+    ".volta/hooks.json",
+    ".volta/log",
+    ".volta/tools/image/*/*/etc/npmrc",
+)
+"""What in them, in a home, may hold passwords or tokens: settings of pip, npm and gem that hold for one installation,
+what was asked of pipx and uv, where repositories were cloned from."""
 _PARTS = ("bin", "sbin", "lib", "lib64", "libexec", "include", "share", "pyvenv.cfg")
 
 
@@ -57,6 +99,14 @@ def software_folders(path: Iterable[str], *, home: str | None, workspace: str, m
         found.update(dict.fromkeys(os.path.join(home, name) for name in _MANAGERS))
     found.update(dict.fromkeys(more))
     return tuple(item for item in found if os.path.isabs(item) and item != "/" and os.path.exists(item))
+
+
+def credentials(*, home: str | None) -> tuple[str, ...]:
+    """Real paths of what lies among the software but may hold passwords or tokens: no command is to read it."""
+    found = [os.path.join(prefix, "pip.conf") for prefix in (sys.prefix, sys.base_prefix) if prefix != "/usr"]
+    for pattern in _CREDENTIALS if home else ():
+        found += glob.glob(os.path.join(glob.escape(str(home)), pattern))
+    return tuple(sorted({os.path.realpath(path) for path in found if os.path.lexists(path)}))
 
 
 def _around(folder: str, *, home: str | None, workspace: str, depth: int = 0) -> Iterator[str]:

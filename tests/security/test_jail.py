@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import attrs
@@ -214,6 +216,33 @@ def test_a_nearly_full_disk_ends_the_command(outside: World, tmp_path: Path, wat
         assert said in done.stdout
     finally:
         (outside.root / "fill.shep").unlink()
+
+
+@pytest.mark.parametrize("strength", ["full", "landlock"])
+def test_software_in_a_home_is_there_without_what_opens_doors(
+    outside: World, monkeypatch: pytest.MonkeyPatch, strength: Literal["full", "landlock"]
+) -> None:
+    monkeypatch.setattr(jail, "probe_jail", lambda: attrs.evolve(JAIL, strength=strength))
+    software = (
+        ".local/share/uv/tools/ruff/bin/ruff", ".local/share/uv/python/cpython/bin/python", ".nvm/nvm.sh",
+        ".nvm/versions/node/v20/bin/node", ".nvm/versions/node/v20/etc/bash", ".pyenv/versions/3.11/bin/python",
+        ".local/share/pipx/venvs/tox/bin/tox", ".rustup/settings.toml", ".volta/bin/volta",
+    )  # fmt: skip
+    closed = (
+        ".local/share/uv/credentials/credentials.toml", ".local/share/uv/tools/ruff/uv-receipt.toml",
+        ".nvm/versions/node/v20/etc/npmrc", ".pyenv/versions/3.11/pip.conf", ".pyenv/.git/config",
+        ".local/share/pipx/venvs/tox/pipx_metadata.json", ".local/share/pipx/logs/cmd.log", ".volta/hooks.json",
+        ".local/share/mise/state/token", ".config/uv/uv.toml", ".cargo/credentials.toml",
+    )  # fmt: skip
+    # Not below /tmp, which is a command's own in a jail.
+    with tempfile.TemporaryDirectory(dir=Path.home(), prefix=".shepherd-test-") as home:
+        monkeypatch.setitem(outside.names, "home", home)
+        for name in (*software, *closed):
+            Path(home, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(home, name).write_text("written\n")
+        looks = [f"cat @home@/{name} > /dev/null || echo no {name}" for name in (*software, *closed)]
+        _, (outcome,) = outside.run("\n".join(["exec 2> /dev/null", *looks, "ls @home@/.nvm/versions/node/v20"]))
+        assert answer_of(outcome)[1].split("\n") == [*(f"no {name}" for name in closed), "bin", "etc", ""]
 
 
 class TestWhatACommandLeavesBehind:
