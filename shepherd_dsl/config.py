@@ -15,7 +15,7 @@ import attrs
 
 from shepherd_dsl.core.program import DEFAULT_STEPS, MOST_STEPS
 from shepherd_dsl.errors import UserError
-from shepherd_dsl.scope.limits import Limits
+from shepherd_dsl.scope.limits import MEMORY, Limits
 
 CONFIG_FILE = "config.toml"
 
@@ -46,9 +46,11 @@ class ShellConfig:
 @attrs.frozen(slots=True, kw_only=True)
 class ScopeConfig:
     """`[scope]`. `backend` is how a run's copy of the files is made (`shepherd doctor` lists the backends); without it
-    the best one that the machine can use."""
+    the best one that the machine can use. A server of files (FUSE) takes at most `memory` bytes for what commands make.
+    """
 
     backend: str | None = None
+    memory: int = MEMORY
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -323,7 +325,7 @@ _TABLES: Mapping[str, tuple[Callable[..., object], Mapping[str, _Reader]]] = {
         ShellConfig,
         {"time_limit": _seconds, "grace": _seconds, "output_limit": _SIZE, "output_max": _SIZE, "secrets": _names},
     ),
-    "scope": (ScopeConfig, {"backend": _text}),
+    "scope": (ScopeConfig, {"backend": _text, "memory": _whole(1 << 20, 2**62)}),
     "jail": (
         _jail,
         {

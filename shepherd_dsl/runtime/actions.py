@@ -227,6 +227,7 @@ def _driver(
             redactor=context.redactor,
             wanted=wanted_backend(context.config),
             said=Sheltered(display, context.redactor).said,
+            memory=context.config.scope.memory,
         )
         try:
             yield Driver(

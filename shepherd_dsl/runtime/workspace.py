@@ -17,6 +17,7 @@ from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.files import Files, git_blob_hash, path_of_os
 from shepherd_dsl.errors import ScopeError, UserError
 from shepherd_dsl.path_text import path_text, shortened
+from shepherd_dsl.scope.limits import MEMORY
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 if TYPE_CHECKING:
@@ -118,8 +119,10 @@ class Workspace:
         redactor: Redactor,
         wanted: str | None = None,
         said: Callable[[str], None] = lambda text: None,
+        memory: int = MEMORY,
     ) -> ScopeBackend:
-        """The scopes of the tree `name`, by the backend that is `wanted`, else the best that the machine can use.
+        """The scopes of the tree `name`, by the backend that is `wanted`, else the best that the machine can use; a
+        server of files takes at most `memory` bytes for what commands make.
 
         What a command writes under a name that contains a secret is ignored. Where the best one turns out not to do,
         the next takes its place, and that is `said`. Raises UserError where the backend that is wanted cannot be used.
@@ -128,7 +131,7 @@ class Workspace:
 
         ignored = self._ignored(redactor, set())
         place = self.state / "scopes" / name
-        return open_backend(place, read_blob=read_blob, ignored=ignored, wanted=wanted, said=said)
+        return open_backend(place, read_blob=read_blob, ignored=ignored, wanted=wanted, said=said, memory=memory)
 
     def policies(self, environ: Mapping[str, str] = os.environ) -> Policies:
         """What of the workspace decides about runs, by the configuration and the PATH of `environ`: no merge may change

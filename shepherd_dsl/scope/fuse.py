@@ -31,6 +31,7 @@ from shepherd_dsl.scope.failures import failed
 from shepherd_dsl.scope.fuse_client import MOUNT, FuseServer
 from shepherd_dsl.scope.fuse_scope import FuseScope, Kept, name_of
 from shepherd_dsl.scope.ignore import Ignored, nothing_ignored
+from shepherd_dsl.scope.limits import MEMORY
 from shepherd_dsl.scope.times import times_of
 
 
@@ -38,15 +39,24 @@ class FuseBackend:
     """Scopes below `folder`, over FUSE; see `scope.protocol.ScopeBackend`.
 
     `read_blob(hash)` gives the bytes of a blob of the trace. What is `ignored` is left where it is and not reported.
+    `memory` is how many bytes the server may take for what processes make: they get ENOSPC then.
     """
 
     name = "fuse"
 
-    def __init__(self, folder: Path, *, read_blob: ReadBlob, ignored: Ignored = nothing_ignored) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        read_blob: ReadBlob,
+        ignored: Ignored = nothing_ignored,
+        memory: int = MEMORY,
+    ) -> None:
         self.read_blob = read_blob
         self.ignored = ignored
         self._folder = folder
         self.times = times_of(folder)
+        self._memory = memory
         self._bases = Bases(folder.parent / ".bases")
         self._server: FuseServer | None = None
         self._told: set[str] = set()
@@ -134,7 +144,7 @@ class FuseBackend:
         for scope in list(self._open.values()):
             scope.close()
         self._stop()
-        self._server = FuseServer(self._folder)
+        self._server = FuseServer(self._folder, memory=self._memory)
         return self._server
 
     def _stop(self) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shepherd_dsl.scope.bases import remove_tree
+from shepherd_dsl.scope.limits import MEMORY
 
 MOUNT: Final = "mount"
 DATA: Final = "data-"
@@ -37,11 +38,11 @@ class FuseServer:
     """A server of scopes below `folder`, for as long as this object, or its process, lives.
 
     `namespaces` are descriptors to enter in this order before the mount point `at` shows the scopes; `root` is one of
-    its root folder. Safe to call from several threads. Raises OSError where the machine does not allow it, and
-    ENOTCONN once the server has ended.
+    its root folder. What processes make takes at most about `memory` bytes of the server's. Safe to call from several
+    threads. Raises OSError where the machine does not allow it, and ENOTCONN once the server has ended.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, memory: int = MEMORY) -> None:
         self.at = folder / MOUNT
         self.namespaces: tuple[int, ...] = ()
         self.root = -1
@@ -59,7 +60,7 @@ class FuseServer:
                 self._process = subprocess.Popen(
                     [
                         sys.executable, "-I", "-c", _BOOT, _PACKAGES,
-                        str(passed[0]), str(passed[1]), str(self.at), str(lock), str(self.data),
+                        str(passed[0]), str(passed[1]), str(self.at), str(lock), str(self.data), str(memory),
                     ],
                     pass_fds=passed,
                     stdin=subprocess.DEVNULL,

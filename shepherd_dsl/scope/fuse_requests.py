@@ -21,7 +21,8 @@ from pyfuse3 import EntryAttributes, FileInfo, FUSEError
 from rpds import HashTrieMap
 
 from shepherd_dsl.scope.fuse_contents import Contents, write_all
-from shepherd_dsl.scope.fuse_tree import ROOT, Clock, Node, Tree, fail
+from shepherd_dsl.scope.fuse_tree import ROOT, Clock, Node, Room, Share, Tree, fail
+from shepherd_dsl.scope.limits import MEMORY
 
 _SHIFT: Final = 40
 _MASK: Final = (1 << _SHIFT) - 1
@@ -30,6 +31,10 @@ _FOREVER: Final = 86400.0
 _TOP: Final = pyfuse3.ROOT_INODE
 _MOST_ATTRIBUTES: Final = 4096
 """Bytes of the attributes of one file, as on most disks."""
+_ROW_BYTES: Final = 80
+_FOR_LISTINGS: Final = 4
+"""What a row of a listing takes; and all of them may take one in so many bytes, apart from what they list: a full scope
+can be cleared."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -71,6 +76,7 @@ class _Listing:
     scope: Served | None
     folder: int
     rows: list[tuple[bytes, int]] = attrs.field(factory=list)
+    share: Share | None = None
 
 
 def _answer(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -96,9 +102,10 @@ class Requests(pyfuse3.Operations):
 
     supports_dot_lookup = False
 
-    def __init__(self, contents: Contents, clock: Clock, space: int) -> None:
-        """`space` is a descriptor on the file system that the bytes are on."""
+    def __init__(self, contents: Contents, clock: Clock, space: int, memory: int = MEMORY) -> None:
+        """`space` is a descriptor on the file system that the bytes are on; `memory` is for what commands make."""
         super().__init__()
+        self._listings = Room(memory // _FOR_LISTINGS)
         self.scopes: dict[int, Served] = {}
         self.names: dict[bytes, Served] = {}
         self.problem = ""
@@ -232,6 +239,8 @@ class Requests(pyfuse3.Operations):
         children = scope.tree.get(listing.folder).children
         if start == 0:
             places = scope.tree.get(listing.folder).places
+            listing.rows, listing.share = [], None
+            listing.share = self._listings.take(_ROW_BYTES * len(children), number=errno.ENOMEM)
             listing.rows = [(b".", listing.folder), (b"..", places[0][0] if places else ROOT), *children.items()]
         for at in range(start, len(listing.rows)):
             name, number = listing.rows[at]
@@ -313,9 +322,7 @@ class Requests(pyfuse3.Operations):
         there: HashTrieMap[bytes, bytes] = node.attributes or HashTrieMap()
         if sum(len(key) + len(value) for key, value in there.items()) + len(name) + len(value) > _MOST_ATTRIBUTES:
             fail(errno.ENOSPC)
-        scope.tree.set_quietly(
-            number, attrs.evolve(node, ctime=self._clock.now(), attributes=there.insert(name, value))
-        )
+        scope.tree.set_attributes(number, there.insert(name, value))
 
     @_answer
     async def listxattr(self, inode: int, ctx: object) -> list[bytes]:
@@ -328,9 +335,7 @@ class Requests(pyfuse3.Operations):
         node = scope.tree.get(number)
         if node.attributes is None or name not in node.attributes:
             fail(errno.ENODATA)
-        scope.tree.set_quietly(
-            number, attrs.evolve(node, ctime=self._clock.now(), attributes=node.attributes.remove(name))
-        )
+        scope.tree.set_attributes(number, node.attributes.remove(name))
 
     # ── open files ───────────────────────────────────────────────────────────────────────────────────────────────────
 

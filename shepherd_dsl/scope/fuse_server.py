@@ -1,7 +1,8 @@
 """Serves the files of one tree of runs over FUSE, from a mount namespace of its own that ends with it.
 
 A process that `fuse_client.FuseServer` starts. Its arguments are the number of a socket, the number of another one, the
-mount point, the number of a lock on the folder for what is written, and that folder. Over the first socket go messages,
+mount point, the number of a lock on the folder for what is written, that folder, and how many bytes of memory what is
+made may take. Over the first socket go messages,
 each a length of 8 bytes and a marshalled object:
 
     ← {"ready": ["mnt"] or ["user", "mnt"]}                     with descriptors of these namespaces and of the root
@@ -44,7 +45,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from shepherd_dsl.scope.fuse_contents import Contents
-from shepherd_dsl.scope.fuse_tree import Clock, FrozenBase, Node, Tree, fail
+from shepherd_dsl.scope.fuse_tree import Clock, FrozenBase, Node, Room, Tree, fail
 from shepherd_dsl.scope.mount_server import LIBC, checked, enter_namespaces
 
 _NOSUID, _NODEV = 2, 4
@@ -70,14 +71,15 @@ def mount(at: str) -> int:
 class Server:
     """Answers what the driver asks; the kernel's requests are answered by `fuse_requests.Requests`."""
 
-    def __init__(self, peer: socket.socket, pings: socket.socket, connection: int, folder: Path) -> None:
+    def __init__(self, peer: socket.socket, pings: socket.socket, connection: int, folder: Path, memory: int) -> None:
         from shepherd_dsl.scope import fuse_loop
         from shepherd_dsl.scope.fuse_requests import Requests
 
         self._peer, self._pings, self._connection, self._folder = peer, pings, connection, folder
         self._clock = Clock()
         space = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.requests = Requests(Contents(space, fuse_loop.breathe), self._clock, space)
+        self.requests = Requests(Contents(space, fuse_loop.breathe), self._clock, space, memory)
+        self._room = Room(memory)
         self._bases: dict[str, FrozenBase] = {}
         self._closed: dict[bytes, Tree] = {}
         self._count = 0
@@ -126,7 +128,7 @@ class Server:
     def _open(self, name: bytes, base: str) -> dict[str, Any]:
         from shepherd_dsl.scope.fuse_requests import Served
 
-        tree = self._closed.pop(name, None) or Tree(self._bases[base], self._clock)
+        tree = self._closed.pop(name, None) or Tree(self._bases[base], self._clock, room=self._room)
         there = self.requests.names.get(name)
         if there is not None:  # opening it failed half-way
             self.requests.drop(there)
@@ -249,7 +251,7 @@ def main(arguments: list[str]) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        _serve(peer, pings, at, folder)
+        _serve(peer, pings, at, folder, int(arguments[5]))
     except (ImportError, RuntimeError, OSError) as error:
         said = getattr(error, "strerror", None) or str(error)
         with contextlib.suppress(OSError):  # nobody is left to be told
@@ -258,7 +260,7 @@ def main(arguments: list[str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> None:
+def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path, memory: int) -> None:
     from shepherd_dsl.scope import fuse_loop
 
     fuse_loop.stand_in()
@@ -266,7 +268,7 @@ def _serve(peer: socket.socket, pings: socket.socket, at: str, folder: Path) -> 
 
     names = enter_namespaces()
     connection = mount(at)
-    server = Server(peer, pings, connection, folder)
+    server = Server(peer, pings, connection, folder, memory)
     pyfuse3.init(server.requests, f"/dev/fd/{connection}", set())
     root = os.open(at, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     fds = [*(os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names), root]

@@ -26,6 +26,7 @@ from rpds import HashTrieMap
 
 from shepherd_dsl.core.names import os_name
 from shepherd_dsl.scope.fuse_contents import Content
+from shepherd_dsl.scope.limits import MEMORY
 
 ROOT: Final = 1
 FILES: Final = 2
@@ -36,6 +37,10 @@ _MOST_NODES: Final = 2_000_000
 _MOST_TOUCHED: Final = 200_000
 """So many of a tree are kept in memory: no more can be made, and all is looked at where more was touched."""
 _UNKNOWN: Final = -1
+_NODE_BYTES: Final = 1000
+_NAME_BYTES: Final = 700
+_ATTRIBUTE_BYTES: Final = 220
+"""What a node, a name of it and an attribute take at most, beside their bytes."""
 
 Place: TypeAlias = tuple[int, bytes]
 """A folder's number and a name in it."""
@@ -48,10 +53,39 @@ Children: TypeAlias = "HashTrieMap[bytes, int]"
 _NOTHING: Final[Children] = HashTrieMap()
 
 
+class Room:
+    """The memory that is left for what processes make, in bytes."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int = MEMORY) -> None:
+        self.left = size
+
+    def take(self, size: int, *, number: int = errno.ENOSPC) -> Share:
+        """A share of it, given back when nothing refers to it any more; OSError `number` where there is not so much."""
+        if size > self.left:
+            fail(number)
+        return Share(self, size)
+
+
+class Share:
+    """Memory that is taken."""
+
+    __slots__ = ("_room", "size")
+
+    def __init__(self, room: Room, size: int) -> None:
+        self._room, self.size = room, size
+        room.left -= size
+
+    def __del__(self) -> None:
+        self._room.left += self.size
+
+
 @attrs.frozen(slots=True)
 class Node:
     """A file, folder, link or the like; times are in ns. `places` are where it stands, several for hard links, none
-    when it was removed. `children` is for folders, `content` for files, `target` for links."""
+    when it was removed. `children` is for folders, `content` for files, `target` for links. All that it is in forks and
+    was before holds the same `share` of the memory; what a base has needs none."""
 
     mode: int
     mtime: int
@@ -63,6 +97,7 @@ class Node:
     content: Content | None = None
     target: bytes = b""
     attributes: HashTrieMap[bytes, bytes] | None = None
+    share: Share | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def is_folder(self) -> bool:
@@ -154,9 +189,17 @@ class Tree:
 
     _numbers = itertools.count(_NEW)
 
-    def __init__(self, base: FrozenBase, clock: Clock, nodes: HashTrieMap[int, Node] | None = None) -> None:
+    def __init__(
+        self,
+        base: FrozenBase,
+        clock: Clock,
+        nodes: HashTrieMap[int, Node] | None = None,
+        *,
+        room: Room | None = None,
+    ) -> None:
         self._base = base
         self._clock = clock
+        self.room = Room() if room is None else room
         self._nodes: HashTrieMap[int, Node] = HashTrieMap() if nodes is None else nodes
         self._removed: set[int] = set()
         self._linked: set[int] = set()
@@ -168,7 +211,7 @@ class Tree:
 
         What are hard links here are files of their own there.
         """
-        copy = Tree(self._base, self._clock, self._nodes)
+        copy = Tree(self._base, self._clock, self._nodes, room=self.room)
         for number in self._removed:  # of open files alone
             copy._forget(number)
         copy.touched = dict(self.touched)
@@ -217,6 +260,11 @@ class Tree:
         for place in node.places:
             self._touch(place, node.ctime)
 
+    def set_attributes(self, number: int, attributes: HashTrieMap[bytes, bytes]) -> None:
+        """Other extended attributes at that number."""
+        node = attrs.evolve(self.get(number), ctime=self._clock.now(), attributes=attributes)
+        self._put(number, self._paid(node))
+
     def set_quietly(self, number: int, node: Node) -> None:
         """Another node at that number, of which nothing is carried that is different."""
         self._put(number, node)
@@ -225,9 +273,10 @@ class Tree:
         """Something new at a place where nothing is; its number."""
         self._check_free(folder, name)
         now = self._clock.now()
+        node = Node(mode, now, now, now, ((folder, name),), size=len(target), content=content, target=target)
+        node = self._paid(node)
         number = next(self._numbers)
-        size = len(target)
-        self._put(number, Node(mode, now, now, now, ((folder, name),), size=size, content=content, target=target))
+        self._put(number, node)
         self._enter(folder, name, number, now)
         return number
 
@@ -238,7 +287,7 @@ class Tree:
         if not node.places:
             fail(errno.ENOENT)
         now = self._clock.now()
-        self._put(number, attrs.evolve(node, ctime=now, places=(*node.places, (folder, name))))
+        self._put(number, self._paid(attrs.evolve(node, ctime=now, places=(*node.places, (folder, name)))))
         self._linked.add(number)
         self._enter(folder, name, number, now)
 
@@ -414,6 +463,15 @@ class Tree:
             fail(errno.ENOENT)
         if len(self._nodes) >= _MOST_NODES:
             fail(errno.ENOSPC)
+
+    def _paid(self, node: Node) -> Node:
+        """The node with a share of the memory for all that it holds."""
+        size = _NODE_BYTES + _NAME_BYTES * len(node.places) + len(node.target)
+        for name, value in (node.attributes or {}).items():
+            size += _ATTRIBUTE_BYTES + len(name) + len(value)
+        if node.share is not None and size <= node.share.size:
+            return node  # taking something away must go where nothing is left
+        return attrs.evolve(node, share=self.room.take(size))
 
     def _put(self, number: int, node: Node) -> None:
         self._nodes = self._nodes.insert(number, node)

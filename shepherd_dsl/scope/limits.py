@@ -1,8 +1,13 @@
-"""How much a command may take."""
+"""How much commands may take."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
+
+MEMORY: Final = 1 << 30
+"""Bytes that a server of files (`scope.fuse`) may take for what commands make: names, links, attributes."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

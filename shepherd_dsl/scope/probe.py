@@ -17,10 +17,12 @@ from shepherd_dsl.core.content import ReadBlob
 from shepherd_dsl.errors import UserError
 from shepherd_dsl.scope.falling import FallingBackend
 from shepherd_dsl.scope.ignore import Ignored
+from shepherd_dsl.scope.limits import MEMORY
 from shepherd_dsl.scope.probed import forget
 from shepherd_dsl.scope.protocol import ScopeBackend
 
-Make = Callable[[Path, ReadBlob, Ignored], ScopeBackend]
+Make = Callable[[Path, ReadBlob, Ignored, int], ScopeBackend]
+"""From the folder, what reads blobs, what is ignored, and how many bytes of memory a server of files may take."""
 
 
 @attrs.frozen(slots=True)
@@ -42,13 +44,13 @@ class Probed:
     chosen: bool = False
 
 
-def _copy(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
+def _copy(folder: Path, read_blob: ReadBlob, ignored: Ignored, memory: int) -> ScopeBackend:
     from shepherd_dsl.scope.copy import CopyBackend
 
     return CopyBackend(folder, read_blob=read_blob, ignored=ignored)
 
 
-def _overlay(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
+def _overlay(folder: Path, read_blob: ReadBlob, ignored: Ignored, memory: int) -> ScopeBackend:
     from shepherd_dsl.scope.overlay import OverlayBackend
 
     return OverlayBackend(folder, read_blob=read_blob, ignored=ignored)
@@ -60,10 +62,10 @@ def _overlay_usable(folder: Path) -> tuple[bool, str]:
     return overlay_usable(folder)
 
 
-def _fuse(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
+def _fuse(folder: Path, read_blob: ReadBlob, ignored: Ignored, memory: int) -> ScopeBackend:
     from shepherd_dsl.scope.fuse import FuseBackend
 
-    return FuseBackend(folder, read_blob=read_blob, ignored=ignored)
+    return FuseBackend(folder, read_blob=read_blob, ignored=ignored, memory=memory)
 
 
 def _fuse_usable(folder: Path) -> tuple[bool, str]:
@@ -72,7 +74,7 @@ def _fuse_usable(folder: Path) -> tuple[bool, str]:
     return fuse_usable(folder)
 
 
-def _reflink(folder: Path, read_blob: ReadBlob, ignored: Ignored) -> ScopeBackend:
+def _reflink(folder: Path, read_blob: ReadBlob, ignored: Ignored, memory: int) -> ScopeBackend:
     from shepherd_dsl.scope.reflink import ReflinkBackend
 
     return ReflinkBackend(folder, read_blob=read_blob, ignored=ignored)
@@ -130,8 +132,10 @@ def open_backend(
     ignored: Ignored,
     wanted: str | None = None,
     said: Callable[[str], None] = lambda text: None,
+    memory: int = MEMORY,
 ) -> ScopeBackend:
-    """The backend for the copies of one tree, below `folder`; beside it are those of other trees.
+    """The backend for the copies of one tree, below `folder`; beside it are those of other trees. A server of files
+    takes at most `memory` bytes for what commands make.
 
     One that is `wanted` is that one or none: UserError as `choose` raises it. One that is not may turn out to open
     nothing; then the next takes its place, and that is `said`.
@@ -142,7 +146,7 @@ def open_backend(
         # Finding out takes time: nothing is asked of those that come after the one that is used.
         for candidate in CANDIDATES:
             if candidate.usable(place)[0]:
-                yield candidate.make(folder, read_blob, ignored)
+                yield candidate.make(folder, read_blob, ignored, memory)
 
     def given_up(name: str, why: str, following: str) -> None:
         forget(place)
@@ -154,4 +158,4 @@ def open_backend(
     if named is None or not named.usable(place)[0]:
         chosen = next(item.name for item in probe(place, wanted=wanted) if item.chosen)
         named = next(candidate for candidate in CANDIDATES if candidate.name == chosen)
-    return named.make(folder, read_blob, ignored)
+    return named.make(folder, read_blob, ignored, memory)

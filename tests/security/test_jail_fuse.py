@@ -68,6 +68,38 @@ def test_attempts_to_get_out_are_refused(outside: World) -> None:
     assert outside.snapshot() == before
 
 
+def test_the_memory_of_the_server_is_bounded(outside: World) -> None:
+    make = (
+        "import os\ntry:\n  for i in range(5000): os.symlink('x' * 4000, f'l{i}')\n"
+        "except OSError as e: print(i, e.strerror)"
+    )
+    script = f"@python@ -c \"{make}\"; ln -s $(printf %04000d 1) no || echo full; rm l*; mkdir yes; echo 'let go'"
+    _, (outcome,) = outside.run(script, config=CONFIG + f"memory = {4 << 20}\n")
+    code, out = answer_of(outcome)
+    assert code == 0, out
+    first, *rest = out.splitlines()
+    assert 200 < int(first.split()[0]) < 1100
+    assert first.endswith("No space left on device")
+    assert rest[-2:] == ["full", "let go"]
+
+
+def test_the_memory_of_listings_is_bounded(outside: World) -> None:
+    """Each that is open takes some; those that were closed take none."""
+    look = (
+        "import os\nfor i in range(2000): os.symlink('x', f'l{i}')\nheld = []\ntry:\n"
+        "  for i in range(500):\n    held.append(os.scandir('.')); next(held[-1])\n"
+        "except OSError as e: print(i, e.strerror)\n"
+        "for one in held: one.close()\nprint(len([1 for name in os.listdir('.') if name[0] == 'l']))"
+    )
+    _, (outcome,) = outside.run(f'@python@ -c "{look}"', config=CONFIG + f"memory = {16 << 20}\n")
+    code, out = answer_of(outcome)
+    assert code == 0, out
+    first, second = out.splitlines()
+    assert 10 < int(first.split()[0]) < 30
+    assert first.endswith("Cannot allocate memory")
+    assert second == "2000"
+
+
 def test_the_scopes_of_other_runs_are_not_there(outside: World) -> None:
     script = (
         "ls -d ../../* 2>/dev/null | wc -l; ls ../stage 2>&1 | grep -c 'No such file\\|denied'; "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import os
 import stat
 import tracemalloc
@@ -10,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rpds import HashTrieMap
 
 from shepherd_dsl.scope import fuse_contents, fuse_tree
 from shepherd_dsl.scope.fuse_contents import Contents
-from shepherd_dsl.scope.fuse_tree import FILES, STAGE, Clock, FrozenBase, Tree
+from shepherd_dsl.scope.fuse_tree import FILES, STAGE, Clock, FrozenBase, Room, Tree
 
 FILE = stat.S_IFREG | 0o644
 FOLDER = stat.S_IFDIR | 0o755
+LINK = stat.S_IFLNK | 0o777
 
 
 @pytest.fixture
@@ -161,6 +165,47 @@ def test_what_a_tree_keeps_in_memory_has_a_bound(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(fuse_tree, "_MOST_NODES", len(tree._nodes) + 1)
     tree.add(FILES, b"last", FILE)
     refused(lambda: tree.add(FILES, b"one too many", FILE), "ENOSPC")
+
+
+def test_what_is_made_takes_its_share_of_the_memory_and_gives_it_back(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    room = Room(100_000)
+    tree = Tree(FrozenBase(tmp_path / "base", []), Clock(), room=room)
+
+    def fill() -> list[bytes]:
+        made: list[bytes] = []
+        with contextlib.suppress(OSError):
+            while True:
+                tree.add(FILES, b"link%d" % len(made), LINK, target=b"x" * 4000)
+                made.append(b"link%d" % len(made))
+        return made
+
+    def clear(tree: Tree, names: list[bytes]) -> None:
+        for name in names:
+            tree.forget_removed(tree.remove(FILES, name, is_folder=False))
+
+    made = fill()
+    assert 10 < len(made) < 25
+    first = number_of(tree, b"link0")
+    refused(lambda: tree.link(first, FILES, b"second"), "ENOSPC")
+    refused(lambda: tree.set_attributes(first, HashTrieMap({b"user.a": bytes(4000)})), "ENOSPC")
+    copy = tree.fork()
+    clear(tree, made)
+    assert fill() == []  # the fork has them still
+    clear(copy, made)
+    gc.collect()  # of the errors above
+    assert room.left == 100_000
+    again = fill()
+    assert len(again) == len(made)
+    clear(tree, again)
+    number = tree.add(FILES, b"file", FILE)
+    tree.set_attributes(number, HashTrieMap({b"user.a": bytes(4000)}))
+    for name in (b"second", b"third"):
+        tree.link(number, FILES, name)
+    room.left, before = 0, room.left
+    tree.set_attributes(number, HashTrieMap())  # what takes away is not refused
+    clear(tree, [b"second", b"third", b"file"])
+    assert before + room.left == 100_000
 
 
 def test_a_content_goes_when_nobody_has_it(tmp_path: Path, store: Contents) -> None:
