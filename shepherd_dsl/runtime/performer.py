@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -11,7 +12,8 @@ from typing import Final
 import anyio
 
 from shepherd_dsl.core.content import Content
-from shepherd_dsl.core.event import Change, Forked, Intent, Undo
+from shepherd_dsl.core.event import Change, Entry, Forked, Intent, Undo
+from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.machine import AnswerError, Asked, check_answer
 from shepherd_dsl.core.run import nth, question_of
 from shepherd_dsl.core.value import UNKNOWN, Blob, Con, Record, Value, err
@@ -29,6 +31,7 @@ from shepherd_dsl.scope.protocol import Scope, ScopeBackend
 
 _MOST_OPEN: Final = 64
 """Scopes that are open at once: each holds a mount and some descriptors."""
+_SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 
 
 class Performer:
@@ -133,7 +136,7 @@ class Performer:
             reached("scope.synced")
             value = await self._registry.perform(self._request(asked, key, scope))
             reached("handler.after")
-            change = scope.changes(self._keep)
+            change = without_new_privileges(self._tree.machine.runs[asked.run].files, scope.changes(self._keep))
             reached("scope.changed")
         except BaseException as why:
             # What the handler had begun to do to the files is nobody's change: they are looked at anew.
@@ -296,6 +299,23 @@ class Performer:
 
     def _show(self, asked: Asked, text: str) -> None:
         self._display.output(asked, self._redactor.text(text))
+
+
+def without_new_privileges(before: Files, change: Change) -> Change:
+    """The change, where set-user-id and set-group-id bits stay only with bytes that had them before.
+
+    A jail lets nobody set them, but the kernel leaves them on a file that is written to through a map of it.
+    """
+    if not any(entry is not None and stat.S_ISREG(entry.mode) and entry.mode & _SET_ID for _, entry in change):
+        return change
+    had = {(entry.mode & _SET_ID, entry.hash) for _, entry in before.items() if entry.mode & _SET_ID}
+
+    def kept(entry: Entry | None) -> Entry | None:
+        if entry is None or not stat.S_ISREG(entry.mode) or (entry.mode & _SET_ID, entry.hash) in had:
+            return entry
+        return Entry(entry.mode & ~_SET_ID, entry.hash)
+
+    return tuple((path, kept(entry)) for path, entry in change)
 
 
 def _not_done(outcome: Con) -> bool:

@@ -7,6 +7,7 @@ each time. Nothing is put to the disk: scopes are derived.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -449,7 +450,11 @@ class Requests(pyfuse3.Operations):
         node.content.stamp = now
         node.content.hash = None
         size = end if shorter else max(node.size, end)
-        scope.tree.put(number, attrs.evolve(node, mode=_without_privileges(node.mode), mtime=now, ctime=now, size=size))
+        mode = _without_privileges(node.mode)
+        scope.tree.put(number, attrs.evolve(node, mode=mode, mtime=now, ctime=now, size=size))
+        if mode != node.mode:
+            with contextlib.suppress(OSError):  # the kernel does not know it any more
+                pyfuse3.invalidate_inode(scope.index << _SHIFT | number, attr_only=True)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
