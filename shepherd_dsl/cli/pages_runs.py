@@ -94,6 +94,11 @@ RUNS: Final[dict[str, tuple[str, str]]] = {
         "a command that cannot be confined",
         "`shepherd doctor` says what works here. `[jail] off = true` in `.shepherd/config.toml` runs them unconfined.",
     ),
+    "limit": (
+        "no room to record what a command wrote",
+        "Recording its files would have left too little of the disk, so they are as before the command. The bound is a "
+        "quarter of `jail.keep_free` in `.shepherd/config.toml`. Free some space, or let the command write less.",
+    ),
     "link": (
         "the path is a symbolic link",
         "Links are never followed, so that a run stays in its files.",

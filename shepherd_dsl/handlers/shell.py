@@ -5,7 +5,8 @@ text to `/bin/sh -c`. `shell.online` and `shell.script_online` may use the netwo
 alone: they are irreversible. All answer `{code, out}`: the exit status (128 + n for a process killed by signal n) and
 what was written to standard output and standard error, in order. A command that could not run, or was ended at a limit,
 gives an error: `command` (no words, an open quote, a NUL), `not_found`, `not_executable`, `timeout`, `output`, `jail`
-(it cannot be confined). What the jail refuses the command sees as an error of the system: its answer is ordinary.
+(it cannot be confined); and the driver gives `limit` where it has no room to record what the command wrote. What the
+jail refuses the command sees as an error of the system: its answer is ordinary.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -42,6 +43,7 @@ from shepherd_dsl.runtime.merges import (
 )
 from shepherd_dsl.runtime.points import reached
 from shepherd_dsl.runtime.replays import ReplayReport, replay_run, replay_with
+from shepherd_dsl.runtime.reserve import Reserve
 from shepherd_dsl.runtime.trees import Task, fork_tree, machine_of, open_tree, start_tree
 from shepherd_dsl.runtime.workspace import TakenIn, Workspace, wanted_backend
 from shepherd_dsl.scope.journal import MergeRecord
@@ -238,6 +240,7 @@ def _driver(
                 display=display,
                 before=before,
                 again=again,
+                reserve=partial(Reserve, workspace.state, context.config.jail.limits.keep_free),
             )
         finally:
             scopes.close(ended=isinstance(tree.machine.runs[ROOT].code, ENDED))

@@ -33,6 +33,7 @@ from shepherd_dsl.runtime.display import Display, Sheltered, Silent
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.performer import Performer
 from shepherd_dsl.runtime.points import reached
+from shepherd_dsl.runtime.reserve import Reserve
 from shepherd_dsl.scope.protocol import ScopeBackend
 
 
@@ -57,7 +58,7 @@ class _Task:
 
 class Driver:
     """Drives one tree. `before` is what its trace says of handlers that were called earlier; see `Performer` for what
-    becomes of interrupted ones, and for `again`."""
+    becomes of interrupted ones, for `again` and for `reserve`."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Driver:
         display: Display | None = None,
         before: Attempts = Attempts(),  # noqa: B008  (frozen)
         again: bool = False,
+        reserve: Callable[[], Reserve],
     ) -> None:
         self.tree = tree
         self._display = Sheltered(display if display is not None else Silent(), redactor)
@@ -80,6 +82,7 @@ class Driver:
             display=self._display,
             before=before,
             again=again,
+            reserve=reserve,
         )
         self._tasks: dict[Key, _Task] = {}
         self._leaving: list[_Task] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -27,6 +27,7 @@ from shepherd_dsl.runtime.attempts import BEGUN, HELD, LATE, MARK, Attempts, Key
 from shepherd_dsl.runtime.display import Display
 from shepherd_dsl.runtime.live_tree import LiveTree
 from shepherd_dsl.runtime.points import reached
+from shepherd_dsl.runtime.reserve import NoRoomError, Reserve
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
 
 _MOST_OPEN: Final = 64
@@ -39,7 +40,7 @@ class Performer:
 
     What becomes of an intent that was `interrupted` before: a `pure` one is asked again; of any other the handler's
     `probe` is asked, and where that knows nothing the outcome is `Unknown`, unless `again` says to perform it once
-    more.
+    more. `reserve` says what recording is to leave of the disk.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Performer:
         display: Display,
         before: Attempts,
         again: bool,
+        reserve: Callable[[], Reserve],
     ) -> None:
         self._tree = tree
         self._registry = registry
@@ -60,6 +62,7 @@ class Performer:
         self._display = display
         self._before = before
         self._again = again
+        self._reserve = reserve
         self._found: dict[Key, Con | None] = {}
         # The scope that was used last stands last.
         self._open: dict[str, Scope] = {}
@@ -131,13 +134,19 @@ class Performer:
             reached("handler.after")
             return self._checked(asked, spec, value, ())
         self._at_work[asked.run] += 1
+        reserve = self._reserve()
         try:
             scope = self._scope(asked.run)
             reached("scope.synced")
             value = await self._registry.perform(self._request(asked, key, scope))
             reached("handler.after")
-            change = without_new_privileges(self._tree.machine.runs[asked.run].files, scope.changes(self._keep))
+            change = without_new_privileges(
+                self._tree.machine.runs[asked.run].files, scope.changes(partial(self._keep, reserve))
+            )
             reached("scope.changed")
+        except NoRoomError:
+            self._leave(asked.run)
+            return _no_room(asked, reserve), ()
         except BaseException as why:
             # What the handler had begun to do to the files is nobody's change: they are looked at anew.
             self._leave(asked.run)
@@ -231,9 +240,9 @@ class Performer:
         for run in idle[: max(0, len(self._open) + 1 - _MOST_OPEN)]:
             self._leave(run)
 
-    def _keep(self, data: Content) -> str:
+    def _keep(self, reserve: Reserve, data: Content) -> str:
         """Keep contents that a command wrote, without secrets."""
-        return self._tree.writer.put_blob(self._redactor.content(data))
+        return self._tree.writer.put_blob(reserve.watched(self._redactor.content(data)))
 
     def close(self) -> None:
         """Close the scopes; their folders stay."""
@@ -316,6 +325,12 @@ def without_new_privileges(before: Files, change: Change) -> Change:
         return Entry(entry.mode & ~_SET_ID, entry.hash)
 
     return tuple((path, kept(entry)) for path, entry in change)
+
+
+def _no_room(asked: Asked, reserve: Reserve) -> Con:
+    """The outcome where too little room is left to record the files. They are taken back when they are needed next."""
+    what = f"what {asked.op} wrote is not kept: recording it would leave less than {reserve.least} bytes of the disk"
+    return err("limit", f"{what}, which has {reserve.free()} left; the run's files are as before")
 
 
 def _not_done(outcome: Con) -> bool:

@@ -134,7 +134,9 @@ class Jail:
 
 NEVER = (
     "reading what lies in readable folders, locks and Unix sockets there",
-    "load, free space and memory of the machine as a whole",
+    "what /proc tells of the whole machine, and of the host's paths (mountinfo)",
+    "with network, what listens on the machine itself, and the names of all its Unix sockets",
+    "load, free space, inodes and memory of the machine as a whole, the driver's and the FUSE server's but for bounds",
     "handlers and agents in Python, which run in shepherd's own process",
 )
 """What no jail governs, in words."""

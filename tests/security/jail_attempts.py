@@ -245,6 +245,8 @@ KERNEL = (
     _py("raise_limit", "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)"),
     _py("trace_first", "done(libc.ptrace(16, 1, 0, 0))", proven=False),
     _py("trace_own_child", "p = os.fork()\nif not p: time.sleep(9)\ndone(libc.ptrace(16, p, 0, 0))", proven=False),
+    _py("trace_driver", "done(libc.ptrace(0x4206, @driver@, 0, 0)); libc.ptrace(17, @driver@, 0, 0)", proven=False),
+    _py("trace_drivers_child", "done(libc.ptrace(16, os.getppid(), 0, 0))", proven=False),
     _py("trace_victim", "done(libc.ptrace(0x4206, @victim@, 0, 0)); libc.ptrace(17, @victim@, 0, 0)", proven=False),
     _py(
         "read_memory_of_driver",

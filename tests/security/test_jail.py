@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -276,6 +277,22 @@ echo text > file.txt; git add file.txt 2>&1; git commit -qm x 2>&1; echo made
                 (outside.root / name).unlink(missing_ok=True)
             shutil.rmtree(outside.root / ".githooks", ignore_errors=True)
         assert outside.snapshot() == before
+
+    def test_a_tree_of_any_depth_is_no_bother_to_the_next(self, outside: World) -> None:
+        deep = (
+            "import os\nos.chdir(os.environ['TMPDIR'])\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\n"
+            "open('f', 'w').close()"
+        )
+        _, outcomes = outside.run(f'@python@ -c "{deep}"; echo $TMPDIR', "echo on")
+        (code, temporary), second = map(answer_of, outcomes)
+        assert (code, second) == (0, (0, "on\n"))
+        assert not Path(temporary.strip()).parent.exists()
+
+    def test_a_huge_sparse_file_is_not_read_into_memory(self, outside: World) -> None:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _, (outcome,) = outside.run("truncate -s 1500M sparse")
+        assert answer_of(outcome) == (0, "")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10  # KiB
 
     def test_nothing_of_one_command_is_loaded_by_the_next(self, outside: World) -> None:
         """Libraries, settings of shells and interpreters, and programs of the names that others look for."""
