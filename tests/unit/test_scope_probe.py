@@ -106,7 +106,9 @@ def candidates(monkeypatch: pytest.MonkeyPatch, *kinds: type[CopyBackend]) -> No
             Candidate(
                 kind.name,
                 lambda folder: (True, "it says"),
-                lambda folder, read_blob, ignored, kind=kind: kind(folder, read_blob=read_blob, ignored=ignored),
+                lambda folder, read_blob, ignored, memory, kind=kind: kind(
+                    folder, read_blob=read_blob, ignored=ignored
+                ),
             )
             for kind in kinds
         ),

@@ -50,7 +50,7 @@ def test_copies_of_ended_runs_are_removed(workspace: Workspace) -> None:
 
 def test_copies_of_any_depth_are_counted_and_removed(workspace: Workspace) -> None:
     (copy,) = (workspace.state / "scopes" / "1").glob("run-*")
-    deep = "import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\nopen('f', 'w').write('x')"
+    deep = "import os\nopen('f', 'w').write('x')\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
     subprocess.run([sys.executable, "-c", deep], cwd=copy / "files", check=True)
     assert workspace.unused_scopes().size > 0
     assert shepherd("doctor", "--quick").status == 0
