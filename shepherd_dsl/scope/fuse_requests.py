@@ -372,9 +372,9 @@ class Requests(pyfuse3.Operations):
         try:
             written = write_all(file.fd, data, at)
         except OSError:  # a full disk, when some of it may be there
-            self._note_bytes(file.scope, file.number, os.fstat(file.fd).st_size, shorter=True)
+            self._note_bytes(file, os.fstat(file.fd).st_size, shorter=True)
             raise
-        self._note_bytes(file.scope, file.number, at + written, shorter=False)
+        self._note_bytes(file, at + written, shorter=False)
         return written
 
     @_answer
@@ -437,24 +437,25 @@ class Requests(pyfuse3.Operations):
         try:
             self._make_own(file, size)
             os.ftruncate(file.fd, size)
-            self._note_bytes(scope, number, size, shorter=True)
+            self._note_bytes(file, size, shorter=True)
         finally:
             if passing:
                 os.close(file.fd)
 
-    def _note_bytes(self, scope: Served, number: int, end: int, *, shorter: bool) -> None:
+    def _note_bytes(self, file: Opened, end: int, *, shorter: bool) -> None:
         """Bytes of a file up to `end` were written, or it is that long now."""
-        node = scope.tree.get(number)
+        tree, number = file.scope.tree, file.number
+        node = tree.get(number)
         now = self._clock.now()
         assert node.content is not None
         node.content.stamp = now
         node.content.hash = None
         size = end if shorter else max(node.size, end)
-        mode = _without_privileges(node.mode)
-        scope.tree.put(number, attrs.evolve(node, mode=mode, mtime=now, ctime=now, size=size))
+        mode, blocks = _without_privileges(node.mode), os.fstat(file.fd).st_blocks
+        tree.put(number, attrs.evolve(node, mode=mode, mtime=now, ctime=now, size=size, blocks=blocks))
         if mode != node.mode:
             with contextlib.suppress(OSError):  # the kernel does not know it any more
-                pyfuse3.invalidate_inode(scope.index << _SHIFT | number, attr_only=True)
+                pyfuse3.invalidate_inode(file.scope.index << _SHIFT | number, attr_only=True)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -494,7 +495,7 @@ class Requests(pyfuse3.Operations):
         entry.st_nlink = 1 if node.is_folder else len(node.places)
         entry.st_uid, entry.st_gid = self._user, self._group
         entry.st_size = node.size
-        entry.st_blocks = (node.size + 511) >> 9
+        entry.st_blocks = node.blocks
         entry.st_mtime_ns = node.mtime
         entry.st_ctime_ns = node.ctime
         entry.st_atime_ns = node.atime

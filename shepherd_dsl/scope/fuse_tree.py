@@ -84,8 +84,9 @@ class Share:
 @attrs.frozen(slots=True)
 class Node:
     """A file, folder, link or the like; times are in ns. `places` are where it stands, several for hard links, none
-    when it was removed. `children` is for folders, `content` for files, `target` for links. All that it is in forks and
-    was before holds the same `share` of the memory; what a base has needs none."""
+    when it was removed. `children` is for folders, `content` for files, `target` for links. A file takes up `blocks` of
+    512 bytes on the disk: fewer than its size has where there are holes. All that it is in forks and was before holds
+    the same `share` of the memory; what a base has needs none."""
 
     mode: int
     mtime: int
@@ -93,6 +94,7 @@ class Node:
     atime: int
     places: tuple[Place, ...]
     size: int = 0
+    blocks: int = 0
     children: Children = _NOTHING
     content: Content | None = None
     target: bytes = b""
@@ -175,7 +177,14 @@ class FrozenBase:
                 target = node.content.read_link()
                 node = Node(node.mode | 0o777, *times, node.places, size=len(target), target=target)
             else:
-                node = Node(node.mode, *times, node.places, size=found.st_size, content=node.content)
+                node = Node(
+                    node.mode,
+                    *times,
+                    node.places,
+                    size=found.st_size,
+                    blocks=found.st_blocks,
+                    content=node.content,
+                )
             self._nodes[number] = node
         return node
 

@@ -84,6 +84,21 @@ def test_sizes_are_set(top: Path) -> None:
         assert os.pread(file.fileno(), 10, 0) == b"he"
 
 
+def test_blocks_are_those_on_the_disk(top: Path) -> None:
+    with open(top / "holes", "wb", buffering=0) as file:
+        file.truncate(1 << 30)
+        file.seek(1 << 29)
+        file.write(b"x")
+        assert 0 < os.fstat(file.fileno()).st_blocks < 256
+        file.write(b"y" * 1_000_000)
+        assert 1_000_000 // 512 <= os.fstat(file.fileno()).st_blocks < 1_200_000 // 512
+        file.truncate(10)
+    assert (top / "holes").stat().st_blocks == 0
+    assert (top / "d" / "b").stat().st_blocks >= 5000 // 512, "of its base"
+    os.truncate(top / "d" / "b", 1 << 30)
+    assert 0 < (top / "d" / "b").stat().st_blocks < 256
+
+
 def test_renaming(top: Path) -> None:
     (top / "m").write_bytes(b"m")
     (top / "n").write_bytes(b"n")
