@@ -290,19 +290,31 @@ class Beneath:
         else:
             self._destroy(gone)
 
-    def _clear(self, first: str) -> None:
-        """Removes a folder where it stands: one that an overlay has from a layer below cannot be moved."""
-        todo, found = [first], list[str]()
-        while todo:
-            path = todo.pop()
-            found.append(path)
-            fd, name = self._place(path)
-            _allow(fd, name)
-            for inner, _ in self.list(path):
-                if not self.unlink(f"{path}/{inner}"):
-                    todo.append(f"{path}/{inner}")
-        for path in reversed(found):
-            self.rmdir(path)
+    def _clear(self, path: str) -> None:
+        """Removes a folder where it stands: one that an overlay has from a layer below cannot be moved.
+
+        It may be deeper than a path of a run's files, and than folders can be open at a time: the way back is `..`.
+        """
+        above, name = self._place(path)
+        at = os.open(name, _FOLDER, dir_fd=above)
+        way: list[tuple[bytes, list[bytes], tuple[int, int]]] = []
+        try:
+            inner = _without_files(at)
+            while inner or way:
+                if inner:
+                    down = inner.pop()
+                    way.append((down, inner, _identity(at)))
+                    at = _step(at, down)
+                    inner = _without_files(at)
+                    continue
+                gone, inner, above_it = way.pop()
+                at = _step(at, b"..")
+                if _identity(at) != above_it:
+                    raise OSError(errno.ESTALE, "a folder was moved while it was removed", path)
+                os.rmdir(gone, dir_fd=at)
+        finally:
+            os.close(at)
+        os.rmdir(name, dir_fd=above)
 
     def empty_stage(self) -> None:
         """Removes what an interrupted process left in the staging folder."""
@@ -453,6 +465,31 @@ def _allow(above: int, name: bytes) -> bool:
         return False
     finally:
         os.close(fd)
+
+
+def _step(at: int, name: bytes) -> int:
+    """A descriptor of a folder in the one of `at`, which is closed."""
+    found = os.open(name, _FOLDER, dir_fd=at)
+    os.close(at)
+    return found
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    """Which file it is, among those that are there."""
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
+
+
+def _without_files(fd: int) -> list[bytes]:
+    """Unlinks what a folder holds but for inner folders, of which it gives the names; its owner may use these then."""
+    inner = list[bytes]()
+    for name in [os.fsencode(name) for name in os.listdir(_from_start(fd))]:
+        if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            _allow(fd, name)
+            inner.append(name)
+        else:
+            os.unlink(name, dir_fd=fd)
+    return inner
 
 
 @contextlib.contextmanager
