@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -23,12 +23,32 @@ Content: TypeAlias = "bytes | tuple[int, bytes] | None"
 """A file's bytes, or its (mode, bytes); None for an empty folder."""
 
 
+Lack: TypeAlias = Literal["folder moves", "kept links", "O_TMPFILE", "mapped reads", "shared forks"]
+"""What an ordinary folder does, or a fork could, and a backend's may not:
+
+    folder moves   a folder that the scope was opened or forked with is renamed in one step; without, `rename` says
+                   EXDEV
+    kept links     after a fork, two names of one file are one still in the original; without, what is written to one of
+                   them makes it a file of its own. And a second name of a file that the scope was opened with has the
+                   inode number of the first
+    O_TMPFILE      files that never had a name; without, `open` says EOPNOTSUPP
+    mapped reads   memory that is mapped from a file for reading alone shows what others write to the file later;
+                   without, it may go on showing what was there
+    shared forks   a fork shares what its original has on the disk, holes too; without, it is written anew, of the
+                   recorded files alone: extended attributes are never in it
+"""
+
+
 @attrs.frozen(slots=True)
 class ScopeCase:
-    """A backend to be checked: `make(folder, read_blob)` gives one that keeps its copies below `folder`."""
+    """A backend to be checked: `make(folder, read_blob)` gives one that keeps its copies below `folder`.
+
+    What it `lacks` is checked to be missing in the way that is said.
+    """
 
     name: str
     make: Callable[[Path, ReadBlob], ScopeBackend]
+    lacks: frozenset[Lack] = attrs.field(default=frozenset(), kw_only=True)
 
 
 class Lab:
@@ -102,6 +122,27 @@ class Lab:
 def place_of(scope: Scope, path: str) -> Path:
     """Where a path of the run's files is."""
     return scope.folder / os.fsdecode(os_name(path))
+
+
+def rename(of: Path, to: Path) -> int:
+    """Rename as a process does; the number of the error, 0 where it is done."""
+    try:
+        os.rename(of, to)
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+def room(path: Path | int) -> int:
+    """Bytes that a file takes up on the disk, which holes do not; a descriptor is as good as a path."""
+    return os.stat(path).st_blocks * 512
+
+
+def write_at(path: Path, at: int, data: bytes) -> None:
+    """Write into a file that is there, as a process does that does not put another in its place."""
+    with open(path, "r+b", buffering=0) as file:
+        file.seek(at)
+        file.write(data)
 
 
 def clear(folder: Path) -> None:

@@ -7,6 +7,7 @@ The model is a plain map from paths to modes and bytes for each run. Needs the p
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shepherd_dsl.conformance.scope import Lab, ScopeCase
+from shepherd_dsl.conformance.scope_lab import rename
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, os_name
 from shepherd_dsl.scope.protocol import Scope
@@ -33,6 +35,7 @@ RULES = (
     "hard_link",
     "mkdir",
     "rename",
+    "rename_refused",
     "remove",
     "changes",
     "sync",
@@ -143,11 +146,12 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
             one, two = self.place(scope, path), self.place(scope, other)
             if one is None or two is None or not os.path.lexists(one):
                 return
-            try:
-                os.rename(one, two)
-            except OSError:
-                return
-            REACHED["rename"] += 1
+            expected = _rename_answers(one, two)
+            if "folder moves" in case.lacks and one.is_dir() and not one.is_symlink():
+                expected.add(errno.EXDEV)
+            said = rename(one, two)
+            assert said in expected, f"{path!r} to {other!r}: {said} instead of one of {expected}"
+            REACHED["rename_refused" if said else "rename"] += 1
 
         @rule(data=st.data(), path=_paths)
         def remove(self, data: st.DataObject, path: str) -> None:
@@ -216,6 +220,19 @@ def scope_machine(case: ScopeCase, *, folder: Path | None = None) -> Any:
                 assert Files.of(scope.files.items()) == scope.files
 
     return ScopeMachine
+
+
+def _rename_answers(of: Path, to: Path) -> set[int]:
+    """The errors, or 0, of which one is the answer to a rename of what is there."""
+    if of in to.parents:
+        return {errno.EINVAL}
+    if of == to or not os.path.lexists(to):
+        return {0}
+    is_folder, over_folder = (path.is_dir() and not path.is_symlink() for path in (of, to))
+    if is_folder != over_folder:
+        # A folder that holds what is to be renamed is not empty, which may be said first.
+        return {errno.ENOTDIR} if is_folder else {errno.EISDIR, errno.ENOTEMPTY}
+    return {errno.ENOTEMPTY, errno.EEXIST} if over_folder and any(to.iterdir()) else {0}
 
 
 def _regular_files(folder: Path) -> list[Path]:

@@ -18,8 +18,9 @@ from shepherd_dsl.scope.copy import CopyBackend, CopyScope, escape_run
 from shepherd_dsl.scope.ignore import ignored_by, nothing_ignored
 from shepherd_dsl.scope.probe import open_backend, probe
 from shepherd_dsl.testing.memory_scope import MemoryBackend
+from tests.support.scopes import COPY_LACKS
 
-CASE = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
+CASE = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob), lacks=COPY_LACKS)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -26,7 +26,7 @@ from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.ignore import ignored_by
 from shepherd_dsl.scope.tidy import Unused, unused
 from tests.support.scope_scenes import expect_ignored_goes_along, held
-from tests.support.scopes import needs_fuse
+from tests.support.scopes import FUSE_LACKS, needs_fuse
 
 pytestmark = needs_fuse
 
@@ -47,7 +47,7 @@ def nothing_is_left_open() -> Iterator[None]:
         MADE.pop().close()
 
 
-CASE = ScopeCase("fuse", make)
+CASE = ScopeCase("fuse", make, lacks=FUSE_LACKS)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

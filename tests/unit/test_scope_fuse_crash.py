@@ -17,7 +17,7 @@ from shepherd_dsl.scope.fuse import FuseBackend
 from tests.support.killing import count_steps, killed_at, stop_counting
 from tests.support.plain_user import as_root, do_as_plain_user, python_for_all
 from tests.support.scope_scenes import expect_any_files, points, scenario
-from tests.support.scopes import needs_fuse
+from tests.support.scopes import FUSE_LACKS, needs_fuse
 
 pytestmark = needs_fuse
 
@@ -39,7 +39,7 @@ def nothing_is_left_open() -> Iterator[None]:
         MADE.pop().close()
 
 
-CASE = ScopeCase("fuse", make)
+CASE = ScopeCase("fuse", make, lacks=FUSE_LACKS)
 
 
 def chosen(folder: Path, seed: int) -> list[int]:

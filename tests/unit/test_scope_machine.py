@@ -13,12 +13,14 @@ from shepherd_dsl.conformance.scope_machine import REACHED, RULES, scope_machine
 from shepherd_dsl.scope.copy import CopyBackend
 from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.overlay import OverlayBackend
-from tests.support.scopes import needs_fuse, needs_overlay
+from tests.support.scopes import COPY_LACKS, FUSE_LACKS, OVERLAY_LACKS, needs_fuse, needs_overlay
 
 MEMORY = Path("/dev/shm")  # nothing here is about durability, and a busy disk would make it slow
-COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
-OVERLAY = ScopeCase("overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob))
-FUSE = ScopeCase("fuse", lambda folder, read_blob: FuseBackend(folder, read_blob=read_blob))
+COPY = ScopeCase("copy", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob), lacks=COPY_LACKS)
+OVERLAY = ScopeCase(
+    "overlay", lambda folder, read_blob: OverlayBackend(folder, read_blob=read_blob), lacks=OVERLAY_LACKS
+)
+FUSE = ScopeCase("fuse", lambda folder, read_blob: FuseBackend(folder, read_blob=read_blob), lacks=FUSE_LACKS)
 ALL = [COPY, pytest.param(OVERLAY, marks=needs_overlay), pytest.param(FUSE, marks=needs_fuse)]
 EXAMPLES = {"fuse": 15}
 """Its every restart is that of a process."""

@@ -18,7 +18,7 @@ from shepherd_dsl.scope.overlay import OverlayBackend
 from tests.support.killing import killed_at
 from tests.support.plain_user import as_root, do_as_plain_user, python_for_all
 from tests.support.scope_scenes import expect_any_files, expect_ignored_goes_along, points, scenario
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import OVERLAY_LACKS, needs_overlay
 
 pytestmark = needs_overlay
 
@@ -38,7 +38,7 @@ def nothing_is_left_open() -> Iterator[None]:
         MADE.pop().close()
 
 
-CASE = ScopeCase("overlay", make)
+CASE = ScopeCase("overlay", make, lacks=OVERLAY_LACKS)
 SEED, POINTS = 2026, points(300)
 """Which steps of the backend the process is killed at, of some thousands."""
 

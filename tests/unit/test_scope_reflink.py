@@ -29,7 +29,7 @@ from tests.support.images import KINDS, mounted
 from tests.support.killing import killed_at
 from tests.support.plain_user import do_as_plain_user
 from tests.support.scope_scenes import expect_any_files, points, scenario
-from tests.support.scopes import needs_overlay
+from tests.support.scopes import OVERLAY_LACKS, needs_overlay
 from tests.unit.test_scope_machine import check_machine
 
 MADE: list[ScopeBackend] = []
@@ -42,7 +42,9 @@ def made(backend: ScopeBackend) -> ScopeBackend:
 
 
 CASE = ScopeCase("reflink", lambda folder, read_blob: made(ReflinkBackend(folder, read_blob=read_blob)))
-OVERLAY = ScopeCase("overlay", lambda folder, read_blob: made(OverlayBackend(folder, read_blob=read_blob)))
+OVERLAY = ScopeCase(
+    "overlay", lambda folder, read_blob: made(OverlayBackend(folder, read_blob=read_blob)), lacks=OVERLAY_LACKS
+)
 SEED, POINTS = 5, points(40)
 """Which steps of the backend the process is killed at."""
 
