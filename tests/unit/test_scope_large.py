@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import pytest
 
-from shepherd_dsl.conformance.scope import Lab, ScopeCase
+from shepherd_dsl.conformance.scope import FULL, LARGE, SAMPLE, Lab, LargeCheck, ScopeCase
 from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import Files
 from shepherd_dsl.scope.bases import remove_tree
 from shepherd_dsl.scope.copy import CopyBackend
+from shepherd_dsl.scope.fuse import FuseBackend
 from shepherd_dsl.scope.overlay import OverlayBackend
 from shepherd_dsl.scope.protocol import ScopeBackend
-from tests.support.scopes import needs_overlay
+from shepherd_dsl.scope.reflink import ReflinkBackend
+from tests.support.images import KINDS, mounted
+from tests.support.scopes import COPY_LACKS, FUSE_LACKS, OVERLAY_LACKS, needs_fuse, needs_overlay
 
-LARGE = bool(os.environ.get("SHEPHERD_LARGE"))
-COUNT = 100_000 if LARGE else 2_500
-SIZE = 5 << 30 if LARGE else 48 << 20
+IN_FULL: Final = bool(os.environ.get("SHEPHERD_LARGE"))
+SCALE: Final = FULL if IN_FULL else SAMPLE
+SIZE: Final = SCALE.size
+IMAGE_BYTES: Final = 2 * SIZE + (6 << 30)
+"""What a file system on an image may hold at most."""
 
 MADE: list[ScopeBackend] = []
 
@@ -31,54 +38,47 @@ def made(backend: ScopeBackend) -> ScopeBackend:
     return backend
 
 
-COPY = ScopeCase("copy", lambda folder, read_blob: made(CopyBackend(folder, read_blob=read_blob)))
-OVERLAY = ScopeCase("overlay", lambda folder, read_blob: made(OverlayBackend(folder, read_blob=read_blob)))
-BOTH = pytest.mark.parametrize("case", [COPY, pytest.param(OVERLAY, marks=needs_overlay)], ids=lambda case: case.name)
+COPY = ScopeCase("copy", lambda folder, read_blob: made(CopyBackend(folder, read_blob=read_blob)), lacks=COPY_LACKS)
+OVERLAY = ScopeCase(
+    "overlay", lambda folder, read_blob: made(OverlayBackend(folder, read_blob=read_blob)), lacks=OVERLAY_LACKS
+)
+FUSE = ScopeCase("fuse", lambda folder, read_blob: made(FuseBackend(folder, read_blob=read_blob)), lacks=FUSE_LACKS)
+REFLINK = {
+    kind: ScopeCase(f"reflink-{kind}", lambda folder, read_blob: made(ReflinkBackend(folder, read_blob=read_blob)))
+    for kind in KINDS
+}
+ALL = pytest.mark.parametrize(
+    "case",
+    [COPY, pytest.param(OVERLAY, marks=needs_overlay), pytest.param(FUSE, marks=needs_fuse), *REFLINK.values()],
+    ids=lambda case: case.name,
+)
 
 
 @pytest.fixture
-def lab(case: ScopeCase, tmp_path: Path) -> Iterator[Lab]:
-    yield Lab(case, tmp_path)
-    while MADE:
-        MADE.pop().close()
+def place(case: ScopeCase, tmp_path: Path) -> Iterator[Path]:
+    """A folder for a backend's copies: for reflinks, on a file system that has them."""
+    kind = next((kind for kind, reflink in REFLINK.items() if reflink is case), None)
+    with (
+        contextlib.nullcontext(tmp_path)
+        if kind is None
+        else mounted(kind, limit=IMAGE_BYTES, within=tmp_path) as folder
+    ):
+        yield folder
+        while MADE:
+            MADE.pop().close()
+        gc.collect()  # nothing may be open on a file system that is to be unmounted
     remove_tree(tmp_path)  # gigabytes, which pytest would keep for a while
 
 
-def check_files(folder: Path, files: Files, sample: list[str], lab: Lab) -> None:
-    """As many files as there should be, and those of the sample right."""
-    assert sum(len(names) for _, _, names in os.walk(folder)) == sum(1 for _ in files.items())
-    for path in sample:
-        entry = files.get(path)
-        if entry is None:
-            assert not os.path.lexists(folder / path)
-        else:
-            assert (folder / path).read_bytes() == lab.blobs[entry.hash]
-            assert (folder / path).stat().st_mode == entry.mode
+@pytest.fixture
+def lab(case: ScopeCase, place: Path) -> Lab:
+    return Lab(case, place)
 
 
-@BOTH
-def test_very_many_files(lab: Lab) -> None:
-    content = {f"d{i % 50}/e{i % 1000}/f{i}": b"%d" % i for i in range(COUNT)}
-    scope = lab.backend.open("root", lab.files(content))
-    begin = scope.files
-    sample = Random(1).sample(sorted(content), 300)
-    check_files(scope.folder, begin, sample, lab)
-    assert scope.changes(lab.keep) == ()
-    for path in sample[:20]:
-        (scope.folder / path).write_bytes(b"changed " + path.encode())
-    for path in sample[20:40]:
-        (scope.folder / path).unlink()
-    assert {path for path, _ in scope.changes(lab.keep)} >= set(sample[:40])
-    changed = scope.files
-    lab.backend.fork("root", "copy")
-    copy = lab.backend.open("copy", changed)
-    check_files(copy.folder, changed, sample, lab)
-    scope.sync(begin)
-    check_files(scope.folder, begin, sample, lab)
-    check_files(copy.folder, changed, sample, lab)
-    assert scope.changes(lab.keep) == copy.changes(lab.keep) == ()
-    copy.close()
-    scope.close()
+@ALL
+@pytest.mark.parametrize("check", LARGE, ids=lambda check: check.__name__)
+def test_conforms_at_scale(check: LargeCheck, case: ScopeCase, place: Path) -> None:
+    check(case, place, SCALE)
 
 
 def blob_hash(path: Path) -> str:
@@ -90,9 +90,9 @@ def blob_hash(path: Path) -> str:
     return found.hexdigest()
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
-    "sparse", [True, pytest.param(False, marks=pytest.mark.skipif(not LARGE, reason="SHEPHERD_LARGE is not set"))]
+    "sparse", [True, pytest.param(False, marks=pytest.mark.skipif(not IN_FULL, reason="SHEPHERD_LARGE is not set"))]
 )
 def test_a_very_large_file(lab: Lab, sparse: bool) -> None:
     scope = lab.backend.open("root", lab.files({"a": b"1"}))
