@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from functools import partial
@@ -342,6 +344,31 @@ class Beneath:
             return os.fstat(file).st_ctime_ns
         finally:
             os.close(file)
+
+    def may_be_written(self, path: str) -> bool:
+        """Whether a process has the regular file `path` open, or in its memory, for writing, as far as is known.
+
+        What it writes to its memory later may then change neither the file's times nor its size. It is known on Linux,
+        of files that are ours, where the file system has leases: the kernel gives none to read what others may write.
+        """
+        set_lease = getattr(fcntl, "F_SETLEASE", None)
+        if set_lease is None:
+            return False
+        fd, name = self._place(path)
+        try:
+            file = os.open(name, _FILE, dir_fd=fd)
+        except PermissionError:
+            return True
+        try:
+            # Who opens it in this very moment waits, and we are told so: by a signal that does nothing.
+            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(file, set_lease, fcntl.F_RDLCK)
+            fcntl.fcntl(file, set_lease, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+        finally:
+            os.close(file)
+        return False
 
     def _place(self, path: str) -> tuple[int, bytes]:
         head, _, last = path.rpartition("/")

@@ -28,7 +28,7 @@ _VERSION = 1
 @attrs.frozen(slots=True)
 class Seen:
     """An entry as it was found: `stamp` is (mtime ns, ctime ns, size, inode, mode), and `racy` says that a later change
-    could leave the same stamp."""
+    could leave the same stamp: in the same tick of the clock, or by a process that has the file in its memory."""
 
     entry: Entry
     stamp: tuple[int, ...]
@@ -139,8 +139,11 @@ def look(
     """The file or link at `path`, of which `found` is the stat; not read where it is as `old` says."""
     if old is not None and not old.racy and old.stamp == stamp(found):
         return old
+    # Before the first look into it: what is written to memory after that may not change the stat.
+    written = stat.S_ISREG(found.st_mode) and at.may_be_written(path)
     if stat.S_ISREG(found.st_mode) and found.st_size > LARGE:
-        return _look_long(at, path, old, now, put_blob, unstable, replaced)
+        seen = _look_long(at, path, old, now, put_blob, unstable, replaced)
+        return attrs.evolve(seen, racy=seen.racy or written)
     steady = False
     for _ in range(_TRIES):
         data, after = at.read(path)
@@ -152,7 +155,7 @@ def look(
         unstable.append(path)
     mode = LINK if stat.S_ISLNK(after.st_mode) else after.st_mode
     entry = Entry(mode, kept(path, data, old, put_blob, replaced))
-    return seen_now(entry, after, now) if steady else Seen(entry, stamp(after), True)
+    return seen_now(entry, after, now) if steady and not written else Seen(entry, stamp(after), True)
 
 
 def _look_long(
