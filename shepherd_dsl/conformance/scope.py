@@ -2,7 +2,7 @@
 
 A package that brings a backend runs it from its own tests:
 
-    CASE = ScopeCase("plain", lambda folder, read_blob: CopyBackend(folder, read_blob=read_blob))
+    CASE = ScopeCase("plain", PlainBackend, lacks=frozenset({"shared forks"}))
 
     @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
     def test_conforms(check: Check, tmp_path: Path) -> None:
@@ -12,7 +12,7 @@ A package that brings a backend runs it from its own tests:
     def test_conforms_at_scale(check: LargeCheck, tmp_path: Path) -> None:
         check(CASE, tmp_path, SAMPLE)  # FULL takes minutes, and tens of gigabytes
 
-What a backend does otherwise than an ordinary folder, `ScopeCase(…, lacks=…)` says. `conformance.scope_machine` adds a
+`lacks` says what a backend does otherwise (`Lack`), and that is checked as well. `conformance.scope_machine` adds a
 Hypothesis state machine. Each check raises AssertionError that says what was wrong, or unittest.SkipTest, which pytest
 knows, where the file system of its folder has not what it is about. What stands in a folder is read here by other means
 than the backends'. What a fork begins with beside the files (what is ignored, a FIFO) is the backend's own affair.
