@@ -50,11 +50,12 @@ _VERSION: Final = 1
 @attrs.frozen(slots=True)
 class Stack:
     """What lies below a run's topmost layer: layers that are only read, the newest first, and a base. `files` is what
-    they hold."""
+    they hold, and `skipped` are the paths of what they hold that is not carried."""
 
     frozen: tuple[str, ...]
     base: Base
     files: Files
+    skipped: tuple[str, ...] = ()
 
 
 class Layers:
@@ -96,7 +97,7 @@ class Layers:
             base = self._bases.named(found["base"])
             if base is None or not all((self.folder / name).is_dir() for name in frozen):
                 return None
-            return Stack(frozen, base, self._files(frozen, base))
+            return Stack(frozen, base, self._files(frozen, base), tuple(map(str, found.get("skipped", ()))))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -106,14 +107,14 @@ class Layers:
             self._write(run, stack)
         self._tidy_soon()
 
-    def freeze(self, run: str, stack: Stack, files: Files) -> Stack:
-        """Make the topmost layer of a run, which is not mounted and holds `files` over `stack`, one that is only read;
-        what lies below the next one."""
+    def freeze(self, run: str, stack: Stack, files: Files, skipped: tuple[str, ...]) -> Stack:
+        """Make the topmost layer of a run, which is not mounted and holds `files` and what is `skipped` over `stack`,
+        one that is only read; what lies below the next one."""
         with self._mutex:
             name = self._new_name("frozen")
             self._sizes[name] = self._describe(name, stack.files, files)
             (self.of(run) / "upper").rename(self.folder / name)
-            after = Stack((name, *stack.frozen), stack.base, files)
+            after = Stack((name, *stack.frozen), stack.base, files, skipped)
             self._write(run, after)
         self._tidy_soon()
         self._squash_soon(after)
@@ -166,7 +167,8 @@ class Layers:
     def _write(self, run: str, stack: Stack) -> None:
         layer = self.of(run)
         layer.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"version": _VERSION, "boot": _boot(), "base": stack.base.name, "frozen": stack.frozen})
+        what = {"base": stack.base.name, "frozen": stack.frozen, "skipped": stack.skipped}
+        text = json.dumps({"version": _VERSION, "boot": _boot(), **what})
         temporary = layer / "layer.json.new"
         temporary.write_text(text, "ascii")
         temporary.replace(layer / "layer.json")

@@ -142,7 +142,7 @@ class OverlayScope:
         if not self._backend.mounts.unmount(self._backend.place(self.run)):
             self._open_root(self._backend.reopen(self.run))
             return False
-        self.stack = layers.freeze(self.run, stack, self.files)
+        self.stack = layers.freeze(self.run, stack, self.files, self.skipped)
         self._seen = {}
         self._mount()
         return True
@@ -195,7 +195,7 @@ class OverlayScope:
     def _look(self, put_blob: PutBlob, wanted: Files) -> None:
         """Find what the folder holds, from the topmost layer and what lies below it."""
         self._at.empty_stage()
-        found, files = LayerSurvey(
+        survey = LayerSurvey(
             self._upper,
             self._at,
             self.stack.files,
@@ -206,12 +206,14 @@ class OverlayScope:
             tracked=lambda path: any(
                 known.get(path) is not None or known.is_folder(path) for known in (self.stack.files, self.files, wanted)
             ),
-        ).take()
+        )
+        found, files = survey.take()
         for path in found.replaced:
             entry = found.seen[path].entry
             self._at.put(path, entry, self._backend.read_blob(entry.hash))
             placed = self._upper.stat(path)
             assert placed is not None
             found.seen[path] = Seen(entry, stamp(placed), True)
-        self._seen, self.skipped, self.files = found.seen, found.skipped, files
+        below = [path for path in self.stack.skipped if survey.shows(path)]
+        self._seen, self.skipped, self.files = found.seen, tuple(sorted({*found.skipped, *below})), files
         self._whole = True

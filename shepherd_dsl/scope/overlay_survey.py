@@ -74,6 +74,11 @@ class LayerSurvey:
         )
         return survey, self._files()
 
+    def shows(self, path: str) -> bool:
+        """After `take`: whether what the layers below have at `path` is seen."""
+        names = path.split("/")
+        return not any("/".join(names[:depth]) in self._hidden for depth in range(len(names) + 1))
+
     def _inside(self, folder: str) -> list[tuple[str, os.stat_result]]:
         """What the layer has in a folder; one that a process made unusable is given back through the overlay."""
         try:

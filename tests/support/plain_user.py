@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,10 +35,11 @@ def do_as_plain_user(
     action: Callable[[Path], None], place: Path | None = None, *, python: str = sys.executable
 ) -> None:
     """Do `action` with a folder of its own (`place`, else a new one) in a process of a user without rights, to whom
-    `sys.executable` is `python`. An action that raises fails the test."""
+    `sys.executable` is `python`. An action that raises fails the test, or skips it by a SkipTest."""
     # Not below what pytest gives: others may not enter that.
     folder = place or Path(tempfile.mkdtemp(prefix="shepherd-plain-"))
     os.chown(folder, NOBODY, NOBODY)
+    said, saying = os.pipe()
     child = os.fork()
     if child == 0:
         try:
@@ -47,10 +49,18 @@ def do_as_plain_user(
             os.setuid(NOBODY)
             action(folder)
             os._exit(0)
+        except unittest.SkipTest as skipped:
+            os.write(saying, str(skipped).encode())
+            os._exit(0)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
+    os.close(saying)
+    with os.fdopen(said) as why_not:
+        skipped = why_not.read()
     _, status = os.waitpid(child, 0)
     if place is None:
         remove_tree(folder)
     assert status == 0
+    if skipped:
+        pytest.skip(skipped)
