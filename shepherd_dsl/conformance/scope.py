@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from shepherd_dsl.conformance.scope_awkward import AWKWARD
-from shepherd_dsl.conformance.scope_lab import Content, Lab, Lack, ScopeCase, clear, place_of, walk
+from shepherd_dsl.conformance.scope_lab import Content, Lab, Lack, ScopeCase, clear, place_of, walk, write_at
 from shepherd_dsl.conformance.scope_large import FULL, LARGE, SAMPLE, LargeCheck, Scale
 from shepherd_dsl.conformance.scope_posix import POSIX
 from shepherd_dsl.core.content import whole
@@ -217,6 +217,8 @@ def forks_are_isolated(case: ScopeCase, folder: Path) -> None:
     """What one run's processes do, in place too, is not seen by another's."""
     lab = Lab(case, folder)
     scope = lab.start({"f": b"1", "d/g": b"1", "e": None})
+    place_of(scope, "made").write_bytes(b"made before the forks")
+    lab.changes(scope)
     files = scope.files
     runs = ["root.0", "root.1(root)", "root.1(root).0"]
     copies = []
@@ -227,11 +229,17 @@ def forks_are_isolated(case: ScopeCase, folder: Path) -> None:
     for number, copy in enumerate(copies):
         with open(place_of(copy, "f"), "r+b") as file:
             file.write(b"%d" % (number + 5))
+        write_at(place_of(copy, "made"), 0, b"%d" % number)
         place_of(copy, "d/g").unlink()
     lab.expect(scope, files)
     assert lab.changes(scope) == ()
+    write_at(place_of(scope, "made"), 0, b"9")
+    assert lab.changes(scope) == (("made", lab.entry(b"9ade before the forks")),)
+    files = scope.files
     for number, copy in enumerate(copies):
-        assert dict(lab.changes(copy))["f"] == lab.entry(b"%d" % (number + 5))
+        found = dict(lab.changes(copy))
+        assert found["f"] == lab.entry(b"%d" % (number + 5))
+        assert found["made"] == lab.entry(b"%dade before the forks" % number)
         copy.close()
     lab.backend.remove(runs[0])
     lab.expect(scope, files)
