@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shepherd_dsl.conformance.scope import CHECKS, Check, Content, Lab, ScopeCase, walk
+from shepherd_dsl.core.content import LARGE
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash
 from shepherd_dsl.errors import ScopeError, UserError
@@ -241,4 +243,22 @@ def test_what_was_written_in_the_last_tick_is_read_again(
     monkeypatch.setattr(Beneath, "read", read)
     assert scope.changes(lab.keep) == ()
     assert found == reads
+    scope.close()
+
+
+def test_a_large_file_that_is_written_in_memory_is_read_again(tmp_path: Path) -> None:
+    lab = Lab(CASE, tmp_path)
+    scope = lab.start({})
+    with open(scope.folder / "large", "w+b") as file:
+        file.truncate(LARGE + 1)
+        memory = mmap.mmap(file.fileno(), 0)
+    hashes = set()
+    for turn in range(3):
+        memory[:1] = b"%d" % turn
+        time.sleep(0.05)  # so that the time that this gives the file is older than the look
+        ((_, entry),) = scope.changes(lab.keep)
+        assert entry is not None
+        hashes.add(entry.hash)
+    assert len(hashes) == 3
+    memory.close()
     scope.close()
