@@ -11,8 +11,9 @@ changed is known from the run's topmost layer; nothing else is looked at.
 Everything is derived. A layer is kept for the next process, but not over a restart of the machine, for nothing of it is
 put to the disk: then a run's files are made anew from the trace, and what was ignored is gone.
 
-Carried and not carried is what the plain-copy backend says. A folder that stands in a layer below cannot be renamed in
-one step: `rename` says EXDEV, and `mv` copies it.
+Carried and not carried is what the plain-copy backend says; but two names of one file, once a fork has frozen their
+layer, become two files when one of them is written. A folder that stands in a layer below cannot be renamed in one
+step: `rename` says EXDEV, and `mv` copies it.
 """
 
 from __future__ import annotations
