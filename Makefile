@@ -31,8 +31,9 @@ lean: $(STAMP)  ## the Lean sources: build and audit, with lake or with a Lean t
 verified: $(STAMP)  ## spec/verified.md: which theorem proves what
 	$(BIN)/python -m tools.verified
 
-unit: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest
+unit: $(STAMP)  ## all tests; those that count processes or fill disks alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/security
+	$(BIN)/python -m pytest tests/security
 
 difftest: $(STAMP)  ## 20,000 generated cases, Python against Lean
 	$(BIN)/python -m tests.differential.run_cases --cases 20000
