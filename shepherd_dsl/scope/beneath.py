@@ -29,6 +29,8 @@ from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, normal_path, os_name, pa
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_OPEN = 64
+_BLOCK = 4096
+_ZEROS = bytes(_BLOCK)
 
 
 class Beneath:
@@ -174,8 +176,8 @@ class Beneath:
     ) -> str:
         """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
 
-        It was changed at `time` (ns), without it now. With `sync` it is on the disk afterwards (the staging folder
-        itself: `sync_stage`).
+        Blocks of zeros become holes. It was changed at `time` (ns), without it now. With `sync` it is on the disk
+        afterwards (the staging folder itself: `sync_stage`).
         """
         if name is None:
             self._count += 1
@@ -192,10 +194,10 @@ class Beneath:
             raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._stage
         )
         try:
+            offset = 0
             for part in parts_of(data):
-                rest = memoryview(part)
-                while rest:
-                    rest = rest[os.write(file, rest) :]
+                _write_piece(file, part, offset)
+                offset += len(part)
             os.fchmod(file, entry.mode & 0o7777)
             if time is not None:
                 os.utime(file, ns=(time, time))
@@ -464,6 +466,32 @@ def _from_start(fd: int) -> int:
     """A folder to be listed: on btrfs an open one shows what was in it when its position was last set to the start."""
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+def _write_piece(file: int, data: bytes, offset: int) -> None:
+    """Writes `data` at `offset` of a file that holds nothing there yet: blocks of zeros become holes."""
+    start = done = 0
+    while True:
+        found = data.find(_ZEROS, start)
+        if found < 0:
+            break
+        hole = found + -(offset + found) % _BLOCK
+        end = hole
+        while data.startswith(_ZEROS, end):
+            end += _BLOCK
+        start = end
+        if end > hole:
+            _write_all(file, memoryview(data)[done:hole], offset + done)
+            done = end
+    _write_all(file, memoryview(data)[done:], offset + done)
+    if done and done == len(data):
+        os.ftruncate(file, offset + done)
+
+
+def _write_all(file: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written
 
 
 def _names(path: str) -> list[str]:

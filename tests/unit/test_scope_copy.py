@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -179,6 +180,25 @@ def test_hostile_paths_never_reach_the_file_system(tmp_path: Path, path: str) ->
             with pytest.raises(ValueError, match="normal path"):
                 act()
     assert [item.name for item in tmp_path.iterdir() if item.name not in ("inside", "stage")] == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_of_zeros_become_holes(tmp_path: Path, seed: int) -> None:
+    """Whatever lies between them, and at either end, a file holds its bytes, and room for little else."""
+    chance = Random(seed)
+    parts = [
+        bytes(size) if chance.random() < 0.5 else chance.randbytes(size)
+        for size in (chance.choice((1, 4095, 4096, 4097, 8191, 100_000, 1 << 20)) for _ in range(chance.randrange(6)))
+    ]
+    data = b"".join(parts)
+    with Beneath(tmp_path, tmp_path / "stage") as at:
+        at.put("f", Entry(0o100644, ""), data)
+        at.put("dense", Entry(0o100644, ""), b"\1" * len(data))
+    assert (tmp_path / "f").read_bytes() == data
+    blocks = [data[start : start + 4096] for start in range(0, len(data), 4096)]
+    zeros = sum(len(block) == 4096 and not any(block) for block in blocks)
+    dense = (tmp_path / "dense").stat().st_blocks
+    assert (tmp_path / "f").stat().st_blocks <= dense - zeros * 8
 
 
 def test_the_backend_is_chosen_with_a_reason(tmp_path: Path) -> None:
