@@ -271,6 +271,7 @@ def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
     settled = {one.path: one for one in record.conflicts}
     if not record.steps and not record.conflicts:
         yield "the workspace has these files already"
+        yield from _stripped_lines(record)
         return
     if steps:
         yield f"{verb} {count(len(steps), 'path')} in the workspace:"
@@ -288,6 +289,13 @@ def merge_lines(record: MergeRecord, verb: str) -> Iterator[str]:
     if len(kept) > _MOST:
         yield f"  … and {len(kept) - _MOST} more left"
     yield from (f"  left alone, it changed meanwhile: {path_text(path)}" for path in record.left)
+    yield from _stripped_lines(record)
+
+
+def _stripped_lines(record: MergeRecord) -> Iterator[str]:
+    yield from (f"  without its set-id bits and capabilities: {path_text(path)}" for path in record.stripped[:_MOST])
+    if len(record.stripped) > _MOST:
+        yield f"  … and {len(record.stripped) - _MOST} more without"
 
 
 def merge_json(record: MergeRecord) -> dict[str, Any]:
@@ -301,6 +309,7 @@ def merge_json(record: MergeRecord) -> dict[str, Any]:
         "left": list(record.left),
         "by_line": list(record.by_line),
         "conflicts": [one.json() for one in record.conflicts],
+        "stripped": list(record.stripped),
     }
 
 

@@ -39,7 +39,7 @@ def report_end(ended: Ended, *, keep: bool, model: str | None, as_json: bool) ->
             )
         elif keep:
             print_lines([f"kept apart; `shepherd merge {ended.name}` writes its files into the workspace"])
-        elif ended.merged is not None and ended.merged.steps:
+        elif ended.merged is not None and (ended.merged.steps or ended.merged.stripped):
             print_lines(merge_lines(ended.merged, "changed"))
         return status
     print_lines(failure_lines(f"{paint(ended.kind, 'red', 'bold', on=on)} run {ended.name}", ended.value))

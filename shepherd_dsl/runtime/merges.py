@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from shepherd_dsl.core.content import ReadBlob
+from shepherd_dsl.core.content import ReadBlob, whole
 from shepherd_dsl.core.event import End, Entry
 from shepherd_dsl.core.files import Files
 from shepherd_dsl.core.run import ROOT
@@ -29,10 +29,13 @@ from shepherd_dsl.scope.journal import (
     entry_json,
     entry_of,
     finish_interrupted,
+    kept_by_us,
+    kept_content,
     no_merge,
     put_text,
 )
 from shepherd_dsl.scope.lines import Labels
+from shepherd_dsl.scope.metadata import Memory, Past, memory_of
 from shepherd_dsl.scope.settle import Policy
 from shepherd_dsl.trace.live import live_backwards
 
@@ -67,7 +70,8 @@ class Merge:
     The workspace then had the files of `tree` after event `index` of its root run (None: nothing of it, as before its
     first merge), but for `own`, which is built on what the user had there. `was` is what stood at a path before, where
     that was not what the merge before had left. `back`: this was part of a revert, and is undone with it. `undo`: it
-    took back the merge before it in the list.
+    took back the merge before it in the list. The content named `memory` says what metadata there was before
+    (`scope.metadata.Memory`); older versions kept none.
     """
 
     by: str
@@ -78,6 +82,7 @@ class Merge:
     undo: bool = False
     own: Mapping[str, Own] = attrs.field(factory=dict)
     was: Mapping[str, Entry | None] = attrs.field(factory=dict)
+    memory: str | None = None
 
 
 def merges(workspace: Workspace, name: str) -> list[Merge]:
@@ -162,6 +167,7 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
                 back=given.back,
                 own=effect.own,
                 was=effect.was,
+                memory=effect.memory,
             )
             return Beside(_place(given.name), _text([*before, made]))
 
@@ -175,6 +181,7 @@ def merge(workspace: Workspace, given: Given, *, policy: Policy = "refuse", dry_
             manner=manner,
             tracked=given.base,
             policies=workspace.policies(),
+            past=_past(workspace, before, given) if given.back else None,
             dry_run=dry_run,
             remember=remember,
             checkpoint=reached_in_merge,
@@ -240,7 +247,7 @@ def undo_merge_of(
         after = _state(workspace, last).apply(tuple(beside.items()))
 
         def remember(effect: Effect) -> Beside:
-            kept = {path: one for path, one in effect.own.items() if path in effect.kept}
+            kept = {path: one for path, one in effect.own.items() if path in effect.kept | effect.stripped}
             made = Merge(
                 by=name,
                 tree=before.tree,
@@ -250,6 +257,7 @@ def undo_merge_of(
                 undo=True,
                 own={**before.own, **kept},
                 was={**beside, **effect.was},
+                memory=effect.memory,
             )
             return Beside(_place(name), _text([*found, made]))
 
@@ -262,6 +270,7 @@ def undo_merge_of(
             manner=manner,
             tracked=result,  # the workspace held it all before
             policies=workspace.policies(),
+            past=Past((_memory(workspace, last),)),
             dry_run=dry_run,
             remember=remember,
             always=True,
@@ -307,6 +316,26 @@ def _state(workspace: Workspace, given: Merge) -> Files:
     return _files_of(workspace, given).apply(tuple((path, one.made) for path, one in given.own.items()))
 
 
+def _past(workspace: Workspace, found: list[Merge], given: Given) -> Past:
+    """What is known of the workspace as it was when it had the files that it is to have: before the last merge that
+    began there, or never."""
+    for number in reversed(range(len(found))):
+        if (_files_of(workspace, found[number - 1]) if number else given.base) == given.result:
+            return Past(tuple(_memory(workspace, one) for one in found[number:]))
+    return Past(tuple(_memory(workspace, one) for one in found), exact=False)
+
+
+def _memory(workspace: Workspace, made: Merge) -> Memory:
+    """The metadata that the workspace had before a merge; nothing where it is lost, or another version's."""
+    data = None if made.memory is None else kept_content(workspace.root, made.memory)
+    if made.memory is None or data is None:
+        return Memory()
+    try:
+        return attrs.evolve(memory_of(whole(data).decode()), trusted=kept_by_us(workspace.root, made.memory))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return Memory()
+
+
 def _place(name: str) -> str:
     return str(Path("runs") / name / "merges.json")
 
@@ -325,6 +354,7 @@ def _text(found: list[Merge]) -> str:
                 for path, own in one.own.items()
             },
             "was": {path: entry_json(entry) for path, entry in one.was.items()},
+            "memory": one.memory,
         }
         for one in found
     ]
@@ -346,4 +376,5 @@ def _merge_of(row: Any) -> Merge:
             for path, (base, mine, made, *more) in row["own"].items()
         },
         was={str(path): entry_of(entry) for path, entry in row["was"].items()},
+        memory=None if row.get("memory") is None else str(row["memory"]),
     )

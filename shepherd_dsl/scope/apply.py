@@ -9,8 +9,8 @@ or a change that both had made), it remembers that as `Own`, for as long as the 
 merge starts from it again: so what the run does next is joined with the user's version, not with a mixture, and where
 the run goes back to its beginning, the user's version is there again, byte for byte.
 
-Replaced files are new files: their modes are kept, their owner is whoever merges, and hard links, extended attributes
-and access lists of the old ones are not carried over. The workspace must be one file system where the merge writes.
+Replaced files are new files, with the metadata of the old ones (`scope.merge_metadata`): only their hard links are not
+carried over. The workspace must be one file system where the merge writes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
-from shepherd_dsl.core.event import Entry
+from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, Files, git_blob_hash
 from shepherd_dsl.errors import RefusedError
 from shepherd_dsl.path_text import path_text
@@ -47,6 +47,8 @@ from shepherd_dsl.scope.journal import (
     stage,
 )
 from shepherd_dsl.scope.lines import Labels
+from shepherd_dsl.scope.merge_metadata import plan_metadata, without_set_ids
+from shepherd_dsl.scope.metadata import Memory, Past, memory_text
 from shepherd_dsl.scope.policy import Policies
 from shepherd_dsl.scope.present import present
 from shepherd_dsl.scope.settle import Policy, Settled, Sides, keeps, overwrites, settle
@@ -61,6 +63,7 @@ class Own:
     """What of a path is the user's own: `mine`, where the run began with `base`; a merge made `made` out of it.
 
     `given_up`: the user let the run's take its place, so that later merges of the run need not ask again.
+    Where `mine` is `base`, nothing is his, but the merge did not write all that the run has (set-id bits).
     """
 
     base: Entry | None
@@ -89,12 +92,15 @@ class Effect:
     """What must be remembered of a merge that is about to happen.
 
     `own` is what of the user's the result is built on, `was` what stood at a path before it, where that was not what
-    the last merge left; `kept` are the paths that were left to the user.
+    the last merge left; `kept` are the paths that were left to the user, `stripped` those that are without the set-id
+    bits they have in the run. The content named `memory` says what metadata there was (`metadata.Memory`).
     """
 
     own: Mapping[str, Own]
     was: Mapping[str, Entry | None]
     kept: frozenset[str]
+    stripped: frozenset[str]
+    memory: str
 
 
 def merge_into(
@@ -108,6 +114,7 @@ def merge_into(
     manner: Manner = Manner(),
     tracked: Files | None = None,
     policies: Policies = _NO_POLICIES,
+    past: Past | None = None,
     dry_run: bool = False,
     remember: Callable[[Effect], Beside] | None = None,
     always: bool = False,
@@ -117,13 +124,14 @@ def merge_into(
 
     `base` is what the workspace was last given, but for what the user had of his own there (`own`); `start` is what the
     run began with (else `base`). `tracked` are the files that were the user's before (by default `base`), `policies`
-    what no run may change there (`scope.guard`). With `dry_run` nothing is written. Raises RefusedError, with nothing
-    changed, where the user changed the same paths (`merge.conflict`), ignores them (`merge.ignored`), may not read what
-    is there or not write (`merge.denied`), and for paths that no merge writes (`merge.own`, `merge.git`,
-    `merge.policy`) unless they are to be kept as they are; LockedError while another merge is going on; ScopeError
-    where the disk fails: `finish_interrupted` then finishes or forgets the merge. What `remember` gives is written by
-    whoever finishes the merge, where there is a step or a settled conflict, or `always`. `checkpoint` is called with
-    the name of each thing just done, for tests that crash there.
+    what no run may change there (`scope.guard`). `past` is given by who takes merges back: files and folders then get
+    the metadata that they had. With `dry_run` nothing is written. Raises RefusedError, with nothing changed, where the
+    user changed the same paths (`merge.conflict`), ignores them (`merge.ignored`), may not read what is there or not
+    write (`merge.denied`), and for paths that no merge writes (`merge.own`, `merge.git`, `merge.policy`) unless they
+    are to be kept as they are; LockedError while another merge is going on; ScopeError where the disk fails:
+    `finish_interrupted` then finishes or forgets the merge. What `remember` gives is written by whoever finishes the
+    merge, where there is a step or a settled conflict, or `always`. `checkpoint` is called with the name of each thing
+    just done, for tests that crash there.
     """
     reached = checkpoint or (lambda name: None)
     with journal(workspace) as at:
@@ -135,18 +143,27 @@ def merge_into(
         guard = Guard(at=at, ignored=work.ignored, policies=policies, tracked=base if tracked is None else tracked)
         settled, steps = work.guarded(guard)
         assert settled.files is not None
+        stripped = without_set_ids(at, steps, past)
+        meant = tuple((path, settled.files.get(path)) for path, _ in stripped)
+        files = settled.files.apply(stripped)
+        if stripped:
+            steps = tuple(Step(path, work.there.get(path), new) for path, new in work.there.diff(files))
         for step in steps:
             assert FOREIGN not in (step.old, step.new)
             _check_place(workspace, at, step)
-        record = MergeRecord(steps, (), settled.by_line, settled.settled)
+        planned = plan_metadata(at, steps, files, meant, past, 0 if dry_run or not steps else at.clock())
+        without = tuple(sorted({*dict(stripped), *planned.without_capabilities}))
+        record = MergeRecord(steps, (), settled.by_line, settled.settled, without)
         if dry_run or not (steps or settled.settled or always):
             return record
-        beside = None if remember is None else work.beside(remember, settled)
+        beside = None
+        if remember is not None:
+            beside = work.beside(remember, settled, stripped, planned.memory)
 
         def content(name: str) -> Content:
             return settled.contents[name] if name in settled.contents else work.blob(name)
 
-        stage(workspace, at, steps, settled.files, beside, content, reached)
+        stage(workspace, at, steps, planned.dressing, beside, content, reached)
         done = finish(workspace, at, reached)
         return record if done is None else attrs.evolve(record, left=done.left)
 
@@ -254,7 +271,13 @@ class _Work:
         hidden = self.ignored(path, False) and self._given.get(path) is None
         return hidden or self._never.get(path) == "ignored"
 
-    def beside(self, remember: Callable[[Effect], Beside], settled: Settled) -> Beside:
+    def beside(
+        self,
+        remember: Callable[[Effect], Beside],
+        settled: Settled,
+        stripped: Change,
+        memory: Memory,
+    ) -> Beside:
         """What the caller remembers of the merge, with the contents that this needs."""
         assert settled.files is not None
         own = {path: one for path, one in self._own.items() if path not in self._paths}
@@ -275,9 +298,15 @@ class _Work:
             if (path in was or path in own) and there not in (None, EMPTY_FOLDER, FOREIGN, self._given.get(path)):
                 assert there is not None
                 contents[there.hash] = self._content(path, there)
+        for path, made in stripped:
+            given = settled.files.get(path)
+            own[path] = attrs.evolve(own.get(path, Own(given, given, given)), made=made)
         contents.update(settled.contents)
+        text = memory_text(memory).encode()
+        contents[git_blob_hash(text)] = text
         kept = frozenset(path for path, what in how.items() if what == "kept")
-        return attrs.evolve(remember(Effect(own, was, kept)), contents=contents)
+        effect = Effect(own, was, kept, frozenset(dict(stripped)), git_blob_hash(text))
+        return attrs.evolve(remember(effect), contents=contents)
 
     def _displaced(self, merged: Files) -> Iterator[str]:
         """The paths, beside those that the run changed, at which something of the user's was in the way and has gone;

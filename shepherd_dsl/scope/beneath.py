@@ -25,6 +25,7 @@ from types import TracebackType
 from shepherd_dsl.core.content import LARGE, PIECE, Content, Large, parts_of, whole
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, normal_path, os_name, path_of_os
+from shepherd_dsl.scope.metadata import Metadata, dress, metadata_of, metadata_of_stat, of_new_file, own
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -83,10 +84,11 @@ class Beneath:
             os.close(fd)
         self._open.clear()
 
-    def folder(self, path: str, *, make: bool = False) -> int:
+    def folder(self, path: str, *, make: bool = False, mode: int = 0o777) -> int:
         """A descriptor of the folder `path` ("" for the top), good until the next call of any method.
 
-        With `make`, folders that are missing are made, and with `own` what stands in their place is removed. Raises
+        With `make`, folders that are missing are made, with the permissions `mode` as far as the umask leaves them, and
+        with `own` what stands in their place is removed. Raises
         FileNotFoundError, or NotADirectoryError where a component is something else, a symbolic link included.
         """
         if not path:
@@ -114,7 +116,7 @@ class Beneath:
                 if self._own:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(os_name(names[depth]), dir_fd=at)
-                os.mkdir(os_name(names[depth]), 0o777, dir_fd=at)
+                os.mkdir(os_name(names[depth]), mode, dir_fd=at)
                 at = self._enter(at, names[depth])
             self._keep("/".join(names[: depth + 1]), at)
         return at
@@ -171,14 +173,54 @@ class Beneath:
                 part = os.pread(file, min(PIECE, like.st_size - at), at)
                 yield part
 
+    def metadata(self, path: str) -> Metadata | None:
+        """What the thing at `path` itself has beside content and mode; None where nothing is."""
+        found = self.stat(path) if path else os.fstat(self._top)
+        path_only = getattr(os, "O_PATH", None)
+        if found is None or path_only is None:
+            return None if found is None else metadata_of_stat(found)
+        if not path:
+            return metadata_of(self._top)
+        fd, name = self._place(path)
+        try:
+            thing = os.open(name, path_only | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        except FileNotFoundError:
+            return None
+        try:
+            return metadata_of(thing)
+        finally:
+            os.close(thing)
+
+    def metadata_of_new(self, folder: str) -> Metadata:
+        """What a file gets that is made in a folder."""
+        return of_new_file(self.folder(folder))
+
+    def can_own(self, like: Metadata) -> bool:
+        """Whether the process may give a file this owner and group."""
+        name = self.stage(Entry(0o100600, ""), b"")
+        file = os.open(os_name(name), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._stage)
+        try:
+            return own(file, like)
+        finally:
+            os.close(file)
+            os.unlink(os_name(name), dir_fd=self._stage)
+
     def stage(
-        self, entry: Entry, data: Content, name: str | None = None, *, sync: bool = False, time: int | None = None
+        self,
+        entry: Entry,
+        data: Content,
+        name: str | None = None,
+        *,
+        sync: bool = False,
+        time: int | None = None,
+        like: Metadata | None = None,
     ) -> str:
         """Writes what `entry` says, with `data` as its bytes, into the staging folder; gives its name there.
 
-        Blocks of zeros become holes. It was changed at `time` (ns), without it now. With `sync` it is on the disk
-        afterwards (the staging folder itself: `sync_stage`).
+        Blocks of zeros become holes. It was changed at `time` (ns), without it now; or it has the metadata `like`, its
+        time too. With `sync` it is on the disk afterwards (the staging folder itself: `sync_stage`).
         """
+        time = time if like is None else like.time
         if name is None:
             self._count += 1
             name = f"{os.getpid()}-{self._count}"
@@ -187,6 +229,9 @@ class Beneath:
             os.unlink(raw, dir_fd=self._stage)
         if entry.mode == LINK:
             os.symlink(whole(data), raw, dir_fd=self._stage)
+            if like is not None:
+                with contextlib.suppress(OSError):
+                    os.chown(raw, like.uid, like.gid, dir_fd=self._stage, follow_symlinks=False)
             if time is not None:
                 os.utime(raw, ns=(time, time), dir_fd=self._stage, follow_symlinks=False)
             return name
@@ -198,7 +243,10 @@ class Beneath:
             for part in parts_of(data):
                 _write_piece(file, part, offset)
                 offset += len(part)
-            os.fchmod(file, entry.mode & 0o7777)
+            if like is None:
+                os.fchmod(file, entry.mode & 0o7777)
+            else:
+                dress(file, like, entry.mode)
             if time is not None:
                 os.utime(file, ns=(time, time))
             if sync:
@@ -239,6 +287,32 @@ class Beneath:
             return None
         os.utime(name, ns=(found.st_atime_ns, time), dir_fd=fd, follow_symlinks=False)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Gives the regular file `path` the permissions of `mode`, where it stands.
+
+        They are on the disk afterwards, if it may be read then.
+        """
+        fd, name = self._place(path)
+        path_only = getattr(os, "O_PATH", None)
+        if path_only is not None:
+            file = os.open(name, path_only | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                os.chmod(f"/proc/self/fd/{file}", stat.S_IMODE(mode))
+            finally:
+                os.close(file)
+        with contextlib.suppress(PermissionError), _readable(fd, name, mode, lend=False) as file:
+            os.fchmod(file, stat.S_IMODE(mode))
+            os.fsync(file)
+
+    def dress_folder(self, path: str, like: Metadata) -> None:
+        """Gives the folder `path` the metadata, as far as the process may; its time by `set_folder_time`."""
+        dress(self.folder(path), like, like.mode)
+
+    def set_folder_time(self, path: str, time: int) -> None:
+        """Makes the folder `path` one that was changed at `time` (ns)."""
+        fd = self.folder(path)
+        os.utime(fd, ns=(os.fstat(fd).st_atime_ns, time))
 
     def separate(self, path: str) -> os.stat_result:
         """Makes the regular file `path` one of its own, that shares nothing with other names of it; its stat."""

@@ -27,13 +27,16 @@ import attrs
 
 from shepherd_dsl.core.content import Content, ReadBlob
 from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, path_of_os
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, path_of_os
 from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError, ShepherdError
 from shepherd_dsl.path_text import path_text
 from shepherd_dsl.scope.beneath import Beneath, read_file
 from shepherd_dsl.scope.conflict import Conflict
+from shepherd_dsl.scope.metadata import Metadata, metadata_from, metadata_json
 
-_VERSION = 1
+_VERSION = 2
+_READABLE = (1, _VERSION)
+_PRIVATE = 0o700
 
 FOREIGN = Entry(0o100000, "0" * 40)
 """Stands for what a merge must not touch: a device, an ignored file inside a folder that is to go, …"""
@@ -67,13 +70,30 @@ class MergeRecord:
 
     `steps` in the order of their paths, with what was replaced. `left` lists paths that were not touched because they
     changed after the merge had begun. `by_line` are the texts that were merged line by line without a clash,
-    `conflicts` those that were settled as the caller asked. The journal itself knows of the first two.
+    `conflicts` those that were settled as the caller asked, `stripped` the files that are without the set-id bits or
+    file capabilities that they have in the run or had here. The journal itself knows of the first two.
     """
 
     steps: tuple[Step, ...]
     left: tuple[str, ...] = ()
     by_line: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    stripped: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True)
+class Dressing:
+    """What a merge does to metadata: what the files get that it writes; the paths of those that only get another mode,
+    where they stand; what some folders get that it makes; what times folders get whose names change (ns).
+
+    `gone` are the folders that it removes if they are empty, inner ones first.
+    """
+
+    files: Mapping[str, Metadata] = attrs.field(factory=dict)
+    in_place: frozenset[str] = frozenset()
+    made: Mapping[str, Metadata] = attrs.field(factory=dict)
+    times: Mapping[str, int] = attrs.field(factory=dict)
+    gone: tuple[str, ...] = ()
 
 
 def finish_interrupted(workspace: Path, *, checkpoint: Callable[[str], None] | None = None) -> MergeRecord | None:
@@ -148,6 +168,14 @@ def kept_content(workspace: Path, name: str) -> Content | None:
     return data
 
 
+def kept_by_us(workspace: Path, name: str) -> bool:
+    """Whether it was this user who kept the content with that hash."""
+    try:
+        return os.lstat(home_of(workspace) / "kept" / name).st_uid == os.geteuid()
+    except FileNotFoundError:
+        return False
+
+
 def home_of(workspace: Path) -> Path:
     """The folder of the journal."""
     return workspace / ".shepherd" / "merge"
@@ -185,15 +213,16 @@ def stage(
     workspace: Path,
     at: Beneath,
     steps: tuple[Step, ...],
-    merged: Files,
+    dressing: Dressing,
     beside: Beside | None,
     read_blob: ReadBlob,
     reached: Callable[[str], None],
 ) -> None:
     """Lays down all that the steps need, then the plan: from then on the merge has happened."""
     for number, step in enumerate(steps):
-        if step.new is not None and step.new != EMPTY_FOLDER:
-            at.stage(step.new, read_blob(step.new.hash), str(number), sync=True)
+        if step.new is not None and step.new != EMPTY_FOLDER and step.path not in dressing.in_place:
+            like = dressing.files.get(step.path)
+            at.stage(step.new, read_blob(step.new.hash), str(number), sync=True, like=like)
             reached(f"stage {number}")
     contents = {} if beside is None else beside.contents
     for name, data in contents.items():
@@ -201,20 +230,10 @@ def stage(
         reached(f"stage {name}")
     at.sync_stage()
     reached("staged")
-    plan = _Plan(MergeRecord(steps), _folders_to_go(steps, merged), beside, tuple(contents))
+    in_place = {path: dressing.files[path].time for path in sorted(dressing.in_place)}
+    plan = _Plan(MergeRecord(steps), dressing.gone, beside, tuple(contents), in_place, dressing.made, dressing.times)
     _write(home_of(workspace), "plan", plan, lambda: reached("plan written"))
     reached("plan")
-
-
-def _folders_to_go(steps: tuple[Step, ...], merged: Files) -> list[str]:
-    """The folders that the merge leaves without files, inner ones first."""
-    gone: set[str] = set()
-    for step in steps:
-        above = step.path if step.old == EMPTY_FOLDER else step.path.rpartition("/")[0]
-        while above and not merged.is_folder(above) and above not in gone:
-            gone.add(above)
-            above = above.rpartition("/")[0]
-    return sorted(gone, reverse=True)
 
 
 def finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> MergeRecord | None:
@@ -249,12 +268,13 @@ def finish(workspace: Path, at: Beneath, reached: Callable[[str], None]) -> Merg
             continue
         emptied = step.old == EMPTY_FOLDER or step.new == EMPTY_FOLDER
         ready = _is(at, step.path, step.old) or (emptied and _is(at, step.path, None))
-        if ready and _put(at, number, step):
+        if ready and _put(at, number, step, plan):
             reached(f"put {number}")
         else:
             left.append(step.path)
     touched = {above for step in steps for above in above_of(step.path)}
-    for folder in sorted(touched):
+    for folder in sorted(touched | set(plan.made), reverse=True):
+        _dress_folder(at, folder, plan)
         at.sync_folder(folder)
     reached("synced")
     left.sort()
@@ -277,12 +297,17 @@ def _keep(home: Path, names: tuple[str, ...]) -> None:
         with contextlib.suppress(FileNotFoundError):
             (home / "stage" / f"kept-{name}").replace(place / name)
     _sync(place)
-    _sync(home)
 
 
-def _put(at: Beneath, number: int, step: Step) -> bool:
+def _put(at: Beneath, number: int, step: Step, plan: _Plan) -> bool:
     """Whether it could: not where the user meanwhile put something in the way, or took away what was placed before."""
     try:
+        for above in (*reversed(above_of(step.path)), step.path):
+            if above in plan.made:
+                # Nobody looks in before it has the permissions that it is to have.
+                at.folder(above, make=True, mode=_PRIVATE)
+        if step.path in plan.in_place:
+            return _change_mode(at, step, plan.in_place[step.path])
         if step.new == EMPTY_FOLDER:
             at.folder(step.path, make=True)
         else:
@@ -290,6 +315,29 @@ def _put(at: Beneath, number: int, step: Step) -> bool:
     except (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return False
     return True
+
+
+def _change_mode(at: Beneath, step: Step, time: int | None) -> bool:
+    """Whether it could. The time comes first: a step whose mode is there is done."""
+    assert step.new is not None
+    try:
+        if time is not None:
+            at.set_time(step.path, time)
+        at.chmod(step.path, step.new.mode)
+    except PermissionError:
+        return False
+    return True
+
+
+def _dress_folder(at: Beneath, folder: str, plan: _Plan) -> None:
+    """Gives a folder the metadata and the time that the plan says; not where it is gone, or somebody else's."""
+    like = plan.made.get(folder)
+    time = plan.times.get(folder) if like is None else like.time
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        if like is not None:
+            at.dress_folder(folder, like)
+        if time is not None:
+            at.set_folder_time(folder, time)
 
 
 def _is(at: Beneath, path: str, entry: Entry | None) -> bool:
@@ -341,29 +389,36 @@ def above_of(path: str) -> list[str]:
 
 @attrs.frozen(slots=True)
 class _Plan:
-    """What `plan.json` and `last.json` say. `keep` are the hashes of the contents to keep."""
+    """What `plan.json` and `last.json` say. `keep` are the hashes of the contents to keep, `in_place` the files that
+    only get another mode, with their times; `made` and `times` as in `Dressing`."""
 
     record: MergeRecord
-    folders: list[str]
+    folders: tuple[str, ...]
     beside: Beside | None
     keep: tuple[str, ...] = ()
+    in_place: Mapping[str, int | None] = attrs.field(factory=dict)
+    made: Mapping[str, Metadata] = attrs.field(factory=dict)
+    times: Mapping[str, int] = attrs.field(factory=dict)
 
 
 def _read_plan(path: Path) -> _Plan:
     text = path.read_text(encoding="ascii")
     try:
         plan = json.loads(text)
-        if plan["version"] != _VERSION:
+        if plan["version"] not in _READABLE:
             raise ValueError(f"version {plan['version']}")
         steps = tuple(Step(name, entry_of(old), entry_of(new)) for name, old, new in plan["steps"])
         beside = plan.get("beside")
         return _Plan(
             MergeRecord(steps, tuple(plan["left"])),
-            [str(folder) for folder in plan["folders"]],
+            tuple(str(folder) for folder in plan["folders"]),
             None if beside is None else Beside(*beside),
             tuple(str(name) for name in plan.get("keep", ())),
+            {path: None if time is None else int(time) for path, time in plan.get("in_place", {}).items()},
+            {path: metadata_from(found) for path, found in plan.get("made", {}).items()},
+            {path: int(time) for path, time in plan.get("times", {}).items()},
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptError(
             "merge.corrupt",
             f"the plan of an interrupted merge cannot be read: {error}",
@@ -382,6 +437,12 @@ def _write(home: Path, name: str, plan: _Plan, written: Callable[[], None] = lam
         found["beside"] = [plan.beside.path, plan.beside.text]
     if plan.keep:
         found["keep"] = list(plan.keep)
+    if plan.in_place:
+        found["in_place"] = plan.in_place
+    if plan.made:
+        found["made"] = {path: metadata_json(metadata) for path, metadata in plan.made.items()}
+    if plan.times:
+        found["times"] = plan.times
     put_text(home / f"{name}.json", json.dumps(found, separators=(",", ":")), written)
 
 

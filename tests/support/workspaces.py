@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from shepherd_dsl.conformance.scope import walk
@@ -43,6 +44,42 @@ def run_script(first: str, second: str = "true", *more: str) -> Printed:
 def held(workspace: Path) -> dict[str, tuple[int, bytes | None]]:
     """Every path of the workspace with its mode and its bytes, or the target of a link."""
     return {path: (mode, data) for path, mode, data in walk(workspace) if not path.startswith(".shepherd/")}
+
+
+def seen(workspace: Path) -> dict[str, tuple[object, ...]]:
+    """Every path of the workspace, folders and the top too, with all that a user can see of it: mode, owner, group,
+    times of changes, extended attributes, and bytes or target."""
+    out: dict[str, tuple[object, ...]] = {}
+    for folder, folders, names in os.walk(workspace):
+        if folder == str(workspace):
+            folders.remove(".shepherd")
+        for path in (Path(folder), *(Path(folder) / name for name in (*names, *folders))):
+            found = path.lstat()
+            xattrs = {name: os.getxattr(path, name, follow_symlinks=False) for name in _xattrs(path)}
+            what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+            out[str(path.relative_to(workspace))] = (
+                oct(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns, xattrs, what
+            )  # fmt: skip
+    return out
+
+
+def _xattrs(path: Path) -> list[str]:
+    return os.listxattr(path, follow_symlinks=False)
+
+
+def age(workspace: Path) -> None:
+    """Give everything there owners, times and permissions that nothing new has: others' where root does it."""
+    for number, path in enumerate(sorted(workspace.rglob("*"))):
+        if ".shepherd" in path.relative_to(workspace).parts:
+            continue
+        mode = 0o700 if path.is_dir() else path.lstat().st_mode
+        if os.geteuid() == 0:
+            os.chown(path, 1000 + number, 2000 + number, follow_symlinks=False)
+        if not path.is_symlink():
+            os.setxattr(path, "user.number", str(number).encode())
+            path.chmod(mode)
+        os.utime(path, ns=(1, 10**18 + number), follow_symlinks=False)
+    os.utime(workspace, ns=(1, 10**18))
 
 
 def tree_hash(workspace: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shepherd_dsl.core.files import git_blob_hash
 from tests.support.cli import shepherd
 from tests.support.workspaces import POEM, held, make_poems, tree_hash
 
@@ -262,7 +263,7 @@ def test_a_kept_content_that_was_damaged_is_found(workspace: Path) -> None:
     ok("run", "-q", "main.shep", FIRST, SECOND)
     (workspace / "poem.txt").write_text("mine\n")
     ok("revert", "1@0", "--overwrite")
-    (kept,) = (workspace / ".shepherd" / "merge" / "kept").iterdir()
+    kept = workspace / ".shepherd" / "merge" / "kept" / git_blob_hash(b"mine\n")
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("mine\n", 0o600)
     kept.write_text("other\n")
     before = tree_hash(workspace)

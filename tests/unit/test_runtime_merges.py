@@ -24,7 +24,7 @@ from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.scope.conflict import Conflict
 from shepherd_dsl.scope.journal import MergeRecord
 from shepherd_dsl.scope.settle import Policy
-from tests.support.workspaces import held
+from tests.support.workspaces import seen
 
 BLOBS: dict[str, bytes] = {}
 REACHED: Counter[str] = Counter()
@@ -103,6 +103,7 @@ class Merging(RuleBasedStateMachine):
         super().__init__()
         self.place = tempfile.TemporaryDirectory()
         self.root = Path(self.place.name)
+        (self.root / ".shepherd").mkdir()
         self.workspace = Workspace(self.root)
         self.run = Trace([files(START)])
         self.workspace._store = self.run  # type: ignore[assignment]
@@ -144,15 +145,15 @@ class Merging(RuleBasedStateMachine):
         )
 
     def merged(self, given: Given, policy: Policy) -> None:
-        now, rows = held(self.root), len(merges.merges(self.workspace, "1"))
+        now, rows = seen(self.root), len(merges.merges(self.workspace, "1"))
         kind = "revert" if given.back else "merge"
         try:
             planned = merges.merge(self.workspace, given, policy=policy, dry_run=True)
         except RefusedError as why:
             self.refused(given, policy, why)
-            assert held(self.root) == now
+            assert seen(self.root) == now
             return
-        assert held(self.root) == now
+        assert seen(self.root) == now
         record = merges.merge(self.workspace, given, policy=policy)
         assert record == planned
         assert record.left == ()
@@ -160,7 +161,7 @@ class Merging(RuleBasedStateMachine):
         if len(merges.merges(self.workspace, "1")) > rows:
             self.before = now
         else:
-            assert held(self.root) == now
+            assert seen(self.root) == now
 
     def refused(self, given: Given, policy: Policy, planned: RefusedError) -> None:
         with pytest.raises(RefusedError) as caught:
@@ -197,23 +198,23 @@ class Merging(RuleBasedStateMachine):
     @precondition(lambda self: merges.merges(self.workspace, "1"))
     @rule(policy=PLAIN, twice=st.booleans())
     def undo(self, policy: Policy, twice: bool) -> None:
-        now = held(self.root)
+        now = seen(self.root)
         try:
             record = undo_merge_of(self.workspace, "1", policy=policy)
         except RefusedError:
-            assert held(self.root) == now
+            assert seen(self.root) == now
             assert self.before is None, "nothing was edited since, so nothing can be in the way"
             REACHED["undo refused"] += 1
             return
         self.count("undo", record)
         if self.before is not None:
-            assert held(self.root) == self.before, (held(self.root), self.before)
+            assert seen(self.root) == self.before, (seen(self.root), self.before)
             assert record.conflicts == ()
             REACHED["undo exact"] += 1
         self.before = now
         if twice:
             undo_merge_of(self.workspace, "1")
-            assert held(self.root) == now
+            assert seen(self.root) == now
             self.before = None
             REACHED["undone twice"] += 1
 
@@ -222,7 +223,7 @@ class Merging(RuleBasedStateMachine):
     def a_merge_and_a_revert_to_the_beginning_leave_what_was_there(self, mine: bytes, trees: list[Any]) -> None:
         """However often the run is merged on the way, as long as nothing is edited meanwhile or overwritten."""
         self.the_user_edits("a", (0o100644, mine))
-        now = held(self.root)
+        now = seen(self.root)
         for tree in trees:
             self.the_run_goes_on(tree)
             try:
@@ -233,7 +234,7 @@ class Merging(RuleBasedStateMachine):
             joined = merges.merges(self.workspace, "1")[-1].own
             self.run.states.append(self.run.states[0])
             merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=True))
-            assert held(self.root) == now
+            assert seen(self.root) == now
             REACHED["back to the beginning"] += 1
             REACHED["back out of a text of both"] += any(one.made != one.mine for one in joined.values())
         self.before = None
@@ -248,7 +249,7 @@ class Merging(RuleBasedStateMachine):
     ) -> None:
         for path, what in edits.items():
             self.the_user_edits(path, what)
-        now = held(self.root)
+        now = seen(self.root)
         how: set[str] = set()
         for tree, policy in runs:
             self.the_run_goes_on(tree)
@@ -263,7 +264,7 @@ class Merging(RuleBasedStateMachine):
         if merges.gave(self.workspace, "1"):
             self.run.states.append(self.run.states[0])
             merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=True))
-            assert held(self.root) == now
+            assert seen(self.root) == now
             REACHED.update(f"back out of {one}" for one in how)
         self.before = None
 

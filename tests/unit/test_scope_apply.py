@@ -262,13 +262,13 @@ def test_never_writes_its_own_folder_or_outside(tmp_path: Path) -> None:
     assert (workspace / "d").is_symlink()
 
 
-def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+def test_modes_do_not_depend_on_the_umask_and_give_no_rights(tmp_path: Path) -> None:
     old = os.umask(0o077)
     try:
         merged(tmp_path, {}, {"f": (0o100666, b"1"), "g": (0o104755, b"2"), "l": (LINK, b"nowhere")})
     finally:
         os.umask(old)
-    assert held(tmp_path) == {"f": (0o100666, b"1"), "g": (0o104755, b"2"), "l": (LINK, b"nowhere")}
+    assert held(tmp_path) == {"f": (0o100666, b"1"), "g": (0o100755, b"2"), "l": (LINK, b"nowhere")}
 
 
 def test_one_merge_at_a_time(tmp_path: Path) -> None:
