@@ -24,7 +24,7 @@ from types import TracebackType
 
 from shepherd_dsl.core.content import LARGE, PIECE, Content, Large, parts_of, whole
 from shepherd_dsl.core.event import Entry
-from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, normal_path, os_name, path_of_os
+from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, normal_path, os_name, path_of_os
 from shepherd_dsl.scope.metadata import Metadata, dress, metadata_of, metadata_of_stat, of_new_file, own
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -190,6 +190,19 @@ class Beneath:
             return metadata_of(thing)
         finally:
             os.close(thing)
+
+    def vouched(self, path: str, entry: Entry) -> Metadata | None:
+        """What the regular file `path` has beside content and mode, if it is one file that has both as `entry` says:
+        so nobody exchanges it between two looks. None where it is not, or may not be read."""
+        try:
+            fd, name = self._place(path)
+            with _readable(fd, name, entry.mode, lend=False) as file:
+                found = os.fstat(file)
+                data = Large(found.st_size, lambda: iter(partial(os.read, file, PIECE), b""))
+                same = found.st_mode == entry.mode and git_blob_hash(data) == entry.hash
+                return metadata_of(file) if same else None
+        except OSError:
+            return None
 
     def metadata_of_new(self, folder: str) -> Metadata:
         """What a file gets that is made in a folder."""

@@ -4,7 +4,8 @@
     .shepherd/merge/stage/<n>    the new file of step n, written whole and on the disk; kept-<hash>: a content to keep
     .shepherd/merge/plan.json    the steps; the merge happens when this name is on the disk, and is finished afterwards
     .shepherd/merge/last.json    what the last merge that was finished did
-    .shepherd/merge/kept/<hash>  contents of the user's that a later merge or undo needs (`scope.apply`)
+    .shepherd/merge/kept/<hash>  contents of the user's that a later merge or undo needs (`scope.apply`), and what
+                                 metadata the workspace had before a merge (`scope.metadata.Memory`)
 
 After a crash `finish_interrupted` finishes a merge whose plan is there and forgets any other. A step is done only where
 the workspace still holds what the plan found there, so what the user saves meanwhile is never lost.
@@ -221,7 +222,7 @@ def stage(
     """Lays down all that the steps need, then the plan: from then on the merge has happened."""
     for number, step in enumerate(steps):
         if step.new is not None and step.new != EMPTY_FOLDER and step.path not in dressing.in_place:
-            like = dressing.files.get(step.path)
+            like = dressing.files[step.path]
             at.stage(step.new, read_blob(step.new.hash), str(number), sync=True, like=like)
             reached(f"stage {number}")
     contents = {} if beside is None else beside.contents

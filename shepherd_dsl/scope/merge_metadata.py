@@ -51,7 +51,7 @@ def without_set_ids(at: Beneath, steps: Sequence[Step], past: Past | None) -> Ch
 def _who_vouches(at: Beneath, path: str, old: Entry | None, new: Entry, past: Past | None) -> Metadata | None:
     known = None if past is None else past.trusted(path, new)
     if known is None and old is not None and old.hash == new.hash and not new.mode & PRIVILEGED & ~old.mode:
-        return at.metadata(path)
+        return at.vouched(path, old)
     return known
 
 
@@ -98,7 +98,7 @@ class _Files:
 
     def take(self, step: Step) -> None:
         old, new = step.old, step.new
-        had = self._at.metadata(step.path) if old is not None and _is_file(old) else None
+        had = self._had(step.path, old) if old is not None and _is_file(old) else None
         if had is not None and old is not None:
             self.had[step.path] = old, had
         if new is None or new == EMPTY_FOLDER:
@@ -113,6 +113,12 @@ class _Files:
             self.without_capabilities.append(step.path)
         if had is not None and old is not None and self._stays(step.path, old, new, had, wanted):
             self.in_place.add(step.path)
+
+    def _had(self, path: str, old: Entry) -> Metadata | None:
+        found = self._at.metadata(path)
+        if found is not None and (CAPABILITIES in found.xattrs or (stat.S_ISREG(old.mode) and old.mode & PRIVILEGED)):
+            return self._at.vouched(path, old)
+        return found
 
     def _known(self, path: str, new: Entry) -> Metadata | None:
         found = self._past.trusted(path, new)

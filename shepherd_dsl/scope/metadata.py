@@ -62,7 +62,7 @@ def of_new_file(folder: int) -> Metadata:
     found = os.fstat(folder)
     given = _xattrs_of(folder).get("system.posix_acl_default")
     return Metadata(
-        gid=found.st_gid if found.st_mode & stat.S_ISGID else -1,
+        gid=found.st_gid if found.st_mode & stat.S_ISGID else os.getegid(),
         xattrs={} if given is None else {"system.posix_acl_access": given},
     )
 

@@ -21,6 +21,7 @@ from shepherd_dsl.errors import CorruptError
 from shepherd_dsl.runtime.merges import merges
 from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.scope.apply import merge_into
+from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.journal import Beside, MergeRecord, finish_interrupted
 from shepherd_dsl.scope.metadata import Memory, Metadata, Past, memory_of, memory_text
 from tests.support.cli import shepherd
@@ -491,6 +492,32 @@ def test_what_is_remembered_is_read_as_it_was_written() -> None:
     for damage in ("[]", "{}", '{"version":2}', memory_text(found).replace("[1,2,3,", "[-2,2,3,")):
         with pytest.raises((ValueError, LookupError, TypeError, AttributeError)):
             memory_of(damage)
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o4755, 0o755])
+def test_a_program_that_is_exchanged_between_two_looks_gives_no_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """Somebody puts root's program in the place of his own when his own has been read."""
+    (tmp_path / "a").write_bytes(b"1")
+    os.chown(tmp_path / "a", 1000, 1000)
+    (tmp_path / "a").chmod(mode)
+    (tmp_path / "roots").write_bytes(b"2")
+    (tmp_path / "roots").chmod(mode)
+    os.setxattr(tmp_path / "roots", "security.capability", CAPABLE)
+    known = Beneath.metadata
+
+    def exchanged(at: Beneath, path: str) -> Metadata | None:
+        if path == "a" and (tmp_path / "roots").exists():
+            (tmp_path / "roots").rename(tmp_path / "a")
+        return known(at, path)
+
+    monkeypatch.setattr(Beneath, "metadata", exchanged)
+    base, none = files(a=(0o100000 | mode, b"1")), Files.empty()
+    record, name = changed(tmp_path, base, none)
+    assert memory(tmp_path, name).files == {}
+    assert record.left == ("a",)
 
 
 @as_root
