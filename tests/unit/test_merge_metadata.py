@@ -107,7 +107,8 @@ def test_a_state_that_it_never_had_is_as_new_as_the_revert(workspace: Path) -> N
     mode = stat.S_IMODE((workspace / "docs").stat().st_mode)
     start = time.time_ns() - 10**8
     ok("revert", "1@2")
-    assert (workspace / "poem.txt").stat().st_mtime_ns >= start
+    for path in ("poem.txt", "private", "."):
+        assert (workspace / path).stat().st_mtime_ns >= start, path
     assert seen(workspace)["private"][0] == oct(stat.S_IFDIR | mode)
     # What the run left alone in its first event is what it was.
     key = (workspace / "private/key").stat()
@@ -162,6 +163,35 @@ def test_a_folder_of_the_users_makes_way_for_what_comes_back(workspace: Path) ->
     assert (folder / "d").read_bytes() == b"2"
 
 
+def test_a_folder_is_private_before_anything_is_in_it(tmp_path: Path) -> None:
+    base, none = files(**{"d/e/a": (0o100644, b"1")}), Files.empty()
+    (tmp_path / "d/e").mkdir(parents=True)
+    (tmp_path / "d/e/a").write_bytes(b"1")
+    (tmp_path / "d/e/a").chmod(0o644)
+    (tmp_path / "d").chmod(0o711)
+    (tmp_path / "d/e").chmod(0o701)
+    past = Past((memory(tmp_path, changed(tmp_path, base, none)[1]),))
+    modes: dict[str, tuple[int, int]] = {}
+
+    def look(name: str) -> None:
+        if (tmp_path / "d/e/a").exists():
+            modes[name] = (tmp_path / "d").stat().st_mode & 0o777, (tmp_path / "d/e").stat().st_mode & 0o777
+
+    changed(tmp_path, none, base, past, look)
+    assert modes["put 0"] == (0o700, 0o700)
+    assert modes["synced"] == modes["done"] == (0o711, 0o701)
+
+
+def test_a_folder_in_which_other_files_come_stays(workspace: Path) -> None:
+    ran("mkdir d; echo 1 >d/c", "rm d/c; echo 2 >d/a")
+    (workspace / "d").chmod(0o710)
+    node = (workspace / "d").stat().st_ino
+    ok("revert", "1@2")
+    found = (workspace / "d").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_ino) == (0o710, node)
+    assert [path.name for path in (workspace / "d").iterdir()] == ["c"]
+
+
 def test_folders_that_a_run_makes_have_the_permissions_of_the_users(workspace: Path) -> None:
     ran("mkdir -m 700 made; echo 1 >made/file")
     umask = os.umask(0)
@@ -184,6 +214,16 @@ def test_where_only_the_permissions_change_the_file_stays(workspace: Path) -> No
     assert (workspace / "tool.sh").stat().st_ino == before.st_ino
     assert (workspace / "tool.sh").stat().st_mtime_ns == before.st_mtime_ns
     assert (workspace / "tool.sh").stat().st_mode == before.st_mode
+
+
+@as_root
+def test_an_owner_comes_back_though_only_permissions_changed(workspace: Path) -> None:
+    before = seen(workspace)
+    ran("chmod 755 tool.sh")
+    os.chown(workspace / "tool.sh", 5, 5)
+    ok("undo")
+    now = seen(workspace)
+    assert now["tool.sh"] == before["tool.sh"]
 
 
 @pytest.mark.parametrize("way", [("merge", "--overwrite"), ("merge", "--keep-mine")], ids=" ".join)
@@ -312,13 +352,20 @@ def test_lists_of_access_and_groups_are_those_that_files_have_there(workspace: P
     os.chown(workspace / "docs", 1, 7)
     (workspace / "docs").chmod(0o2755)
     before = seen(workspace)
-    ran("echo x >>poem.txt; echo n >docs/new; chmod 640 docs/new; echo n >plain")
+    # Where new files are laid down first has a group and lists of its own.
+    stage = workspace / ".shepherd/merge/stage"
+    stage.mkdir(parents=True)
+    os.setxattr(stage, "system.posix_acl_default", given)
+    os.chown(stage, 0, 9)
+    stage.chmod(0o2700)
+    ran("echo x >>poem.txt; echo n >docs/new; chmod 640 docs/new; echo n >plain; chmod 600 plain; echo x >>tool.sh")
     found = (workspace / "poem.txt").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o640, before["poem.txt"][1])
     for path in ("poem.txt", "docs/new"):
         assert os.getxattr(workspace / path, "system.posix_acl_access") == given
     assert ((workspace / "docs/new").stat().st_uid, (workspace / "docs/new").stat().st_gid) == (0, 7)
-    assert ((workspace / "plain").stat().st_gid, os.listxattr(workspace / "plain")) == (0, [])
+    assert ((workspace / "plain").stat().st_gid, os.listxattr(workspace / "plain")) == (os.getegid(), [])
+    assert os.listxattr(workspace / "tool.sh") == ["user.number"]
     ok("revert", "1@0")
     assert seen(workspace) == before
 
@@ -381,6 +428,15 @@ def test_who_cannot_give_files_away_brings_no_program_of_anothers_back() -> None
         shutil.rmtree(place)
 
 
+def test_what_is_written_for_nobody_in_particular_has_no_rights(tmp_path: Path) -> None:
+    """Whatever a caller says: the bits go with an owner and a group."""
+    ours = Metadata(os.geteuid(), os.getegid())
+    with Beneath(tmp_path, tmp_path / "stage") as at:
+        for name, like in (("a", Metadata()), ("b", attrs.evolve(ours, gid=-1)), ("c", ours)):
+            at.place(at.stage(Entry(0o106755, ""), b"1", like=like), name)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "abc"] == [0o755, 0o755, 0o6755]
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_rights_come_back_by_what_we_wrote_ourselves(tmp_path: Path, trusted: bool) -> None:
     with_rights, none = files(a=(0o104755, b"1")), Files.empty()
@@ -414,6 +470,9 @@ def test_merges_of_older_versions_are_taken_back_too(workspace: Path) -> None:
     assert "without its set-id bits and capabilities: own" in printed
     assert (workspace / "private/key").read_text() == "private/key"
     assert not (workspace / "made").exists()
+    # That `own` came without its bits is not taken for an edit of the user's.
+    ok("undo")
+    assert not (workspace / "own").exists()
 
 
 def test_a_lost_memory_costs_metadata_alone(workspace: Path) -> None:
