@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -76,7 +77,8 @@ def age(workspace: Path) -> None:
         if os.geteuid() == 0:
             os.chown(path, 1000 + number, 2000 + number, follow_symlinks=False)
         if not path.is_symlink():
-            os.setxattr(path, "user.number", str(number).encode())
+            with contextlib.suppress(OSError):  # Not every file system has them.
+                os.setxattr(path, "user.number", str(number).encode())
             path.chmod(mode)
         os.utime(path, ns=(1, 10**18 + number), follow_symlinks=False)
     os.utime(workspace, ns=(1, 10**18))
