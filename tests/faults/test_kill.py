@@ -211,8 +211,7 @@ def go_on(root: Path, task: Task, before: list[Recorded], where: str) -> None:
 
 def test_every_point_of_the_driver_is_reached(tmp_path: Path, task: Task) -> None:
     reached = {point for point, _ in places(new_workspace(tmp_path / "w"), task)}
-    # The user changes nothing here: `tests/faults/test_kill_merge.py` is about that.
-    assert set(driver_points.POINTS) - reached == {"merge.kept"}
+    assert set(driver_points.POINTS) <= reached
     assert set(store_points.POINTS) - reached <= {"fork.done", "large.sealed"}
 
 

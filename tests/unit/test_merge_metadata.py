@@ -544,6 +544,23 @@ def test_an_interrupted_merge_is_finished_with_all_metadata(tmp_path: Path) -> N
         assert seen(folder) == before
 
 
+@as_root
+def test_a_plain_user_has_his_files_back_as_they_were_too(tmp_path: Path) -> None:
+    def act(folder: Path) -> None:
+        for number, test in enumerate(
+            (
+                test_an_interrupted_merge_is_finished_with_all_metadata,
+                test_a_folder_is_private_before_anything_is_in_it,
+                test_the_plan_of_an_older_version_is_finished,
+            )
+        ):
+            (folder / str(number)).mkdir()
+            test(folder / str(number))
+
+    act(tmp_path)  # All that is loaded when it is used is there then: others may not read it.
+    do_as_plain_user(act)
+
+
 def test_what_is_remembered_is_read_as_it_was_written() -> None:
     one = Metadata(1, 2, 3, {"user.x": b"\xff"}, 0o2755)
     found = Memory({"a\udcff": (Entry(0o100644, "0" * 40), one)}, {"": (one, None), "d": (one, 5)}, frozenset({"m"}))
