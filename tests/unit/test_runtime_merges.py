@@ -24,7 +24,7 @@ from shepherd_dsl.runtime.workspace import Workspace
 from shepherd_dsl.scope.conflict import Conflict
 from shepherd_dsl.scope.journal import MergeRecord
 from shepherd_dsl.scope.settle import Policy
-from tests.support.workspaces import seen
+from tests.support.workspaces import held, seen
 
 BLOBS: dict[str, bytes] = {}
 REACHED: Counter[str] = Counter()
@@ -103,7 +103,7 @@ class Merging(RuleBasedStateMachine):
         super().__init__()
         self.place = tempfile.TemporaryDirectory()
         self.root = Path(self.place.name)
-        (self.root / ".shepherd").mkdir()
+        (self.root / ".shepherd/merge").mkdir(parents=True)
         self.workspace = Workspace(self.root)
         self.run = Trace([files(START)])
         self.workspace._store = self.run  # type: ignore[assignment]
@@ -223,7 +223,7 @@ class Merging(RuleBasedStateMachine):
     def a_merge_and_a_revert_to_the_beginning_leave_what_was_there(self, mine: bytes, trees: list[Any]) -> None:
         """However often the run is merged on the way, as long as nothing is edited meanwhile or overwritten."""
         self.the_user_edits("a", (0o100644, mine))
-        now = seen(self.root)
+        now = held(self.root)
         for tree in trees:
             self.the_run_goes_on(tree)
             try:
@@ -234,7 +234,7 @@ class Merging(RuleBasedStateMachine):
             joined = merges.merges(self.workspace, "1")[-1].own
             self.run.states.append(self.run.states[0])
             merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=True))
-            assert seen(self.root) == now
+            assert held(self.root) == now
             REACHED["back to the beginning"] += 1
             REACHED["back out of a text of both"] += any(one.made != one.mine for one in joined.values())
         self.before = None
@@ -249,7 +249,7 @@ class Merging(RuleBasedStateMachine):
     ) -> None:
         for path, what in edits.items():
             self.the_user_edits(path, what)
-        now = seen(self.root)
+        now = held(self.root)
         how: set[str] = set()
         for tree, policy in runs:
             self.the_run_goes_on(tree)
@@ -264,7 +264,7 @@ class Merging(RuleBasedStateMachine):
         if merges.gave(self.workspace, "1"):
             self.run.states.append(self.run.states[0])
             merges.merge(self.workspace, self.given_at(len(self.run) - 1, back=True))
-            assert seen(self.root) == now
+            assert held(self.root) == now
             REACHED.update(f"back out of {one}" for one in how)
         self.before = None
 
