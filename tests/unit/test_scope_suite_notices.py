@@ -18,6 +18,7 @@ from shepherd_dsl.conformance.scope import CHECKS, LARGE, Check, Lack, Scale, Sc
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, git_blob_hash, os_name
 from shepherd_dsl.errors import ScopeError
+from shepherd_dsl.scope import beneath as beneath_module
 from shepherd_dsl.scope import copy as copy_module
 from shepherd_dsl.scope import survey as survey_module
 from shepherd_dsl.scope.beneath import Beneath
@@ -134,7 +135,7 @@ def keeping_folders(patch: pytest.MonkeyPatch) -> None:
 
 
 def filling_holes(patch: pytest.MonkeyPatch) -> None:
-    """Each look writes the files anew."""
+    """Each look writes the files anew, zeros like other bytes."""
     changes = CopyScope.changes
 
     def dense(self: CopyScope, write_blob: Callable[[bytes], str]) -> Any:
@@ -145,6 +146,7 @@ def filling_holes(patch: pytest.MonkeyPatch) -> None:
         return found
 
     patch.setattr(CopyScope, "changes", dense)
+    patch.setattr(beneath_module, "_write_piece", lambda file, data, offset: os.pwrite(file, data, offset))
 
 
 def reading_a_piece(patch: pytest.MonkeyPatch) -> None:
