@@ -4,7 +4,7 @@ What replaces a file gets its owner, group and attributes; what is new gets what
 merge back gives `Past`: what was there before gets all that it had, its time too.
 
 **No program gets rights by a merge.** Set-id bits and file capabilities say that somebody vouches for a content. So
-they go with the content that had them in the workspace, and with nothing that comes out of a run.
+they stay with the content that had them in the workspace, at its path, and with nothing that comes out of a run.
 """
 
 from __future__ import annotations

@@ -158,11 +158,15 @@ class TestSetIdBits:
             assert tool.read_bytes()[:5] == b"evilx"
             assert stat.S_IMODE(tool.stat().st_mode) == 0o755
 
-    def test_the_same_bytes_keep_them(self, tmp_path: Path) -> None:
+    def test_the_same_bytes_keep_them_in_a_run_and_in_the_workspace_where_they_were(self, tmp_path: Path) -> None:
         with world(tmp_path / "world") as outside:
             tool = outside.root / "tool"
             tool.write_bytes(b"x" * 5000)
             tool.chmod(0o6755)
-            _, outcomes = outside.run("mv tool moved; echo other > new", "stat -c %a moved", keep=False)
-            assert [answer_of(outcome) for outcome in outcomes] == [(0, ""), (0, "6755\n")]
-            assert stat.S_IMODE((outside.root / "moved").stat().st_mode) == 0o6755
+            stays = outside.root / "stays"
+            stays.write_bytes(b"y" * 5000)
+            stays.chmod(0o6755)
+            _, outcomes = outside.run("mv tool moved; echo other > new", "stat -c %a moved stays", keep=False)
+            assert [answer_of(outcome) for outcome in outcomes] == [(0, ""), (0, "6755\n6755\n")]
+            assert stat.S_IMODE(stays.stat().st_mode) == 0o6755
+            assert stat.S_IMODE((outside.root / "moved").stat().st_mode) == 0o755
