@@ -16,7 +16,7 @@ from shepherd_dsl.core.content import Content as Blob
 from shepherd_dsl.core.content import Large, ReadBlob
 from shepherd_dsl.core.event import Change, Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, os_name, path_of_os
-from shepherd_dsl.scope.beneath import read_file
+from shepherd_dsl.scope.opened import read_file
 from shepherd_dsl.scope.protocol import Scope, ScopeBackend
 
 Content: TypeAlias = "bytes | tuple[int, bytes] | None"

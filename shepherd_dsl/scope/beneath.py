@@ -26,12 +26,19 @@ from shepherd_dsl.core.content import LARGE, PIECE, Content, Large, parts_of, wh
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, normal_path, os_name, path_of_os
 from shepherd_dsl.scope.metadata import Metadata, dress, metadata_of, metadata_of_stat, of_new_file, own
+from shepherd_dsl.scope.opened import (
+    FILE,
+    FOLDER,
+    allow,
+    from_start,
+    identity,
+    readable,
+    step,
+    without_files,
+    write_piece,
+)
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_OPEN = 64
-_BLOCK = 4096
-_ZEROS = bytes(_BLOCK)
 
 
 class Beneath:
@@ -50,14 +57,14 @@ class Beneath:
     ) -> None:
         self._own = own
         self._most_open = most_open
-        self._top = os.open(folder, _FOLDER)
+        self._top = os.open(folder, FOLDER)
         self._open: dict[str, int] = {}
         self._count = 0
         self._stage = -1
         if stage is not None:
             try:
                 stage.mkdir(parents=True, exist_ok=True)
-                self._stage = os.open(stage, _FOLDER)
+                self._stage = os.open(stage, FOLDER)
             except BaseException:
                 os.close(self._top)
                 raise
@@ -132,7 +139,7 @@ class Beneath:
     def list(self, path: str) -> list[tuple[str, os.stat_result]]:
         """(name, stat) of what is inside the folder `path`, sorted by name; what vanishes meanwhile is left out."""
         out: list[tuple[str, os.stat_result]] = []
-        with os.scandir(_from_start(self.folder(path))) as inside:
+        with os.scandir(from_start(self.folder(path))) as inside:
             for item in inside:
                 with contextlib.suppress(FileNotFoundError):
                     out.append((path_of_os(os.fsencode(item.name)), item.stat(follow_symlinks=False)))
@@ -153,7 +160,7 @@ class Beneath:
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "neither a file nor a link", path)
         lend = lend or self._own
-        with _readable(fd, name, before.st_mode, lend=lend) as file:
+        with readable(fd, name, before.st_mode, lend=lend) as file:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "neither a file nor a link", path)
@@ -165,7 +172,7 @@ class Beneath:
     def _pieces(self, path: str, like: os.stat_result, lend: bool) -> Iterator[bytes]:
         """The bytes of a file from the first to where it ended when its stat was `like`."""
         fd, name = self._place(path)
-        with _readable(fd, name, like.st_mode, lend=lend) as file:
+        with readable(fd, name, like.st_mode, lend=lend) as file:
             found = os.fstat(file)
             if (found.st_dev, found.st_ino) != (like.st_dev, like.st_ino):
                 raise OSError(errno.ESTALE, "the file changed while it was read", path)
@@ -196,7 +203,7 @@ class Beneath:
         so nobody exchanges it between two looks. None where it is not, or may not be read."""
         try:
             fd, name = self._place(path)
-            with _readable(fd, name, entry.mode, lend=False) as file:
+            with readable(fd, name, entry.mode, lend=False) as file:
                 found = os.fstat(file)
                 data = Large(found.st_size, lambda: iter(partial(os.read, file, PIECE), b""))
                 same = found.st_mode == entry.mode and git_blob_hash(data) == entry.hash
@@ -254,7 +261,7 @@ class Beneath:
         try:
             offset = 0
             for part in parts_of(data):
-                _write_piece(file, part, offset)
+                write_piece(file, part, offset)
                 offset += len(part)
             if like is None:
                 os.fchmod(file, entry.mode & 0o7777)
@@ -314,7 +321,7 @@ class Beneath:
                 os.chmod(f"/proc/self/fd/{file}", stat.S_IMODE(mode))
             finally:
                 os.close(file)
-        with contextlib.suppress(PermissionError), _readable(fd, name, mode, lend=False) as file:
+        with contextlib.suppress(PermissionError), readable(fd, name, mode, lend=False) as file:
             os.fchmod(file, stat.S_IMODE(mode))
             os.fsync(file)
 
@@ -369,7 +376,7 @@ class Beneath:
             return
         self._forget_below(path)
         fd, name = self._place(path)
-        _allow(fd, name)
+        allow(fd, name)
         self._count += 1
         gone = b"gone-%d-%d" % (os.getpid(), self._count)
         try:
@@ -387,20 +394,20 @@ class Beneath:
         It may be deeper than a path of a run's files, and than folders can be open at a time: the way back is `..`.
         """
         above, name = self._place(path)
-        at = os.open(name, _FOLDER, dir_fd=above)
+        at = os.open(name, FOLDER, dir_fd=above)
         way: list[tuple[bytes, list[bytes], tuple[int, int]]] = []
         try:
-            inner = _without_files(at)
+            inner = without_files(at)
             while inner or way:
                 if inner:
                     down = inner.pop()
-                    way.append((down, inner, _identity(at)))
-                    at = _step(at, down)
-                    inner = _without_files(at)
+                    way.append((down, inner, identity(at)))
+                    at = step(at, down)
+                    inner = without_files(at)
                     continue
                 gone, inner, above_it = way.pop()
-                at = _step(at, b"..")
-                if _identity(at) != above_it:
+                at = step(at, b"..")
+                if identity(at) != above_it:
                     raise OSError(errno.ESTALE, "a folder was moved while it was removed", path)
                 os.rmdir(gone, dir_fd=at)
         finally:
@@ -409,7 +416,7 @@ class Beneath:
 
     def empty_stage(self) -> None:
         """Removes what an interrupted process left in the staging folder."""
-        for name in sorted(os.fsencode(name) for name in os.listdir(_from_start(self._stage))):
+        for name in sorted(os.fsencode(name) for name in os.listdir(from_start(self._stage))):
             try:
                 os.unlink(name, dir_fd=self._stage)
             except OSError:
@@ -445,7 +452,7 @@ class Beneath:
             return False
         fd, name = self._place(path)
         try:
-            file = os.open(name, _FILE, dir_fd=fd)
+            file = os.open(name, FILE, dir_fd=fd)
         except PermissionError:
             return True
         try:
@@ -467,11 +474,11 @@ class Beneath:
     def _enter(self, above: int, name: str) -> int:
         raw = os_name(name)
         try:
-            return os.open(raw, _FOLDER, dir_fd=above)
+            return os.open(raw, FOLDER, dir_fd=above)
         except PermissionError:
-            if not self._own or not _allow(above, raw):
+            if not self._own or not allow(above, raw):
                 raise
-            return os.open(raw, _FOLDER, dir_fd=above)
+            return os.open(raw, FOLDER, dir_fd=above)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EMLINK):
                 raise NotADirectoryError(errno.ENOTDIR, "a symbolic link, not a folder", name) from None
@@ -502,8 +509,8 @@ class Beneath:
                     stages.pop()
                     continue
                 name = todo[-1]
-                _allow(stage, name)
-                fd = os.open(name, _FOLDER, dir_fd=stage)
+                allow(stage, name)
+                fd = os.open(name, FOLDER, dir_fd=stage)
                 moved, left = self._move_up(fd, stage)
                 todo += moved
                 if left:
@@ -520,11 +527,11 @@ class Beneath:
     def _move_up(self, fd: int, stage: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         """Unlinks what a folder holds and moves inner folders to `stage`: their names there; and those that cannot."""
         moved, left = list[bytes](), list[bytes]()
-        for inner in [os.fsencode(inner) for inner in os.listdir(_from_start(fd))]:
+        for inner in [os.fsencode(inner) for inner in os.listdir(from_start(fd))]:
             try:
                 os.unlink(inner, dir_fd=fd)
             except OSError:
-                _allow(fd, inner)
+                allow(fd, inner)
                 self._count += 1
                 name = b"gone-%d-%d" % (os.getpid(), self._count)
                 try:
@@ -537,125 +544,7 @@ class Beneath:
         return tuple(moved), tuple(left)
 
 
-def read_file(path: Path) -> Content:
-    """The bytes of a file that nobody changes."""
-    size = path.stat().st_size
-    return Large(size, partial(_pieces_of, path)) if size > LARGE else path.read_bytes()
-
-
-def _pieces_of(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while part := file.read(PIECE):
-            yield part
-
-
-def _from_start(fd: int) -> int:
-    """A folder to be listed: on btrfs an open one shows what was in it when its position was last set to the start."""
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _write_piece(file: int, data: bytes, offset: int) -> None:
-    """Writes `data` at `offset` of a file that holds nothing there yet: blocks of zeros become holes."""
-    start = done = 0
-    while True:
-        found = data.find(_ZEROS, start)
-        if found < 0:
-            break
-        hole = found + -(offset + found) % _BLOCK
-        end = hole
-        while data.startswith(_ZEROS, end):
-            end += _BLOCK
-        start = end
-        if end > hole:
-            _write_all(file, memoryview(data)[done:hole], offset + done)
-            done = end
-    _write_all(file, memoryview(data)[done:], offset + done)
-    if done and done == len(data):
-        os.ftruncate(file, offset + done)
-
-
-def _write_all(file: int, data: memoryview, offset: int) -> None:
-    while data:
-        written = os.pwrite(file, data, offset)
-        data, offset = data[written:], offset + written
-
-
 def _names(path: str) -> list[str]:
     if normal_path(path) is None:
         raise ValueError(f"not a normal path: {path!r}")
     return path.split("/")
-
-
-def _allow(above: int, name: bytes) -> bool:
-    """Gives the owner back the use of a folder that was made unusable; whether it is one (`O_PATH` needs no right)."""
-    path_only = getattr(os, "O_PATH", None)
-    if path_only is None:
-        return False
-    try:
-        fd = os.open(name, path_only | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
-    except OSError:
-        return False
-    try:
-        found = os.fstat(fd)
-        if found.st_uid != os.geteuid():
-            return False
-        if found.st_mode & 0o700 != 0o700:
-            os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(found.st_mode) | 0o700)
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-
-
-def _step(at: int, name: bytes) -> int:
-    """A descriptor of a folder in the one of `at`, which is closed."""
-    found = os.open(name, _FOLDER, dir_fd=at)
-    os.close(at)
-    return found
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    """Which file it is, among those that are there."""
-    found = os.fstat(fd)
-    return found.st_dev, found.st_ino
-
-
-def _without_files(fd: int) -> list[bytes]:
-    """Unlinks what a folder holds but for inner folders, of which it gives the names; its owner may use these then."""
-    inner = list[bytes]()
-    for name in [os.fsencode(name) for name in os.listdir(_from_start(fd))]:
-        if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-            _allow(fd, name)
-            inner.append(name)
-        else:
-            os.unlink(name, dir_fd=fd)
-    return inner
-
-
-@contextlib.contextmanager
-def _readable(above: int, name: bytes, mode: int, *, lend: bool) -> Iterator[int]:
-    """Opens a file for reading; with `lend`, its owner is lent the permission where needed."""
-    lent = -1
-    try:
-        try:
-            fd = os.open(name, _FILE, dir_fd=above)
-        except PermissionError:
-            path_only = getattr(os, "O_PATH", None)
-            if path_only is None or not lend:
-                raise
-            lent = os.open(name, path_only | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
-            if not stat.S_ISREG(os.fstat(lent).st_mode) or os.fstat(lent).st_uid != os.geteuid():
-                raise
-            os.chmod(f"/proc/self/fd/{lent}", stat.S_IMODE(mode) | 0o400)
-            fd = os.open(name, _FILE, dir_fd=above)
-        try:
-            if lent >= 0:
-                os.chmod(f"/proc/self/fd/{lent}", stat.S_IMODE(mode))
-            yield fd
-        finally:
-            os.close(fd)
-    finally:
-        if lent >= 0:
-            os.close(lent)

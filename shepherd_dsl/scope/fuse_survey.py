@@ -11,9 +11,10 @@ from typing import NamedTuple
 from shepherd_dsl.core.content import Content, PutBlob
 from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, Files, git_blob_hash, normal_path, path_of_os
-from shepherd_dsl.scope.beneath import Beneath, read_file
+from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.fuse_client import FuseServer
 from shepherd_dsl.scope.ignore import Ignored
+from shepherd_dsl.scope.opened import read_file
 from shepherd_dsl.scope.survey import Seen
 
 

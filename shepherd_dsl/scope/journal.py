@@ -31,9 +31,10 @@ from shepherd_dsl.core.event import Entry
 from shepherd_dsl.core.files import EMPTY_FOLDER, LINK, git_blob_hash, path_of_os
 from shepherd_dsl.errors import CorruptError, LockedError, RefusedError, ScopeError, ShepherdError
 from shepherd_dsl.path_text import path_text
-from shepherd_dsl.scope.beneath import Beneath, read_file
+from shepherd_dsl.scope.beneath import Beneath
 from shepherd_dsl.scope.conflict import Conflict
 from shepherd_dsl.scope.metadata import Metadata, metadata_from, metadata_json
+from shepherd_dsl.scope.opened import read_file
 
 _VERSION = 2
 _READABLE = (1, _VERSION)

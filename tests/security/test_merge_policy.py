@@ -227,10 +227,10 @@ class TestPolicy:
             ("real/answers.txt", entry(b"yes *\n")),
             ("tapes/t.jsonl", entry(b"{}")),
             ("issues.jsonl", entry(b"{}")),
-            ("tools/pyvenv.cfg", entry(b"home = /root/.ssh\n")),
-            ("tools/lib", entry(b"/root", LINK)),
-            ("tools", entry(b"/root", LINK)),
-            ("shared", entry(b"/root", LINK)),
+            ("tools/pyvenv.cfg", entry(b"home = /home/somebody/.ssh\n")),
+            ("tools/lib", entry(b"/home/somebody", LINK)),
+            ("tools", entry(b"/home/somebody", LINK)),
+            ("shared", entry(b"/home/somebody", LINK)),
         ],
     )
     def test_what_the_configuration_names(self, workspace: Path, path: str, made: Entry) -> None:

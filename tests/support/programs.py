@@ -11,6 +11,19 @@ from shepherd_dsl.core.value import Agent
 from shepherd_dsl.lower import Lowered, lower
 from shepherd_dsl.testing.scripted import TestResult, run_tests
 
+TWO_FILES = """
+agent main() -> Int
+  grants clock.now, file.write
+{
+  do clock.now()
+  do file.write("one", "1")
+  do clock.now()
+  do file.write("two", "2")
+  return 0
+}
+"""
+"""Its events 4 and 8 are the outcomes of writing the two."""
+
 
 def lowered(source: str) -> Lowered:
     """The core of a program."""

@@ -10,26 +10,15 @@ from shepherd_dsl.core.event import Outcome, Reverted
 from shepherd_dsl.reference.find import VARIABLE
 from shepherd_dsl.runtime.workspace import Workspace
 from tests.support.cli import make_workspace, shepherd
+from tests.support.programs import TWO_FILES
 from tests.support.python_shepref import COMMAND
-
-PROGRAM = """
-agent main() -> Int
-  grants clock.now, file.write
-{
-  do clock.now()
-  do file.write("one", "1")
-  do clock.now()
-  do file.write("two", "2")
-  return 0
-}
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace with one finished run, taken back to its event 4: one file is there, the other is not."""
     folder = make_workspace(tmp_path / "repo")
-    (folder / "two.shep").write_text(PROGRAM)
+    (folder / "two.shep").write_text(TWO_FILES)
     monkeypatch.chdir(folder)
     monkeypatch.setenv(VARIABLE, COMMAND)
     assert shepherd("run", "two.shep", "--quiet").status == 0

@@ -16,23 +16,12 @@ from shepherd_dsl.runtime.actions import last_action, plan_back, run_task, take_
 from shepherd_dsl.runtime.display import Silent
 from shepherd_dsl.runtime.trees import Task
 from shepherd_dsl.runtime.workspace import Workspace
-
-PROGRAM = """
-agent main() -> Int
-  grants clock.now, file.write
-{
-  do clock.now()
-  do file.write("one", "1")
-  do clock.now()
-  do file.write("two", "2")
-  return 0
-}
-"""
+from tests.support.programs import TWO_FILES
 
 
 def ran(folder: Path) -> Workspace:
     workspace = Workspace.init(folder)
-    (folder / "main.shep").write_text(PROGRAM)
+    (folder / "main.shep").write_text(TWO_FILES)
     lowered = lower(load(folder / "main.shep"))
     info = lowered.agents["main"]
     task = Task(program=lowered.program, agent=info.name, args=(), request=info.request, info={})

@@ -146,7 +146,7 @@ def filling_holes(patch: pytest.MonkeyPatch) -> None:
         return found
 
     patch.setattr(CopyScope, "changes", dense)
-    patch.setattr(beneath_module, "_write_piece", lambda file, data, offset: os.pwrite(file, data, offset))
+    patch.setattr(beneath_module, "write_piece", lambda file, data, offset: os.pwrite(file, data, offset))
 
 
 def reading_a_piece(patch: pytest.MonkeyPatch) -> None:
